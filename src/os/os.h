@@ -1,0 +1,85 @@
+/* os.h - the port: everything that the library asks of the operating system.
+ *
+ * Small functions with their conditions said once. Nothing above this folder makes a system call or knows a
+ * processor. None of these allocates through malloc. Sizes and addresses of the page functions are multiples of
+ * fh_os_page_size() unless said otherwise. Functions that can fail return false or NULL and leave errno as the
+ * system set it (ENOMEM as a rule).
+ */
+#ifndef FH_OS_H
+#define FH_OS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- pages ---- */
+
+size_t fh_os_page_size(void);
+
+/* Readable, writable, zero pages anywhere. NULL when refused. */
+void *fh_os_map(size_t size);
+/* The same at exactly this address; false when something is there already or the system refuses. */
+bool fh_os_map_at(void *at, size_t size);
+/* Address space that may not be touched yet; fh_os_commit makes a part of it usable. */
+void *fh_os_reserve(size_t size);
+bool fh_os_commit(void *at, size_t size);
+void fh_os_unmap(void *at, size_t size);
+/* Makes pages inaccessible (a guard) without giving up the address space; false when refused. */
+bool fh_os_protect(void *at, size_t size);
+/* Gives the pages' memory back to the system; they read as zero afterwards. False when refused (locked pages). */
+bool fh_os_purge(void *at, size_t size);
+/* Asks for the pages' memory now, in one go. A hint: failure does not matter. */
+void fh_os_populate(void *at, size_t size);
+/* Moves the contents of private pages from one mapped place to another by remapping; the old place stays mapped
+ * and reads as zero. False when the system cannot (then nothing has moved). */
+bool fh_os_move(void *from, void *to, size_t size);
+
+/* ---- time ---- */
+
+/* Milliseconds from an arbitrary start, monotonic, a few ms coarse, cheap (no system call where a vDSO is). */
+uint64_t fh_os_ticks(void);
+
+/* ---- locks ---- */
+
+/* A lock of one word. Zero is unlocked. Waiters sleep in the kernel (futex). */
+struct fh_lock {
+    _Atomic uint32_t word; /* 0 free, 1 held, 2 held and someone waits */
+};
+void fh_lock_wait(struct fh_lock *lock);
+void fh_lock_wake(struct fh_lock *lock);
+
+static inline bool fh_trylock(struct fh_lock *lock) {
+    uint32_t free_word = 0;
+    return atomic_compare_exchange_strong_explicit(&lock->word, &free_word, 1, memory_order_acquire,
+                                                   memory_order_relaxed);
+}
+static inline void fh_lock(struct fh_lock *lock) {
+    if (!fh_trylock(lock)) fh_lock_wait(lock);
+}
+static inline void fh_unlock(struct fh_lock *lock) {
+    if (atomic_exchange_explicit(&lock->word, 0, memory_order_release) == 2) fh_lock_wake(lock);
+}
+
+/* ---- process and threads ---- */
+
+/* Calls `hook` in a thread that ends, after the program's own thread-local destructors where the system allows, for
+ * each thread that called fh_os_at_thread_exit_arm(). To be installed once. */
+bool fh_os_at_thread_exit(void (*hook)(void));
+void fh_os_at_thread_exit_arm(void);
+
+/* Hooks around fork in the forking thread. To be installed once. */
+bool fh_os_at_fork(void (*before)(void), void (*parent)(void), void (*child)(void));
+
+/* The environment variable's value from the process's own environment, NULL if unset. Callable before libc's constructors. */
+const char *fh_os_getenv(const char *name);
+
+/* Writes all of it to the descriptor, retrying short writes. Keeps errno. */
+void fh_os_write(int fd, const char *text, size_t size);
+
+/* Resident and peak resident size of this process in bytes, 0 where unknown. */
+void fh_os_rss(size_t *now, size_t *peak);
+
+_Noreturn void fh_os_abort(void);
+
+#endif
