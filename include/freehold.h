@@ -7,5 +7,6 @@
 #define FREEHOLD_H
 
 #include <freehold/heap.h>
+#include <freehold/settings.h>
 
 #endif

@@ -1,0 +1,277 @@
+/* settings.c - reading the settings of a process.
+ *
+ *     FREEHOLD="count=on,limit=2G"                     fh_set("limit", "2G")
+ *              │                                              │
+ *              └─ split at commas and at '='                  │
+ *                      └──────────> find the row of the key <─┘
+ *                                        └─> parse the value by the row's kind ─> the field of fh_settings
+ *
+ * The table below says all there is to know of a key; to add one, add a field to struct fh_settings and a row here.
+ * Text is parsed where it stands (a `struct piece` is a pointer and a length), so nothing is allocated, and this runs
+ * inside the first malloc of a process.
+ *
+ * A value is stored only when all of it is good: a bad one leaves the field as it was. Fields are words and are written
+ * atomically; the text fields can be set only at the start, when there is one thread.
+ */
+#include "base/settings.h"
+
+#include "base/report.h"
+#include "os/os.h"
+
+#include <errno.h>
+#include <freehold/settings.h>
+#include <string.h>
+
+struct fh_settings fh_settings = {
+    .mode = FH_MODE_FAST,
+    .stack_report = true,
+    .decay_ms = 500,
+    .region_size = (size_t)64 << 20,
+};
+
+enum kind { MODE, SWITCH, SIZE, DURATION, TEXT };
+enum when { AT_START, ANY_TIME };
+
+struct row {
+    const char *key;
+    enum kind kind;
+    enum when when; /* AT_START: only the environment sets it, because later would be too late */
+    size_t at;      /* offset of the field in fh_settings */
+    size_t room;    /* of the field, in bytes             */
+    const char *help;
+};
+
+#define FIELD(name) offsetof(struct fh_settings, name), sizeof fh_settings.name
+
+static const struct row rows[] = {
+    {"mode", MODE, AT_START, FIELD(mode), "fast: nothing is checked that costs time"},
+    {"count", SWITCH, AT_START, FIELD(count), "see and count each call"},
+    {"stack_report", SWITCH, AT_START, FIELD(stack_report), "report a stack overflow instead of a bare SIGSEGV"},
+    {"limit", SIZE, ANY_TIME, FIELD(limit), "most bytes that the heap may hold; 0 is no limit"},
+    {"decay", DURATION, ANY_TIME, FIELD(decay_ms), "how long free pages are kept for reuse"},
+    {"region", SIZE, ANY_TIME, FIELD(region_size), "address space of a thread's region stack"},
+    {"report", TEXT, AT_START, FIELD(report), "directory in which each process keeps its numbers"},
+};
+
+static const char *const mode_names[] = {[FH_MODE_FAST] = "fast"};
+static const char *const kind_names[] = {
+    [MODE] = "a mode (fast)",
+    [SWITCH] = "on or off",
+    [SIZE] = "a size (a number, then K, M, G, T or nothing)",
+    [DURATION] = "a duration (a number, then ms, s or nothing)",
+    [TEXT] = "a text that fits",
+};
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* ---------------------------------------------------------------- pieces of text ------------------------ */
+
+struct piece {
+    const char *text;
+    size_t len;
+};
+
+static struct piece whole(const char *text) { return (struct piece){text, strlen(text)}; }
+
+static bool is(struct piece piece, const char *word) {
+    return piece.len == strlen(word) && memcmp(piece.text, word, piece.len) == 0;
+}
+
+static struct piece trimmed(struct piece piece) {
+    while (piece.len > 0 && piece.text[0] == ' ') {
+        piece.text++;
+        piece.len--;
+    }
+    while (piece.len > 0 && piece.text[piece.len - 1] == ' ') piece.len--;
+    return piece;
+}
+
+/* The digits at the front of *piece, which is moved behind them. False: there are none, or too many. */
+static bool take_number(struct piece *piece, size_t *number) {
+    size_t n = 0, len = 0;
+    for (; len < piece->len && piece->text[len] >= '0' && piece->text[len] <= '9'; len++) {
+        if (__builtin_mul_overflow(n, 10, &n)) return false;
+        if (__builtin_add_overflow(n, (size_t)(piece->text[len] - '0'), &n)) return false;
+    }
+    *number = n;
+    piece->text += len;
+    piece->len -= len;
+    return len > 0;
+}
+
+/* ---------------------------------------------------------------- values by kind ------------------------ */
+
+static const struct {
+    char letter;
+    unsigned shift;
+} size_units[] = {{'T', 40}, {'G', 30}, {'M', 20}, {'K', 10}};
+
+static bool parse_size(struct piece value, size_t *size) {
+    size_t number;
+    if (!take_number(&value, &number) || value.len > 1) return false;
+    if (value.len == 0) {
+        *size = number;
+        return true;
+    }
+    for (size_t i = 0; i < COUNT(size_units); i++) {
+        if (value.text[0] == size_units[i].letter || value.text[0] == size_units[i].letter + ('a' - 'A')) {
+            return !__builtin_mul_overflow(number, (unsigned long)1 << size_units[i].shift, size);
+        }
+    }
+    return false;
+}
+
+static bool parse_duration(struct piece value, size_t *ms) {
+    if (!take_number(&value, ms)) return false;
+    if (is(value, "s")) return !__builtin_mul_overflow(*ms, 1000, ms);
+    return value.len == 0 || is(value, "ms");
+}
+
+static bool parse_mode(struct piece value, enum fh_mode *mode) {
+    for (size_t i = 0; i < COUNT(mode_names); i++) {
+        if (!is(value, mode_names[i])) continue;
+        *mode = (enum fh_mode)i;
+        return true;
+    }
+    return false;
+}
+
+/* Stores the value in the row's field. False, and nothing stored: the value is not of the row's kind. */
+static bool store(const struct row *row, struct piece value) {
+    char *field = (char *)&fh_settings + row->at;
+    size_t number;
+    enum fh_mode mode;
+    switch (row->kind) {
+        case MODE:
+            if (!parse_mode(value, &mode)) return false;
+            __atomic_store_n((enum fh_mode *)(void *)field, mode, __ATOMIC_RELAXED);
+            return true;
+        case SWITCH:
+            if (!is(value, "on") && !is(value, "off")) return false;
+            __atomic_store_n((bool *)(void *)field, is(value, "on"), __ATOMIC_RELAXED);
+            return true;
+        case SIZE:
+            if (!parse_size(value, &number)) return false;
+            __atomic_store_n((size_t *)(void *)field, number, __ATOMIC_RELAXED);
+            return true;
+        case DURATION:
+            if (!parse_duration(value, &number)) return false;
+            __atomic_store_n((size_t *)(void *)field, number, __ATOMIC_RELAXED);
+            return true;
+        case TEXT:
+            if (value.len >= row->room) return false;
+            memcpy(field, value.text, value.len);
+            field[value.len] = '\0';
+            return true;
+    }
+    return false;
+}
+
+/* The value of the row's field in the spelling that `store` takes. Returns its length. */
+static size_t show(const struct row *row, char *buf, size_t size) {
+    const char *field = (const char *)&fh_settings + row->at;
+    size_t number;
+    switch (row->kind) {
+        case MODE: return fh_format(buf, size, "%s", mode_names[*(const enum fh_mode *)(const void *)field]);
+        case SWITCH: return fh_format(buf, size, "%s", *(const bool *)(const void *)field ? "on" : "off");
+        case SIZE:
+            number = *(const size_t *)(const void *)field;
+            for (size_t i = 0; number != 0 && i < COUNT(size_units); i++) {
+                size_t scaled = number >> size_units[i].shift;
+                if (scaled << size_units[i].shift == number) {
+                    return fh_format(buf, size, "%zu%c", scaled, size_units[i].letter);
+                }
+            }
+            return fh_format(buf, size, "%zu", number);
+        case DURATION: return fh_format(buf, size, "%zums", *(const size_t *)(const void *)field);
+        case TEXT: return fh_format(buf, size, "%s", field);
+    }
+    return 0;
+}
+
+static const struct row *find(struct piece key) {
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        if (is(key, rows[i].key)) return &rows[i];
+    }
+    return NULL;
+}
+
+/* ---------------------------------------------------------------- the environment ----------------------- */
+
+static void read_entry(struct piece entry) {
+    const char *equals = memchr(entry.text, '=', entry.len);
+    struct piece key = entry, value = {"", 0};
+    if (equals != NULL) {
+        key.len = (size_t)(equals - entry.text);
+        value = trimmed((struct piece){equals + 1, entry.len - key.len - 1});
+    }
+    key = trimmed(key);
+    const struct row *row = find(key);
+    if (row == NULL) {
+        fh_say("FREEHOLD: there is no setting \"%.*s\"; ignored", (int)key.len, key.text);
+    } else if (equals == NULL || !store(row, value)) {
+        fh_say("FREEHOLD: %s=%.*s is not %s; ignored", row->key, (int)value.len, value.text, kind_names[row->kind]);
+    }
+}
+
+static void read_environment(void) {
+    const char *text = fh_os_getenv("FREEHOLD");
+    while (text != NULL) {
+        const char *comma = strchr(text, ',');
+        struct piece entry = trimmed(comma ? (struct piece){text, (size_t)(comma - text)} : whole(text));
+        if (entry.len > 0) read_entry(entry);
+        text = comma ? comma + 1 : NULL;
+    }
+}
+
+/* Once, whoever calls and how often; a second thread waits until the first has read them. */
+void fh_settings_init(void) {
+    static _Atomic bool ready;
+    static struct fh_lock lock;
+    if (atomic_load_explicit(&ready, memory_order_acquire)) return;
+    fh_lock(&lock);
+    if (!atomic_load_explicit(&ready, memory_order_relaxed)) {
+        read_environment();
+        atomic_store_explicit(&ready, true, memory_order_release);
+    }
+    fh_unlock(&lock);
+}
+
+/* ---------------------------------------------------------------- the API ------------------------------- */
+
+int fh_set(const char *key, const char *value) {
+    fh_settings_init();
+    const struct row *row = key ? find(whole(key)) : NULL;
+    if (row == NULL || value == NULL) {
+        errno = EINVAL;
+        return -1;
+    }
+    if (row->when == AT_START) {
+        errno = EBUSY;
+        return -1;
+    }
+    if (!store(row, whole(value))) {
+        errno = EINVAL;
+        return -1;
+    }
+    return 0;
+}
+
+int fh_get(const char *key, char *buf, size_t size) {
+    fh_settings_init();
+    const struct row *row = key ? find(whole(key)) : NULL;
+    if (row == NULL) {
+        errno = EINVAL;
+        return -1;
+    }
+    return (int)show(row, buf, size);
+}
+
+void fh_settings_print(int fd) {
+    char value[sizeof fh_settings.report];
+    fh_settings_init();
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        show(&rows[i], value, sizeof value);
+        fh_print(fd, "  %-14s %-10s %s\n", rows[i].key, value, rows[i].help);
+    }
+}
