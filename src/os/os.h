@@ -21,6 +21,8 @@ size_t fh_os_page_size(void);
 void *fh_os_map(size_t size);
 /* The same at exactly this address; false when something is there already or the system refuses. */
 bool fh_os_map_at(void *at, size_t size);
+/* The same for a table of which little may ever be touched: not counted against the system's promise of memory. */
+bool fh_os_map_table_at(void *at, size_t size);
 /* Address space that may not be touched yet; fh_os_commit makes a part of it usable. */
 void *fh_os_reserve(size_t size);
 bool fh_os_commit(void *at, size_t size);
@@ -64,8 +66,8 @@ static inline void fh_unlock(struct fh_lock *lock) {
 /* ---- process and threads ---- */
 
 /* Calls `hook` in a thread that ends, after the program's own thread-local destructors where the system allows, for
- * each thread that called fh_os_at_thread_exit_arm(). To be installed once. */
-bool fh_os_at_thread_exit(void (*hook)(void));
+ * each thread that called fh_os_at_thread_exit_arm(). To be installed once. The argument means nothing. */
+bool fh_os_at_thread_exit(void (*hook)(void *));
 void fh_os_at_thread_exit_arm(void);
 
 /* Hooks around fork in the forking thread. To be installed once. */

@@ -1,0 +1,67 @@
+/* os_pages.c - pages of memory from Linux.
+ *
+ * Everything is a private anonymous mapping. Places are asked for with MAP_FIXED_NOREPLACE, so that a mapping
+ * of somebody else's is never torn away; kernels before 4.17 take the address as a hint, which the test of the
+ * result covers. Memory is given back with MADV_DONTNEED and never MADV_FREE, because only the former shows in
+ * the resident size at once.
+ */
+#include "os.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE 0x100000
+#endif
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP 4 /* Linux 5.7 */
+#endif
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
+#endif
+
+#define PRIVATE (MAP_PRIVATE | MAP_ANONYMOUS)
+
+size_t fh_os_page_size(void) {
+    static _Atomic size_t size; /* asked for once; every thread would find the same */
+    size_t known = atomic_load_explicit(&size, memory_order_relaxed);
+    if (known == 0) {
+        known = (size_t)sysconf(_SC_PAGESIZE);
+        atomic_store_explicit(&size, known, memory_order_relaxed);
+    }
+    return known;
+}
+
+static void *mapped(void *result) { return result == MAP_FAILED ? NULL : result; }
+
+void *fh_os_map(size_t size) { return mapped(mmap(NULL, size, PROT_READ | PROT_WRITE, PRIVATE, -1, 0)); }
+
+static bool map_at(void *at, size_t size, int flags) {
+    void *got = mmap(at, size, PROT_READ | PROT_WRITE, PRIVATE | MAP_FIXED_NOREPLACE | flags, -1, 0);
+    if (got == at) return true;
+    if (got != MAP_FAILED) munmap(got, size); /* an old kernel put it elsewhere */
+    return false;
+}
+
+bool fh_os_map_at(void *at, size_t size) { return map_at(at, size, 0); }
+
+bool fh_os_map_table_at(void *at, size_t size) { return map_at(at, size, MAP_NORESERVE); }
+
+void *fh_os_reserve(size_t size) {
+    return mapped(mmap(NULL, size, PROT_NONE, PRIVATE | MAP_NORESERVE, -1, 0));
+}
+
+bool fh_os_commit(void *at, size_t size) { return mprotect(at, size, PROT_READ | PROT_WRITE) == 0; }
+
+void fh_os_unmap(void *at, size_t size) { munmap(at, size); }
+
+bool fh_os_protect(void *at, size_t size) { return mprotect(at, size, PROT_NONE) == 0; }
+
+bool fh_os_purge(void *at, size_t size) { return madvise(at, size, MADV_DONTNEED) == 0; }
+
+void fh_os_populate(void *at, size_t size) { madvise(at, size, MADV_POPULATE_WRITE); }
+
+bool fh_os_move(void *from, void *to, size_t size) {
+    void *got = mremap(from, size, size, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, to);
+    return got == to;
+}

@@ -1,0 +1,83 @@
+/* os_process.c - the process and its threads: clock, environment, hooks at thread exit and fork, output.
+ *
+ * Thread exit is seen through a pthread key: its destructor runs after C++ thread_local and C11 thread-exit
+ * handlers. Other keys' destructors may run after ours and allocate again; the heap has a way for such late calls.
+ * A setuid program does not read its settings from the environment of whoever started it.
+ */
+#include "os.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <time.h>
+#include <unistd.h>
+
+extern char **environ;
+
+uint64_t fh_os_ticks(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
+}
+
+static pthread_key_t exit_key;
+
+bool fh_os_at_thread_exit(void (*hook)(void *)) { return pthread_key_create(&exit_key, hook) == 0; }
+
+void fh_os_at_thread_exit_arm(void) { pthread_setspecific(exit_key, &exit_key); }
+
+bool fh_os_at_fork(void (*before)(void), void (*parent)(void), void (*child)(void)) {
+    return pthread_atfork(before, parent, child) == 0;
+}
+
+const char *fh_os_getenv(const char *name) {
+    if (environ == NULL || getauxval(AT_SECURE) != 0) return NULL;
+    size_t length = strlen(name);
+    for (char **variable = environ; *variable; variable++)
+        if (strncmp(*variable, name, length) == 0 && (*variable)[length] == '=') return *variable + length + 1;
+    return NULL;
+}
+
+void fh_os_write(int fd, const char *text, size_t size) {
+    int saved = errno;
+    while (size > 0) {
+        ssize_t written = write(fd, text, size);
+        if (written < 0 && errno == EINTR) continue;
+        if (written <= 0) break;
+        text += written;
+        size -= (size_t)written;
+    }
+    errno = saved;
+}
+
+/* The number of KiB behind `label` in the text of /proc/self/status, as bytes. */
+static size_t status_bytes(const char *text, const char *label) {
+    const char *at = strstr(text, label);
+    if (at == NULL) return 0;
+    size_t kib = 0;
+    for (at += strlen(label); *at == ' ' || *at == '\t'; at++) {}
+    for (; *at >= '0' && *at <= '9'; at++) kib = kib * 10 + (size_t)(*at - '0');
+    return kib * 1024;
+}
+
+void fh_os_rss(size_t *now, size_t *peak) {
+    char text[4096];
+    int saved = errno;
+    *now = *peak = 0;
+    int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        ssize_t size = read(fd, text, sizeof text - 1);
+        close(fd);
+        if (size > 0) {
+            text[size] = '\0';
+            *now = status_bytes(text, "VmRSS:");
+            *peak = status_bytes(text, "VmHWM:");
+        }
+    }
+    errno = saved;
+}
+
+_Noreturn void fh_os_abort(void) { abort(); }
