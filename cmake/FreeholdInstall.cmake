@@ -1,0 +1,25 @@
+# What `make install` puts where: headers, both libraries, the command, and the two files by which other builds
+# find them (pkg-config's freehold.pc, CMake's FreeholdConfig.cmake). All of it may be moved afterwards: no file
+# holds the prefix.
+include(CMakePackageConfigHelpers)
+
+install(DIRECTORY include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
+install(TARGETS ${library_targets} EXPORT FreeholdTargets
+    ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+if(TARGET freehold)
+    install(TARGETS freehold RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
+
+set(config_dir ${CMAKE_INSTALL_LIBDIR}/cmake/Freehold)
+install(EXPORT FreeholdTargets NAMESPACE Freehold:: DESTINATION ${config_dir})
+configure_package_config_file(cmake/FreeholdConfig.cmake.in ${PROJECT_BINARY_DIR}/cmake/FreeholdConfig.cmake
+    INSTALL_DESTINATION ${config_dir})
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/cmake/FreeholdConfigVersion.cmake
+    COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/cmake/FreeholdConfig.cmake
+    ${PROJECT_BINARY_DIR}/cmake/FreeholdConfigVersion.cmake DESTINATION ${config_dir})
+
+file(RELATIVE_PATH prefix_from_pc ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
+string(REGEX REPLACE "/$" "" prefix_from_pc "${prefix_from_pc}")
+configure_file(cmake/freehold.pc.in ${PROJECT_BINARY_DIR}/cmake/freehold.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/cmake/freehold.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
