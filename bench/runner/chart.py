@@ -1,0 +1,5 @@
+"""chart"""
+
+
+def svg(data):
+    return ""

@@ -1,0 +1,9 @@
+"""typed"""
+
+
+class Marker:
+    kind, name, about = "typed", "typed", ""
+
+
+def measure(*_):
+    return None
