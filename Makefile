@@ -1,0 +1,86 @@
+# The front door. `make help` lists what there is; CMakeLists.txt has the build itself.
+#
+# Each task first calls ./setup, which installs what the task needs from Debian's packages and is silent where all is
+# there.
+
+BUILD  := build
+PREFIX ?= /usr/local
+JOBS   ?= $(shell nproc 2>/dev/null || echo 2)
+
+# The program that `make run` runs, and options for `freehold run`:  make run PROG="./server --port 80" OPTIONS=--json
+PROG    ?=
+OPTIONS ?=
+DEFAULT_PROG := python3 examples/words.py README.md docs src include
+
+# Which tests:  make test ONLY=heap   (a regular expression on names)      make test LABEL=lint
+ONLY  ?=
+LABEL ?=
+
+CMAKE_BUILD := cmake --build $(BUILD) --parallel $(JOBS)
+
+.PHONY: all run test bench install soak fuzz format lint clean help
+
+all:
+	@./setup build
+	@$(MAKE) --no-print-directory library
+
+# Configured once with the tests off; `make test` turns them on and they stay on.
+$(BUILD)/CMakeCache.txt:
+	@cmake -S . -B $(BUILD) -DFREEHOLD_TESTS=OFF
+
+.PHONY: library
+library: $(BUILD)/CMakeCache.txt
+	@$(CMAKE_BUILD) --target freehold_shared freehold_static freehold
+
+run:
+	@./setup $(if $(PROG),build,run)
+	@mkdir -p $(BUILD)
+	@test -x $(BUILD)/freehold || echo "building Freehold"
+	@$(MAKE) --no-print-directory library >$(BUILD)/make.log 2>&1 || { cat $(BUILD)/make.log; exit 1; }
+	$(BUILD)/freehold run $(OPTIONS) -- $(or $(PROG),$(DEFAULT_PROG))
+
+test:
+	@./setup test
+	@cmake -S . -B $(BUILD) -DFREEHOLD_TESTS=ON
+	@$(CMAKE_BUILD)
+	@tests/run $(BUILD) "$(ONLY)" "$(LABEL)"
+
+bench:
+	@./setup bench
+	@$(MAKE) --no-print-directory library
+	@bench/run $(ARGS)
+
+install: library
+	@cmake --install $(BUILD) --prefix $(PREFIX)
+
+format:
+	@./setup test
+	@tests/lint/format.sh --fix
+
+lint:
+	@$(MAKE) --no-print-directory test LABEL=lint
+
+# Long runs, beyond what `make test` takes time for.
+ifneq ($(wildcard tests/soak/run),)
+soak: library
+	@./setup test
+	@tests/soak/run
+endif
+ifneq ($(wildcard tests/fuzz/run),)
+fuzz: library
+	@./setup test
+	@tests/fuzz/run
+endif
+
+clean:
+	@rm -rf $(BUILD)
+
+help:
+	@echo "make                      build build/libfreehold.so, build/libfreehold.a and build/freehold"
+	@echo "make run                  run a small Python program on the heap and show its memory"
+	@echo "make run PROG=\"prog args\" the same with a program of yours; OPTIONS=\"...\" for freehold run"
+	@echo "make test                 all tests; ONLY=regex for some by name, LABEL=label by label"
+	@echo "make bench                against glibc, jemalloc, tcmalloc and mimalloc"
+	@echo "make install              to PREFIX=/usr/local, below DESTDIR if given"
+	@echo "make lint, make format    check the code's layout and habits; put the layout right"
+	@echo "make clean                remove build/"
