@@ -106,6 +106,9 @@ function(freehold_script name script)
         set(interpreter ${FREEHOLD_BASH})
     endif()
     add_test(NAME ${name} COMMAND ${interpreter} ${path} ${T_ARGS} WORKING_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})
-    freehold_test_properties(${name} "${T_LABELS}" "${T_TIMEOUT}" "${T_SERIAL}"
-        "FREEHOLD_SOURCE=${PROJECT_SOURCE_DIR};FREEHOLD_BUILD=${PROJECT_BINARY_DIR};FREEHOLD_LIB=${PROJECT_BINARY_DIR}/libfreehold.so;FREEHOLD_COMMAND=${PROJECT_BINARY_DIR}/freehold;CC=${CMAKE_C_COMPILER};CXX=${CMAKE_CXX_COMPILER};${T_ENVIRONMENT}")
+    set(environment
+        FREEHOLD_SOURCE=${PROJECT_SOURCE_DIR} FREEHOLD_BUILD=${PROJECT_BINARY_DIR}
+        FREEHOLD_LIB=${PROJECT_BINARY_DIR}/libfreehold.so FREEHOLD_COMMAND=${PROJECT_BINARY_DIR}/freehold
+        CC=${CMAKE_C_COMPILER} CXX=${CMAKE_CXX_COMPILER} ${T_ENVIRONMENT})
+    freehold_test_properties(${name} "${T_LABELS}" "${T_TIMEOUT}" "${T_SERIAL}" "${environment}")
 endfunction()

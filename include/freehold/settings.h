@@ -7,7 +7,7 @@
  *         char text[32];
  *         if (fh_set("limit", "2G") != 0) return 1;            // the heap may hold 2 GiB at most from now on
  *         if (fh_get("limit", text, sizeof text) < 0) return 1;
- *         printf("limit is %s\n", text);                       // limit is 2G
+ *         printf("limit is %s\n", text);                       // prints: limit is 2G
  *         return 0;
  *     }
  *
@@ -16,9 +16,9 @@
  *
  *     FREEHOLD="limit=2G,decay=1s" ./program
  *
- * These two functions set and read the same keys at run time. Sizes are a number with K, M, G or T (powers of 1024)
- * or nothing behind it; durations a number with ms, s or nothing (milliseconds); switches are on or off. The keys, their
- * kinds and their values now are printed by `freehold run --help`.
+ * These two functions set and read the same keys at run time. Sizes are a number with K, M, G or T (powers of
+ * 1024) or nothing behind it; durations a number with ms, s or nothing (milliseconds); switches are on or off. The
+ * keys, what they are for and their values are printed by `freehold run --help`.
  *
  * Both may be called from any thread and allocate nothing.
  */

@@ -193,7 +193,8 @@ static void convert(struct sink *sink, struct spec *spec, va_list *args) {
         case 'd':
         case 'i':
             n = take_signed(spec->length, args);
-            put_number(sink, spec, n < 0 ? 0 - (unsigned long long)n : (unsigned long long)n, 10, n < 0 ? "-" : "");
+            put_number(sink, spec, n < 0 ? 0 - (unsigned long long)n : (unsigned long long)n, 10,
+                       n < 0 ? "-" : "");
             break;
         case 'u': put_number(sink, spec, take_unsigned(spec->length, args), 10, ""); break;
         case 'x': put_number(sink, spec, take_unsigned(spec->length, args), 16, ""); break;

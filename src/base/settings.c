@@ -46,7 +46,8 @@ struct row {
 static const struct row rows[] = {
     {"mode", MODE, AT_START, FIELD(mode), "fast: nothing is checked that costs time"},
     {"count", SWITCH, AT_START, FIELD(count), "see and count each call"},
-    {"stack_report", SWITCH, AT_START, FIELD(stack_report), "report a stack overflow instead of a bare SIGSEGV"},
+    {"stack_report", SWITCH, AT_START, FIELD(stack_report),
+     "report a stack overflow instead of a bare SIGSEGV"},
     {"limit", SIZE, ANY_TIME, FIELD(limit), "most bytes that the heap may hold; 0 is no limit"},
     {"decay", DURATION, ANY_TIME, FIELD(decay_ms), "how long free pages are kept for reuse"},
     {"region", SIZE, ANY_TIME, FIELD(region_size), "address space of a thread's region stack"},
@@ -210,7 +211,8 @@ static void read_entry(struct piece entry) {
     if (row == NULL) {
         fh_say("FREEHOLD: there is no setting \"%.*s\"; ignored", (int)key.len, key.text);
     } else if (equals == NULL || !store(row, value)) {
-        fh_say("FREEHOLD: %s=%.*s is not %s; ignored", row->key, (int)value.len, value.text, kind_names[row->kind]);
+        fh_say("FREEHOLD: %s=%.*s is not %s; ignored", row->key, (int)value.len, value.text,
+               kind_names[row->kind]);
     }
 }
 

@@ -14,12 +14,12 @@
 
 #include <cmocka.h>
 
-#define SAME_AS_PRINTF(...)                                                                                            \
-    do {                                                                                                               \
-        char ours[256], theirs[256];                                                                                   \
-        size_t len = fh_format(ours, sizeof ours, __VA_ARGS__);                                                        \
-        assert_int_equal(len, snprintf(theirs, sizeof theirs, __VA_ARGS__));                                           \
-        assert_string_equal(ours, theirs);                                                                             \
+#define SAME_AS_PRINTF(...)                                                  \
+    do {                                                                     \
+        char ours[256], theirs[256];                                         \
+        size_t len = fh_format(ours, sizeof ours, __VA_ARGS__);              \
+        assert_int_equal(len, snprintf(theirs, sizeof theirs, __VA_ARGS__)); \
+        assert_string_equal(ours, theirs);                                   \
     } while (0)
 
 static void numbers_read_as_in_printf(void **state) {
@@ -30,8 +30,8 @@ static void numbers_read_as_in_printf(void **state) {
         SAME_AS_PRINTF("%lld|%30lld|%-30lld|", values[i], values[i], values[i]);
         SAME_AS_PRINTF("%ld %zu %lu %zx", (long)values[i], (size_t)values[i], (unsigned long)values[i],
                        (size_t)values[i]);
-        SAME_AS_PRINTF("%x|%016llx|%u|%i", (unsigned)values[i], (unsigned long long)values[i], (unsigned)values[i],
-                       (int)values[i]);
+        SAME_AS_PRINTF("%x|%016llx|%u|%i", (unsigned)values[i], (unsigned long long)values[i],
+                       (unsigned)values[i], (int)values[i]);
     }
     SAME_AS_PRINTF("%*d|%*d|", 7, 42, -7, 42);
 }
@@ -43,8 +43,8 @@ static void random_numbers_read_as_in_printf(void **state) {
         x ^= x << 13, x ^= x >> 7, x ^= x << 17;
         uint64_t value = x >> (x % 64);
         int width = (int)(x >> 32) % 30;
-        SAME_AS_PRINTF("%*llu|%0*llx|%-*lld", width, (unsigned long long)value, width, (unsigned long long)value, width,
-                       (long long)value);
+        SAME_AS_PRINTF("%*llu|%0*llx|%-*lld", width, (unsigned long long)value, width,
+                       (unsigned long long)value, width, (long long)value);
     }
 }
 

@@ -110,9 +110,26 @@ static void good_values_are_taken_in_silence(void **state) {
 static void bad_values_are_said_once_and_ignored(void **state) {
     (void)state;
     const char *const rows[] = {
-        "limit=", "limit=G", "limit=-1", "limit=2X", "limit=2GB", "limit=1 2", "limit", "limit=99999999999999999999",
-        "limit=18446744073709551616", "limit=16777216T", "decay=1h", "decay=ms", "decay=18446744073709551615s",
-        "count=1", "count=ON", "count=", "mode=slow", "mode=", "mode=fas", "mode=fastt",
+        "limit=",
+        "limit=G",
+        "limit=-1",
+        "limit=2X",
+        "limit=2GB",
+        "limit=1 2",
+        "limit",
+        "limit=99999999999999999999",
+        "limit=18446744073709551616",
+        "limit=16777216T",
+        "decay=1h",
+        "decay=ms",
+        "decay=18446744073709551615s",
+        "count=1",
+        "count=ON",
+        "count=",
+        "mode=slow",
+        "mode=",
+        "mode=fas",
+        "mode=fastt",
     };
     struct outcome plain = run(NULL);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -148,7 +165,8 @@ static void a_text_that_does_not_fit_is_refused(void **state) {
 /* Any text at all: nothing may crash (the sanitizer builds run this too), and what is printed stays well formed. */
 static void random_texts_do_no_harm(void **state) {
     (void)state;
-    const char *const words[] = {"limit", "decay", "count", "mode", "=", ",", "1", "G", "on", " ", "%s", "\xff", "-"};
+    const char *const words[] = {"limit", "decay", "count", "mode", "=",    ",", "1",
+                                 "G",     "on",    " ",     "%s",   "\xff", "-"};
     unsigned x = 1;
     int rows = lines(run(NULL).out);
     for (int i = 0; i < 60; i++) {
@@ -180,7 +198,7 @@ static void the_api_refuses_with_a_reason(void **state) {
         const char *key, *value;
         int error;
     } rows[] = {
-        {"colour", "red", EINVAL}, {"limit", "much", EINVAL}, {"limit", "", EINVAL}, {"limit", NULL, EINVAL},
+        {"colour", "red", EINVAL}, {"limit", "much", EINVAL}, {"limit", "", EINVAL},   {"limit", NULL, EINVAL},
         {NULL, "1", EINVAL},       {"", "1", EINVAL},         {"mode", "fast", EBUSY}, {"count", "on", EBUSY},
     };
     size_t limit = fh_settings.limit;

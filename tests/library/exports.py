@@ -1,0 +1,60 @@
+#!/usr/bin/env python3
+"""libfreehold.so shows its public names and nothing else, and needs nothing but the C library.
+
+A name that leaks out can collide with a program's own; a library that is needed would be loaded into every process that is
+run on this heap.
+"""
+import os
+import re
+import subprocess
+import sys
+
+LIB = os.environ["FREEHOLD_LIB"]
+SANITIZED = "-fsanitize" in open(os.path.join(os.environ["FREEHOLD_BUILD"], "compile_commands.json")).read()
+if SANITIZED:
+    print("skipped: a sanitized build has the sanitizer's names too")
+    sys.exit(77)
+
+MALLOC = set("""malloc free calloc realloc reallocarray aligned_alloc posix_memalign memalign valloc pvalloc cfree
+    malloc_usable_size malloc_trim mallinfo mallinfo2 malloc_stats malloc_info mallopt
+    free_sized free_aligned_sized""".split())
+REQUIRED = MALLOC - {"cfree", "mallopt"}
+CXX_NEW = re.compile(r"^_Z(n[wa][jm]|d[la]Pv)[A-Za-z0-9_]*$")  # operator new/delete, in all their forms
+
+# All 20 forms of C++17: {new, new[]} x {plain, nothrow} x {plain, aligned} and
+# {delete, delete[]} x {plain, nothrow, sized} x {plain, aligned}.
+REQUIRED |= {f"_Z{op}m{align}{nothrow}" for op in ("nw", "na") for align in ("", "St11align_val_t")
+             for nothrow in ("", "RKSt9nothrow_t")}
+REQUIRED |= {f"_Z{op}Pv{size}{align}" for op in ("dl", "da") for size in ("", "m") for align in ("", "St11align_val_t")}
+REQUIRED |= {f"_Z{op}Pv{align}RKSt9nothrow_t" for op in ("dl", "da") for align in ("", "St11align_val_t")}
+
+# Names that the library takes over from libc to watch threads; each has to be listed, so that none comes by accident.
+WATCHED = set()
+
+
+def run(*command):
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+# nm's third column is the name, perhaps with @@VERSION
+names = {line.split()[-1].split("@")[0] for line in run("nm", "-D", "--defined-only", LIB).splitlines()}
+foreign = sorted(n for n in names if not (n.startswith("fh_") or n in MALLOC or n in WATCHED or CXX_NEW.match(n)))
+missing = sorted(REQUIRED - names)
+needed = set(re.findall(r"\(NEEDED\).*\[(.*)\]", run("readelf", "-dW", LIB)))
+unwanted = sorted(n for n in needed if not re.match(r"(libc\.|libpthread\.|libdl\.|ld-linux)", n))
+
+failed = 0
+for what, which in (("exported but not public", foreign), ("public but not exported", missing),
+                    ("needed beyond the C library", unwanted)):
+    if which:
+        failed = 1
+        print(f"{what}: {' '.join(which)}")
+
+soname = re.search(r"\(SONAME\).*\[(.*)\]", run("readelf", "-dW", LIB)).group(1)
+if not re.fullmatch(r"libfreehold\.so\.\d+", soname):
+    failed = 1
+    print(f"odd soname {soname}")
+if "TEXTREL" in run("readelf", "-dW", LIB):
+    failed = 1
+    print("the library has text relocations")
+sys.exit(failed)

@@ -1,0 +1,72 @@
+#!/usr/bin/env python3
+"""Habits of the project's files that no other tool checks.
+
+Text:  UTF-8, no tabs (but in Makefiles), no blanks at line ends, a newline at the end; in code at most 120 columns a
+       line, 112 being the aim.
+C:     opens with a comment that names the file and says what it is; at most 800 lines (STYLE: one subject a file);
+       a header has an include guard of its path.
+All:   no work left behind as a note.
+"""
+import os
+import re
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+sys.dont_write_bytecode = True
+from tracked import tracked  # noqa: E402
+
+WIDTH, LENGTH = 112, 800
+CODE = (".c", ".h", ".cc", ".cpp", ".py", ".sh", ".cmake", ".ts")
+NOTES = re.compile("|".join(["TO" + "DO", "FIX" + "ME", "XX" + "X:"]))
+top = Path(os.environ["FREEHOLD_SOURCE"])
+found = []
+
+
+def say(file, line, reason):
+    found.append(f"{file.relative_to(top)}:{line}: {reason}")
+
+
+def check_text(file, text):
+    code = file.suffix in CODE or file.name == "CMakeLists.txt"
+    for number, line in enumerate(text.splitlines(), 1):
+        if "\t" in line and file.name != "Makefile":
+            say(file, number, "tab")
+        if line != line.rstrip() and not (file.suffix == ".md" and line.endswith("  ")):
+            say(file, number, "blanks at the end of the line")
+        if code and len(line) > WIDTH + 8:
+            say(file, number, f"{len(line)} columns; {WIDTH} are the aim")
+        if NOTES.search(line):
+            say(file, number, "a note of work left behind")
+    if text and not text.endswith("\n"):
+        say(file, text.count("\n") + 1, "no newline at the end")
+
+
+def check_c(file, text):
+    first = text.split("\n", 1)[0]
+    if not re.match(r"(/\*|//) .*" + re.escape(file.name) + r"\b", first):
+        say(file, 1, "opens without a comment that names the file and says what it is")
+    lines = text.count("\n")
+    if lines > LENGTH:
+        say(file, lines, f"{lines} lines; {LENGTH} are the limit")
+    if file.suffix == ".h":
+        guard = re.search(r"^#ifndef (\w+)\n#define (\w+)", text, re.M)
+        if not ((guard and guard.group(1) == guard.group(2)) or "#pragma once" in text):
+            say(file, 1, "no include guard")
+
+
+for file in tracked():
+    data = file.read_bytes()
+    if b"\0" in data[:8000] or file.suffix == ".svg":
+        continue
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        say(file, 1, f"not UTF-8: {error}")
+        continue
+    check_text(file, text)
+    if file.suffix in (".c", ".h"):
+        check_c(file, text)
+
+print("\n".join(found))
+sys.exit(1 if found else 0)
