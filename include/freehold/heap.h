@@ -66,8 +66,9 @@ FH_API void *fh_aligned_alloc(size_t align, size_t size)
 FH_API void fh_free(void *p);
 
 /* The same, for a caller that knows what it asked for: `size` must be the size that malloc, calloc or
- * realloc was asked for (for the aligned form, `align` and `size` those of fh_aligned_alloc). It spares the
- * look-up of the block's class. A wrong size is a mistake that the heap reports when it notices it. */
+ * realloc was asked for (for the aligned form, `align` and `size` those of fh_aligned_alloc). The heap knows
+ * the block's class anyway and does not trust the size: a wrong one does no harm, and is not noticed. The path
+ * that trusts, and gains by it, is fh_delete below. */
 FH_API void fh_free_sized(void *p, size_t size);
 FH_API void fh_free_aligned_sized(void *p, size_t align, size_t size);
 
@@ -231,7 +232,7 @@ struct fh_stats {
 };
 
 /* Fills *out. Cost: proportional to the number of spans. Takes each heap's lock in turn. */
-FH_API void fh_stats(struct fh_stats *out);
+FH_API void fh_stats_now(struct fh_stats *out);
 
 #ifdef __cplusplus
 }

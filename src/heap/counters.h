@@ -46,7 +46,7 @@ struct fh_counters {
     uint64_t allocs, frees, reallocs;
     uint64_t asked, asked_peak;
     uint64_t held, held_peak;      /* kept by the extents whether counting is on or not */
-    uint64_t live_at_peak;         /* held when asked was at its peak */
+    uint64_t held_at_peak;         /* held when asked was at its peak */
     struct fh_class_counters classes[FH_CLASS_COUNT]; /* [0]: large blocks */
 
     uint64_t counting;             /* 1: count=on                                                               */

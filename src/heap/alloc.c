@@ -1,0 +1,219 @@
+/* alloc.c - the public functions of the heap, and the slow path behind the fast ones.
+ *
+ * What comes here: the first call of a process or thread; an empty or a full bin; a size of zero or above FH_SMALL_MAX;
+ * a thread that has ended; a pointer that is not a block; and, where each call must be seen, all calls: then
+ * the bins that inlined code uses are closed, and the real ones are the heap's `hidden` ones.
+ */
+#include "fast.h"
+
+#include "../base/report.h"
+#include "count.h"
+#include "heap.h"
+#include "large.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* ---- small blocks ---- */
+
+static void *late_take(unsigned c) {
+    struct fh_heap *heap = fh_heap_late();
+    void *block = NULL;
+    fh_lock(&heap->lock);
+    fh_span_collect(heap);
+    fh_span_take(heap, c, &block + 1, 1);
+    fh_unlock(&heap->lock);
+    return block;
+}
+
+static void late_give(unsigned c, void *p) {
+    struct fh_heap *heap = fh_heap_late();
+    fh_lock(&heap->lock);
+    fh_span_give(heap, c, &p, 1);
+    fh_unlock(&heap->lock);
+}
+
+static void *small_take(struct fh_heap *heap, unsigned c) {
+    if (heap == NULL) return late_take(c);
+    struct fh_bin *bin = &heap->bins[c];
+    if (bin->top[-1]) return *--bin->top;
+    return fh_bin_refill(heap, c);
+}
+
+static void small_give(unsigned c, void *p) {
+    struct fh_heap *heap = fh_heap_mine();
+    if (heap == NULL) {
+        late_give(c, p);
+        return;
+    }
+    struct fh_bin *bin = &heap->bins[c];
+    if (bin->top != bin->end)
+        *bin->top++ = p;
+    else
+        fh_bin_flush(heap, c, p);
+}
+
+/* ---- allocation ---- */
+
+static void *out_of_memory(void) {
+    errno = ENOMEM;
+    return NULL;
+}
+
+/* The block itself. *c is its class, 0 = large; *clean tells whether it reads as zero. */
+static void *take(size_t size, size_t align, unsigned *c, bool *clean) {
+    struct fh_heap *heap = fh_heap_mine(); /* begins the heap, if need be: before any of its tables is read */
+    *clean = false;
+    *c = 0;
+    if (size > PTRDIFF_MAX || align > PTRDIFF_MAX || fh_space.size == 0) return NULL;
+    size_t need = fh_aligned_size(size, align);
+    if (need > FH_SMALL_MAX) return fh_large_take(size, align, clean);
+    *c = fh_class_table[(need + 15) / 16];
+    return small_take(heap, *c);
+}
+
+static void *alloc(size_t size, size_t align, bool zero) {
+    unsigned c;
+    bool clean;
+    void *block = take(size, align, &c, &clean);
+    if (block == NULL) return out_of_memory();
+    if (zero && !clean) memset(block, 0, size);
+    if (fh_seen) fh_count_alloc(block, c, size);
+    return block;
+}
+
+void *fh_alloc_slow(size_t size, size_t align) { return alloc(size, align, false); }
+
+void *fh_alloc_zero_slow(size_t size, size_t align) { return alloc(size, align, true); }
+
+void *fh_calloc_slow(size_t n, size_t size) {
+    size_t bytes;
+    if (__builtin_mul_overflow(n, size, &bytes)) return out_of_memory();
+    return alloc(bytes, 1, true);
+}
+
+/* ---- free ---- */
+
+/* The class of the block at p, 0 = large; ends the process with a report when p is none that can be free. */
+static unsigned class_of_block(const void *p, const char *call) {
+    size_t offset = fh_space_offset(p);
+    if (offset >= fh_space.size) fh_fatal("%s of %p, which is not from this heap", call, p);
+    uint32_t granule = (uint32_t)(offset >> FH_GRANULE_SHIFT);
+    unsigned c = fh_space.classes[granule];
+    if (c) return c;
+    bool is_large = granule < fh_space.mapped && fh_space.heads[granule].kind == FH_LARGE;
+    if (!is_large || offset % FH_GRANULE)
+        fh_fatal("%s of %p, which is no block in use: freed already, or never allocated", call, p);
+    return 0;
+}
+
+static void give(void *p, unsigned c) {
+    if (fh_seen) fh_count_free(p, c);
+    if (c)
+        small_give(c, p);
+    else
+        fh_large_give((uint32_t)(fh_space_offset(p) >> FH_GRANULE_SHIFT));
+}
+
+/* The caller of a sized free said what the block is; a different block is a mistake that is noticed here. */
+static void check_size(const void *p, unsigned c, size_t size, size_t align) {
+    size_t need = fh_aligned_size(size, align);
+    unsigned expected = need > FH_SMALL_MAX ? 0 : fh_class_of(need);
+    if (c != expected)
+        fh_fatal("sized free of %p as %zu bytes, but it is a block of %zu", p, size, fh_usable_size(p));
+}
+
+void fh_free_slow(void *p, size_t size, size_t align) {
+    if (p == NULL) return;
+    int saved = errno;
+    unsigned c = class_of_block(p, "free");
+    if (size) check_size(p, c, size, align);
+    give(p, c);
+    errno = saved;
+}
+
+/* ---- resizing ---- */
+
+size_t fh_usable_size(const void *p) {
+    if (p == NULL) return 0;
+    unsigned c = class_of_block(p, "size request");
+    return c ? fh_classes[c].size : fh_large_usable((uint32_t)(fh_space_offset(p) >> FH_GRANULE_SHIFT));
+}
+
+/* Is the block that the program has as good for `size` bytes as a new one would be? A block less than half used is given
+ * up; above that, moving would cost more than it saves. */
+static bool still_fits(unsigned c, size_t usable, size_t size) {
+    return size <= usable && (size > usable / 2 || fh_class_table[(size + 15) / 16] == c);
+}
+
+static void *move(void *p, size_t usable, size_t size) {
+    void *block = fh_fast_malloc(size);
+    if (block == NULL) return NULL;
+    memcpy(block, p, usable < size ? usable : size);
+    fh_fast_free(p);
+    return block;
+}
+
+static void *resize_large(void *p, size_t size) {
+    void *block = fh_large_resize((uint32_t)(fh_space_offset(p) >> FH_GRANULE_SHIFT), size);
+    return block ? block : out_of_memory();
+}
+
+/* As `move`, for large blocks whose move is not seen by malloc and free. */
+static void *resize_large_counted(void *p, size_t size) {
+    size_t asked = fh_count_asked(p, 0);
+    void *block = resize_large(p, size);
+    if (block == NULL) return NULL;
+    fh_space.heads[fh_space_offset(block) >> FH_GRANULE_SHIFT].asked = asked; /* what the counters still hold */
+    fh_count_resize(block, 0, size);
+    return block;
+}
+
+void *fh_realloc(void *p, size_t size) {
+    if (p == NULL) return fh_fast_malloc(size);
+    unsigned c = class_of_block(p, "realloc");
+    if (fh_seen) fh_count_realloc();
+    if (size > PTRDIFF_MAX) return out_of_memory();
+    if (size == 0) size = 1;
+    if (c == 0 && size > FH_SMALL_MAX) return fh_seen ? resize_large_counted(p, size) : resize_large(p, size);
+    size_t usable = fh_usable_size(p);
+    if (c == 0 || !still_fits(c, usable, size)) return move(p, usable, size);
+    if (fh_seen) fh_count_resize(p, c, size);
+    return p;
+}
+
+void *fh_reallocarray(void *p, size_t n, size_t size) {
+    size_t bytes;
+    return __builtin_mul_overflow(n, size, &bytes) ? out_of_memory() : fh_realloc(p, bytes);
+}
+
+/* ---- the rest of the public functions ---- */
+
+void *fh_malloc(size_t size) { return fh_fast_malloc(size); }
+
+void *fh_calloc(size_t n, size_t size) { return fh_fast_calloc(n, size); }
+
+void *fh_aligned_alloc(size_t align, size_t size) {
+    if (FH_LIKELY(align && (align & (align - 1)) == 0)) return fh_fast_aligned(align, size);
+    errno = EINVAL;
+    return NULL;
+}
+
+void fh_free(void *p) { fh_fast_free(p); }
+
+void fh_free_sized(void *p, size_t size) {
+    (void)size;
+    fh_fast_free(p);
+}
+
+void fh_free_aligned_sized(void *p, size_t align, size_t size) {
+    (void)align;
+    (void)size;
+    fh_fast_free(p);
+}
+
+size_t fh_good_size(size_t size) {
+    if (size > PTRDIFF_MAX) return size;
+    if (size > FH_SMALL_MAX) return (size + FH_GRANULE - 1) & ~(FH_GRANULE - 1);
+    return fh_class_size(fh_class_of(size ? size : 1));
+}

@@ -1,0 +1,44 @@
+/* class.c - fills the tables of class.h. */
+#include "class.h"
+
+uint8_t fh_class_table[FH_SMALL_MAX / 16 + 1];
+struct fh_class fh_classes[FH_CLASS_COUNT];
+
+enum {
+    FEWEST_BLOCKS = 8,          /* in a span: fewer would mean going for a new span too often */
+    BIN_BYTES = 64 * 1024,      /* a bin never holds more than this */
+    BIN_BLOCKS = 2047,          /* nor more blocks than this */
+    BIN_FEWEST = 3,             /* but it may always hold this many */
+};
+
+/* The fewest granules whose bytes are a multiple of the block size, doubled until there are enough blocks. */
+static uint32_t span_granules(uint32_t size) {
+    if (size <= FH_GRANULE / FEWEST_BLOCKS) return 1;
+    uint32_t odd = size >> __builtin_ctz(size), granules = odd;
+    while (granules * FH_GRANULE / size < FEWEST_BLOCKS) granules *= 2;
+    return granules;
+}
+
+/* The largest 2^k - 1 (bins grow through these) that keeps a bin within its bounds. */
+static uint32_t bin_most(uint32_t size) {
+    uint32_t most = BIN_FEWEST;
+    while (most * 2 + 1 <= BIN_BLOCKS && (most * 2 + 2) * size <= BIN_BYTES) most = most * 2 + 1;
+    return most;
+}
+
+static void fill(unsigned c) {
+    struct fh_class *class = &fh_classes[c];
+    uint32_t size = (uint32_t)fh_class_size(c), granules = span_granules(size);
+    uint32_t blocks = (uint32_t)(granules * FH_GRANULE / size);
+    class->size = size;
+    class->inverse = (1u << 31) / (size / 16) + 1;
+    class->blocks = (uint16_t)blocks;
+    class->granules = (uint8_t)granules;
+    class->worth = blocks >= 256 ? 3 : blocks >= 64 ? 2 : blocks >= 16 ? 1 : 0;
+    class->bin_most = (uint16_t)bin_most(size);
+}
+
+void fh_class_begin(void) {
+    for (unsigned c = 1; c < FH_CLASS_COUNT; c++) fill(c);
+    for (size_t i = 1; i <= FH_SMALL_MAX / 16; i++) fh_class_table[i] = (uint8_t)fh_class_of(i * 16);
+}

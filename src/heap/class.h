@@ -1,0 +1,44 @@
+/* class.h - the size classes in numbers.
+ *
+ * The public header says which sizes are classes (fh_class_of, fh_class_size). Here is what the heap derives from
+ * that, in tables filled when the heap begins:
+ *
+ *     fh_class_table[(size + 15) / 16]   the class of a size up to FH_SMALL_MAX; entry 0 is class 0. All zero until
+ *                                        the heap begins: so the first call of a process finds class 0, whose bin
+ *                                        is never open, and takes the slow path, which begins the heap.
+ *     fh_classes[c]                      what a span of class c looks like
+ *
+ * A span has one granule for blocks up to 8 KiB. Above that its length is the odd part of the block size, times what
+ * makes at least eight blocks, so that blocks fill it to the last byte:
+ *
+ *     block    10K 12K 14K 16K 20K 24K 28K 32K
+ *     granules   5   3   7   2   5   3   7   4
+ *     blocks    32  16  32   8  16   8  16   8
+ */
+#ifndef FH_HEAP_CLASS_H
+#define FH_HEAP_CLASS_H
+
+#include "space.h"
+
+struct fh_class {
+    uint32_t size;     /* bytes in a block                                                 */
+    uint32_t inverse;  /* 2^31 / (size / 16) + 1: see fh_block_number                      */
+    uint16_t blocks;   /* blocks in a span, at most 4096                                   */
+    uint8_t granules;  /* granules in a span, at most 7                                    */
+    uint8_t worth;     /* a span with at least 2^worth free blocks is worth going to       */
+    uint16_t bin_most; /* the largest capacity that a bin may grow to                      */
+};
+
+extern uint8_t fh_class_table[FH_SMALL_MAX / 16 + 1] __attribute__((visibility("hidden")));
+extern struct fh_class fh_classes[FH_CLASS_COUNT] __attribute__((visibility("hidden")));
+
+void fh_class_begin(void);
+
+/* The number of the block of class c in which `offset` bytes from the span's start lie.
+ * A division by multiplication: with d = size / 16 <= 2^11 the product is too large by at most q * d / 2^31 of a
+ * block's 1 / d for q = offset / 16 < 2^15: never enough to reach the next block. */
+static inline uint32_t fh_block_number(const struct fh_class *class, uint32_t offset) {
+    return (uint32_t)((uint64_t)(offset / 16) * class->inverse >> 31);
+}
+
+#endif

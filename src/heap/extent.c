@@ -1,0 +1,328 @@
+/* extent.c - the free extents: best fit, dirty first, neighbours merged, pages given back by time.
+ *
+ * A free extent is dirty (its pages were written and may still be held) or clean (it holds no memory and reads
+ * as zero). Each kind has its own tree by size, and neighbours of one kind are merged at once:
+ *
+ *     | span | dirty dirty dirty | large block      | clean clean clean clean ... (end of what is mapped)
+ *                first .. last: both carry the kind, the last one leads to the first
+ *
+ * Whoever takes an extent gets a dirty one if any is large enough: memory that is held already costs nothing more.
+ * Only then a clean one, only then is the window extended. So the peak of what is held grows only when no
+ * held piece is large enough.
+ *
+ * Dirty extents are also in a list by age. Those that have been free for longer than the decay time are given back
+ * to the system: not at once, because what was freed is mostly wanted again soon, and a page fault costs as much
+ * as a hundred allocations. No thread of our own does it; whoever takes or gives an extent looks at a coarse clock.
+ * While pages are being given back the lock is open and the extent is of kind PURGING, which nobody merges with.
+ *
+ * An extent that grows by merging keeps the age of its larger part: otherwise a long dirty extent whose border is
+ * in steady use would stay young for ever.
+ */
+#include "extent.h"
+
+#include "../base/report.h"
+#include "../base/settings.h"
+#include "counters.h"
+#include "extent_tree.h"
+
+#include <string.h>
+
+static struct fh_lock lock;
+static uint32_t trees[2];          /* by size: dirty, clean */
+static uint32_t oldest, youngest;  /* dirty extents by age: heads[].next leads to younger ones */
+static size_t used, dirty, purged; /* granules; purged: bytes */
+static size_t peak;                /* the most that used + dirty was, granules */
+static _Atomic uint64_t next_look; /* the tick at which decay is worth a look again */
+
+enum { DIRTY, CLEAN };
+
+/* Above this much dirty memory the oldest goes back without waiting for its time. */
+static size_t dirty_budget(void) { return (32u << (20 - FH_GRANULE_SHIFT)) + used / 2; }
+
+static struct fh_head *head_of(uint32_t g) { return &fh_space.heads[g]; }
+
+static bool is_free(uint8_t kind) { return kind == FH_FREE_DIRTY || kind == FH_FREE_CLEAN; }
+
+static uint32_t *tree_of(uint8_t kind) { return &trees[kind == FH_FREE_DIRTY ? DIRTY : CLEAN]; }
+
+/* ---- the list by age ---- */
+
+static void age_unlink(uint32_t g) {
+    struct fh_head *head = head_of(g);
+    *(head->prev ? &head_of(head->prev)->next : &oldest) = head->next;
+    *(head->next ? &head_of(head->next)->prev : &youngest) = head->prev;
+}
+
+/* Puts g behind `after`, at the old end when that is 0. */
+static void age_link(uint32_t g, uint32_t after) {
+    struct fh_head *head = head_of(g);
+    head->prev = after;
+    head->next = after ? head_of(after)->next : oldest;
+    *(head->prev ? &head_of(head->prev)->next : &oldest) = g;
+    *(head->next ? &head_of(head->next)->prev : &youngest) = g;
+}
+
+/* ---- entering and leaving the set of free extents ---- */
+
+static void mark_ends(uint32_t g, uint32_t granules, uint8_t kind) {
+    struct fh_head *first = head_of(g), *last = head_of(g + granules - 1);
+    last->kind = kind;
+    last->first = g;
+    first->kind = kind;
+    first->granules = granules;
+}
+
+/* Enters a free extent as it is, without looking at its neighbours. Dirty: behind `after` in the list by age. */
+static void enter(uint32_t g, uint32_t granules, uint8_t kind, uint64_t tick, uint32_t after) {
+    mark_ends(g, granules, kind);
+    fh_tree_insert(tree_of(kind), g);
+    if (kind != FH_FREE_DIRTY) return;
+    head_of(g)->tick = tick;
+    age_link(g, after);
+    dirty += granules;
+}
+
+/* Takes a free extent out; its ends become INSIDE, so that a larger extent may swallow it. */
+static void leave(uint32_t g) {
+    struct fh_head *head = head_of(g);
+    fh_tree_remove(tree_of(head->kind), g);
+    if (head->kind == FH_FREE_DIRTY) {
+        age_unlink(g);
+        dirty -= head->granules;
+    }
+    head_of(g + head->granules - 1)->kind = FH_INSIDE;
+    head->kind = FH_INSIDE;
+}
+
+/* A part of a merge: where it is in the list by age, if it is dirty. */
+struct age {
+    uint64_t tick;
+    uint32_t after; /* the extent before it in the list */
+    uint32_t granules;
+};
+
+/* Swallows the free neighbour `g`; *age becomes the neighbour's when the neighbour is the largest part so far. */
+static void swallow(uint32_t g, struct age *age) {
+    struct fh_head *head = head_of(g);
+    uint32_t length = head->granules;
+    bool larger = head->kind == FH_FREE_DIRTY && length > age->granules;
+    struct age own = {head->tick, head->prev, length};
+    if (age->after == g) age->after = head->prev;
+    leave(g);
+    if (larger) *age = own;
+}
+
+/* Enters a free extent, merged with free neighbours of its kind. */
+static void enter_merged(uint32_t g, uint32_t granules, uint8_t kind, uint64_t tick) {
+    struct age age = {tick, youngest, granules};
+    uint32_t behind = g + granules;
+    if (behind < fh_space.mapped && head_of(behind)->kind == kind) {
+        granules += head_of(behind)->granules;
+        swallow(behind, &age);
+    }
+    if (g > 1 && head_of(g - 1)->kind == kind) {
+        uint32_t before = head_of(g - 1)->first;
+        granules += head_of(before)->granules;
+        swallow(before, &age);
+        g = before;
+    }
+    enter(g, granules, kind, age.tick, age.after);
+}
+
+/* ---- what is held ---- */
+
+static void note_held(void) {
+    size_t held = used + dirty;
+    if (held > peak) peak = held;
+    atomic_store_explicit((_Atomic uint64_t *)&fh_counters->held, held << FH_GRANULE_SHIFT, memory_order_relaxed);
+    atomic_store_explicit((_Atomic uint64_t *)&fh_counters->held_peak, peak << FH_GRANULE_SHIFT,
+                          memory_order_relaxed);
+}
+
+/* Gives the pages of the oldest dirty extent back. The lock is open meanwhile. */
+static size_t purge_oldest(void) {
+    uint32_t g = oldest;
+    struct fh_head *head = head_of(g);
+    uint32_t granules = head->granules;
+    size_t size = (size_t)granules << FH_GRANULE_SHIFT;
+    leave(g);
+    head->kind = FH_PURGING;
+    head->granules = granules;
+    fh_unlock(&lock);
+    bool done = fh_os_purge(fh_granule_address(g), size);
+    fh_lock(&lock);
+    head->kind = FH_INSIDE;
+    enter_merged(g, granules, done ? FH_FREE_CLEAN : FH_FREE_DIRTY, fh_os_ticks());
+    if (!done) return 0; /* pages that are locked in memory stay; they are young again, so that the next is tried */
+    purged += size;
+    note_held();
+    return size;
+}
+
+static void purge_above(size_t budget) {
+    while (oldest && dirty > budget)
+        if (purge_oldest() == 0) break;
+}
+
+/* May this many granules more be held? Gives dirty ones back where that is what it takes. */
+static bool may_hold(uint32_t granules) {
+    size_t limit = fh_settings.limit >> FH_GRANULE_SHIFT;
+    if (fh_settings.limit == 0) return true;
+    if (used + granules > limit) return false;
+    purge_above(limit - used - granules);
+    return used + dirty + granules <= limit;
+}
+
+/* ---- taking ---- */
+
+/* Makes the part [at, at + granules) of the free extent `g` used; what is left stays free, with its age. */
+static void carve(uint32_t g, uint32_t at, uint32_t granules) {
+    struct fh_head *head = head_of(g);
+    uint8_t kind = head->kind;
+    uint64_t tick = kind == FH_FREE_DIRTY ? head->tick : 0;
+    uint32_t after = kind == FH_FREE_DIRTY ? head->prev : 0, end = g + head->granules;
+    leave(g);
+    if (at > g) enter(g, at - g, kind, tick, after);
+    if (at + granules < end) enter(at + granules, end - at - granules, kind, tick, after);
+    used += granules;
+}
+
+static void mark_used(uint32_t g, uint32_t granules, enum fh_kind kind, uint8_t class) {
+    struct fh_head *head = head_of(g);
+    head_of(g + granules - 1)->kind = FH_INSIDE;
+    head->kind = (uint8_t)kind;
+    head->granules = granules;
+    head->back = 0;
+    if (class) memset(fh_space.classes + g, class, granules);
+}
+
+/* The extent of this kind that serves best, 0 when none does. */
+static uint32_t best(uint8_t kind, uint32_t granules, uint32_t align) {
+    return fh_tree_best(*tree_of(kind), granules + align - 1);
+}
+
+/* Maps more of the window and enters it as clean. */
+static bool extend(uint32_t granules) {
+    uint32_t old_end = fh_space.mapped, first;
+    uint32_t got = fh_space_extend(granules, &first);
+    if (got == 0) return false;
+    if (old_end && first > old_end) { /* the stretch between is somebody else's */
+        head_of(old_end)->kind = FH_FOREIGN;
+        head_of(old_end)->granules = first - old_end;
+    }
+    enter_merged(first, got, FH_FREE_CLEAN, 0);
+    return true;
+}
+
+/* The first granule from g on whose address is a multiple of `align` granules. */
+static uint32_t aligned(uint32_t g, uint32_t align) {
+    uint64_t base = fh_space.base >> FH_GRANULE_SHIFT, number = base + g;
+    return (uint32_t)((number + align - 1) / align * align - base);
+}
+
+uint32_t fh_extent_take(uint32_t granules, uint32_t align, enum fh_kind kind, uint8_t class, bool *clean) {
+    fh_lock(&lock);
+    uint32_t g = best(FH_FREE_DIRTY, granules, align);
+    *clean = g == 0;
+    if (g == 0 && may_hold(granules)) {
+        g = best(FH_FREE_CLEAN, granules, align);
+        if (g == 0 && extend(granules + align - 1)) g = best(FH_FREE_CLEAN, granules, align);
+        if (g == 0 && dirty > 0) { /* the last resort: dirty pieces, made clean, may merge into one that is enough */
+            purge_above(0);
+            g = best(FH_FREE_CLEAN, granules, align);
+        }
+    }
+    if (g) {
+        uint32_t at = aligned(g, align);
+        carve(g, at, granules);
+        mark_used(at, granules, kind, class);
+        note_held();
+        g = at;
+    }
+    fh_unlock(&lock);
+    return g;
+}
+
+bool fh_extent_grow(uint32_t first, uint32_t granules) {
+    struct fh_head *head = head_of(first);
+    fh_lock(&lock);
+    uint32_t end = first + head->granules, more = granules - head->granules;
+    if (end == fh_space.mapped) extend(more);
+    bool fits = end < fh_space.mapped && is_free(head_of(end)->kind) && head_of(end)->granules >= more;
+    if (fits && head_of(end)->kind == FH_FREE_CLEAN && fh_settings.limit) { /* making room may merge what follows */
+        fits = may_hold(more) && is_free(head_of(end)->kind) && head_of(end)->granules >= more;
+    }
+    if (fits) {
+        carve(end, end, more);
+        head_of(end + more - 1)->kind = FH_INSIDE;
+        head->granules = granules;
+        note_held();
+    }
+    fh_unlock(&lock);
+    return fits;
+}
+
+/* ---- giving ---- */
+
+static void give(uint32_t g, uint32_t granules, bool clean) {
+    used -= granules;
+    enter_merged(g, granules, clean ? FH_FREE_CLEAN : FH_FREE_DIRTY, fh_os_ticks());
+    purge_above(dirty_budget());
+    note_held();
+}
+
+void fh_extent_give(uint32_t first, bool clean) {
+    struct fh_head *head = head_of(first);
+    fh_lock(&lock);
+    uint32_t granules = head->granules;
+    memset(fh_space.classes + first, 0, head->kind == FH_SPAN ? granules : 1);
+    head->kind = FH_INSIDE;
+    give(first, granules, clean);
+    fh_unlock(&lock);
+    fh_extent_decay();
+}
+
+void fh_extent_shrink(uint32_t first, uint32_t granules) {
+    struct fh_head *head = head_of(first);
+    fh_lock(&lock);
+    uint32_t surplus = head->granules - granules;
+    head->granules = granules;
+    give(first + granules, surplus, false);
+    fh_unlock(&lock);
+}
+
+/* ---- giving back to the system ---- */
+
+void fh_extent_decay(void) {
+    uint64_t now = fh_os_ticks();
+    if (now < atomic_load_explicit(&next_look, memory_order_relaxed)) return;
+    uint64_t decay = fh_settings.decay_ms;
+    atomic_store_explicit(&next_look, now + decay / 8, memory_order_relaxed);
+    fh_lock(&lock);
+    while (oldest && head_of(oldest)->tick + decay <= now)
+        if (purge_oldest() == 0) break;
+    fh_unlock(&lock);
+}
+
+size_t fh_extent_purge_all(void) {
+    fh_lock(&lock);
+    size_t before = purged;
+    purge_above(0);
+    size_t given = purged - before;
+    fh_unlock(&lock);
+    return given;
+}
+
+void fh_extent_numbers(struct fh_extent_numbers *out) {
+    fh_lock(&lock);
+    uint32_t longest_dirty = fh_tree_longest(trees[DIRTY]), longest_clean = fh_tree_longest(trees[CLEAN]);
+    out->used = used << FH_GRANULE_SHIFT;
+    out->dirty = dirty << FH_GRANULE_SHIFT;
+    out->peak = peak << FH_GRANULE_SHIFT;
+    out->purged = purged;
+    out->largest = (size_t)(longest_dirty > longest_clean ? longest_dirty : longest_clean) << FH_GRANULE_SHIFT;
+    fh_unlock(&lock);
+}
+
+void fh_extent_lock_all(void) { fh_lock(&lock); }
+void fh_extent_unlock_all(void) { fh_unlock(&lock); }

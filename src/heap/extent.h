@@ -1,0 +1,52 @@
+/* extent.h - runs of granules: who wants some, who gives some back. See extent.c for how.
+ *
+ * One lock, the extents' lock, guards all free extents and everything in their heads. It is the last lock to be
+ * taken: nothing is locked while it is held. Each function takes it itself unless it says otherwise.
+ */
+#ifndef FH_HEAP_EXTENT_H
+#define FH_HEAP_EXTENT_H
+
+#include "space.h"
+
+#include "../os/os.h"
+
+/* Takes an extent of `granules` whose first granule number is a multiple of `align` (a power of two, 1 = any).
+ * The head of its first granule gets `kind`, its class table entries `class`. *clean tells whether its pages read as
+ * zero. Returns the first granule, 0 when there is no memory (or the limit forbids it; errno is not set). */
+uint32_t fh_extent_take(uint32_t granules, uint32_t align, enum fh_kind kind, uint8_t class, bool *clean);
+
+/* Gives an extent back. `clean`: its pages hold no memory and read as zero. Its owner field must be NULL already. */
+void fh_extent_give(uint32_t first, bool clean);
+
+/* Makes the extent of a large block longer without moving it; false when what follows is not free or too short. */
+bool fh_extent_grow(uint32_t first, uint32_t granules);
+
+/* Gives the end of the extent back, 1 <= granules < its length. */
+void fh_extent_shrink(uint32_t first, uint32_t granules);
+
+
+/* Gives pages of extents that have been free for longer than the decay time back to the system. Cheap when
+ * nothing is due. */
+void fh_extent_decay(void);
+
+/* Gives all free pages back now; returns the bytes. */
+size_t fh_extent_purge_all(void);
+
+/* Numbers, in bytes, of one moment. */
+struct fh_extent_numbers {
+    size_t used;    /* in spans and large blocks        */
+    size_t dirty;   /* free, pages held                 */
+    size_t purged;  /* given back so far                */
+    size_t largest; /* largest free extent of any kind  */
+    size_t peak;    /* the most that used + dirty was   */
+};
+void fh_extent_numbers(struct fh_extent_numbers *out);
+
+/* For fork: the lock is held across it. */
+void fh_extent_lock_all(void);
+void fh_extent_unlock_all(void);
+
+/* Checks every invariant of the free extents; says and returns false at the first that is broken. */
+bool fh_extent_is_valid(void);
+
+#endif

@@ -1,0 +1,70 @@
+/* fast.h - the fast paths of malloc and free, to be inlined into each public name for them.
+ *
+ *     malloc   size -> class (a table of bytes) -> bin -> newest block       else: slow
+ *     free     address -> class (a table of bytes) -> bin -> put on top      else: slow
+ *
+ * Neither touches the block, takes a lock, or asks who owns what. Each test that can fail leads to the slow path in
+ * alloc.c: size 0 has class 0, and so has all that is not a block of a span; the bin of class 0 is always closed.
+ */
+#ifndef FH_HEAP_FAST_H
+#define FH_HEAP_FAST_H
+
+#include "class.h"
+#include "space.h"
+
+/* calloc where the product overflows or is large. */
+void *fh_calloc_slow(size_t n, size_t size);
+
+FH_INLINE void *fh_fast_malloc(size_t size) {
+    if (FH_LIKELY(size <= FH_SMALL_MAX)) {
+        struct fh_bin *bin = &fh_bins[fh_class_table[(size + 15) / 16]];
+        void **top = bin->top;
+        void *block = top[-1];
+        if (FH_LIKELY(block != NULL)) {
+            bin->top = top - 1;
+            return block;
+        }
+    }
+    return fh_alloc_slow(size, 1);
+}
+
+FH_INLINE void fh_fast_free(void *p) {
+    size_t offset = fh_space_offset(p);
+    if (FH_LIKELY(offset < fh_space.size)) {
+        struct fh_bin *bin = &fh_bins[fh_space.classes[offset >> FH_GRANULE_SHIFT]];
+        void **top = bin->top;
+        if (FH_LIKELY(top != bin->end)) {
+            *top = p;
+            bin->top = top + 1;
+            return;
+        }
+    }
+    fh_free_slow(p, 0, 1);
+}
+
+FH_INLINE void *fh_fast_aligned(size_t align, size_t size) {
+    if (FH_LIKELY(align <= FH_SMALL_MAX && size <= FH_SMALL_MAX)) {
+        size_t need = fh_aligned_size(size, align);
+        if (FH_LIKELY(need <= FH_SMALL_MAX)) {
+            struct fh_bin *bin = &fh_bins[fh_class_table[(need + 15) / 16]];
+            void **top = bin->top;
+            void *block = top[-1];
+            if (FH_LIKELY(block != NULL)) {
+                bin->top = top - 1;
+                return block;
+            }
+        }
+    }
+    return fh_alloc_slow(size, align);
+}
+
+FH_INLINE void *fh_fast_calloc(size_t n, size_t size) {
+    size_t bytes;
+    if (FH_LIKELY(!__builtin_mul_overflow(n, size, &bytes) && bytes <= FH_SMALL_MAX)) {
+        void *block = fh_fast_malloc(bytes);
+        return block ? __builtin_memset(block, 0, bytes) : NULL;
+    }
+    return fh_calloc_slow(n, size);
+}
+
+#endif

@@ -1,0 +1,205 @@
+/* heap.c - heaps and threads: beginning, adopting, parking, forking.
+ *
+ * The process begins its heap at the first call that misses: before that all tables are zero, so that every call
+ * misses. A thread gets a heap at its first miss: a parked one if there is any, since that has spans with free blocks,
+ * else a new one. Heaps are never destroyed; there are never more of them than threads lived at once.
+ *
+ *     (none) --first miss--> new ----.
+ *                                    v
+ *                      parked --adopt--> in use --thread ends--> parked
+ *
+ * When a thread ends its bins are flushed and its heap is parked whole, with what is still in use by others. Frees
+ * into it go on as remote frees. Nobody collects those for it, unless: a thread adopts it; a thread that wants a new span
+ * looks at one parked heap in turn, collects, and takes a span from it; or a freeing thread helps (span.c).
+ *
+ * A thread may still allocate after its heap was parked, in destructors that run later than ours. Such late calls go, one
+ * block at a time, to a heap that they all share.
+ *
+ * Fork. All locks are taken before and given back after, so that the child finds every heap at rest. The other
+ * threads do not exist in the child: it flushes their bins, which are still readable, and parks their heaps.
+ */
+#include "heap.h"
+
+#include "../base/settings.h"
+#include "counters.h"
+#include "extent.h"
+#include "meta.h"
+
+#include <string.h>
+
+__thread struct fh_bin fh_bins[FH_CLASS_COUNT] __attribute__((tls_model("initial-exec"))) = {
+    [0 ... FH_CLASS_COUNT - 1] = {fh_closed.slot, fh_closed.slot},
+};
+
+static __thread struct fh_heap *mine __attribute__((tls_model("initial-exec")));
+static __thread bool ended __attribute__((tls_model("initial-exec"))); /* this thread's heap has been parked */
+
+bool fh_seen;
+static struct fh_counters own_counters = {.magic = FH_COUNTERS_MAGIC};
+struct fh_counters *fh_counters = &own_counters;
+
+static struct fh_lock begin_lock, list_lock, parked_lock;
+static _Atomic bool begun;
+static struct fh_heap *all_heaps;
+static struct fh_heap *parked_first, *parked_last; /* a queue: taken in front, put behind */
+static _Atomic unsigned parked_count;
+static struct fh_heap late_heap; /* static, so that it cannot be missing */
+
+static void before_fork(void);
+static void after_fork_in_parent(void);
+static void after_fork_in_child(void);
+static void at_thread_exit(void *unused);
+
+/* ---- beginning ---- */
+
+static bool begin(void) {
+    fh_settings_init();
+    fh_seen = fh_settings.count;
+    if (!fh_space_begin(fh_seen)) return false;
+    if (!fh_os_at_thread_exit(at_thread_exit)) return false;
+    all_heaps = &late_heap;
+    fh_class_begin();
+    return true;
+}
+
+static bool begin_once(void) {
+    if (atomic_load_explicit(&begun, memory_order_acquire)) return true;
+    fh_lock(&begin_lock);
+    bool done = atomic_load_explicit(&begun, memory_order_relaxed), first = !done;
+    if (first) done = begin();
+    if (done) atomic_store_explicit(&begun, true, memory_order_release);
+    fh_unlock(&begin_lock);
+    if (first && done) fh_os_at_fork(before_fork, after_fork_in_parent, after_fork_in_child); /* may allocate */
+    return done;
+}
+
+/* ---- parked heaps ---- */
+
+static void park(struct fh_heap *heap) {
+    fh_lock(&parked_lock);
+    heap->parked = true;
+    heap->next_parked = NULL;
+    *(parked_last ? &parked_last->next_parked : &parked_first) = heap;
+    parked_last = heap;
+    atomic_fetch_add_explicit(&parked_count, 1, memory_order_relaxed);
+    fh_unlock(&parked_lock);
+}
+
+static struct fh_heap *take_parked(void) {
+    if (atomic_load_explicit(&parked_count, memory_order_relaxed) == 0) return NULL;
+    fh_lock(&parked_lock);
+    struct fh_heap *heap = parked_first;
+    if (heap) {
+        parked_first = heap->next_parked;
+        if (parked_first == NULL) parked_last = NULL;
+        heap->parked = false;
+        atomic_fetch_sub_explicit(&parked_count, 1, memory_order_relaxed);
+    }
+    fh_unlock(&parked_lock);
+    return heap;
+}
+
+bool fh_heap_scavenge(struct fh_heap *heap, unsigned c) {
+    struct fh_heap *other = take_parked();
+    if (other == NULL) return false;
+    bool moved = false;
+    if (fh_trylock(&other->lock)) {
+        fh_span_collect(other);
+        moved = fh_span_move(other, heap, c);
+        fh_unlock(&other->lock);
+    }
+    park(other);
+    return moved;
+}
+
+/* ---- getting a heap ---- */
+
+static struct fh_heap *new_heap(void) {
+    struct fh_heap *heap = fh_meta_take(sizeof *heap);
+    if (heap == NULL) return NULL;
+    memset(heap, 0, sizeof *heap);
+    for (unsigned c = 0; c < FH_CLASS_COUNT; c++) fh_bin_close(&heap->hidden[c]);
+    fh_lock(&list_lock);
+    heap->next = all_heaps;
+    all_heaps = heap;
+    fh_unlock(&list_lock);
+    return heap;
+}
+
+static struct fh_heap *attach(void) {
+    struct fh_heap *heap = take_parked();
+    if (heap == NULL) heap = new_heap();
+    if (heap == NULL) return NULL;
+    fh_lock(&heap->lock);
+    heap->bins = fh_seen ? heap->hidden : fh_bins;
+    fh_unlock(&heap->lock);
+    mine = heap;
+    fh_os_at_thread_exit_arm(); /* may allocate, which finds the heap in place */
+    return heap;
+}
+
+struct fh_heap *fh_heap_mine(void) {
+    if (mine) return mine;
+    if (ended || !begin_once()) return NULL;
+    return attach();
+}
+
+struct fh_heap *fh_heap_late(void) { return &late_heap; }
+
+void fh_heap_each(void (*visit)(struct fh_heap *, void *), void *arg) {
+    fh_lock(&list_lock);
+    for (struct fh_heap *heap = all_heaps; heap; heap = heap->next) {
+        fh_lock(&heap->lock);
+        visit(heap, arg);
+        fh_unlock(&heap->lock);
+    }
+    fh_unlock(&list_lock);
+}
+
+/* ---- leaving ---- */
+
+/* The heap's thread is gone or going: what its bins hold goes back to the spans. Lock held. */
+static void leave(struct fh_heap *heap) {
+    fh_span_collect(heap);
+    fh_bin_close_all(heap);
+    heap->bins = NULL;
+    for (unsigned c = 1; c < FH_CLASS_COUNT; c++)
+        if (heap->filled[c]) fh_span_end_empty(heap, c);
+}
+
+static void at_thread_exit(void *unused) {
+    (void)unused;
+    struct fh_heap *heap = mine;
+    ended = true;
+    mine = NULL;
+    if (heap == NULL) return;
+    fh_lock(&heap->lock);
+    leave(heap);
+    fh_unlock(&heap->lock);
+    park(heap);
+}
+
+static void before_fork(void) {
+    fh_lock(&list_lock);
+    for (struct fh_heap *heap = all_heaps; heap; heap = heap->next) fh_lock(&heap->lock);
+    fh_lock(&parked_lock);
+    fh_meta_lock();
+    fh_extent_lock_all();
+}
+
+static void after_fork_in_parent(void) {
+    fh_extent_unlock_all();
+    fh_meta_unlock();
+    fh_unlock(&parked_lock);
+    for (struct fh_heap *heap = all_heaps; heap; heap = heap->next) fh_unlock(&heap->lock);
+    fh_unlock(&list_lock);
+}
+
+static void after_fork_in_child(void) {
+    after_fork_in_parent();
+    for (struct fh_heap *heap = all_heaps; heap; heap = heap->next) {
+        if (heap == mine || heap == &late_heap || heap->parked) continue;
+        if (heap->bins) leave(heap);
+        park(heap); /* also one that some thread had just taken from the parked */
+    }
+}

@@ -1,0 +1,122 @@
+/* heap.h - a heap: the spans that one thread (or one object of the program) cuts its blocks from.
+ *
+ *     thread                     heap (one lock)                                extents (one lock, all heaps)
+ *     fh_bins[c]  -- refill -->  lists[c][bucket] of spans with free blocks  -- take -->  free extents, dirty first
+ *                 <-- flush --                                               <-- give --
+ *
+ * Terms:
+ *   bin      a thread's array of pointers to free blocks of one class (public header). No lock, no atomics.
+ *   refill   an empty bin gets a batch of blocks from spans of its heap.
+ *   flush    a full bin gives a batch back to the spans the blocks are from, whoever owns them.
+ *   owner    the heap to which a span belongs. Only who holds that heap's lock changes the span's bitmap.
+ *   remote   a block that is flushed by a thread whose heap is not the owner: its bit is set, atomically, in the
+ *            span's second bitmap, and the span is put on the owner's list of touched spans.
+ *   collect  the owner moves the remote bits into the first bitmap.
+ *   park     a thread has ended: its heap waits, whole, for the next thread to adopt it. Meanwhile others may
+ *            take spans from it.
+ *
+ * Locks, in the order in which they may be nested: heap list -> a heap -> parked list -> extents | meta.
+ * A thread takes its own heap's lock for each refill and flush: it is free nearly always, so this costs two
+ * atomic operations for dozens of blocks; and it lets others look into a heap whose thread sleeps, to collect, to give
+ * memory back, to count, and to fork.
+ */
+#ifndef FH_HEAP_HEAP_H
+#define FH_HEAP_HEAP_H
+
+#include "class.h"
+#include "space.h"
+
+#include "../os/os.h"
+
+enum { FH_BUCKETS = 13, FH_NO_BUCKET = 255 };
+
+/* What belongs to a bin and is not needed on the fast path. Invariant while the owner is outside a slow path:
+ *     base <= bins[c].top <= bins[c].end <= base + capacity,  base[-1] == NULL
+ * or all are closed: bins[c].top == bins[c].end == the closed bin's slot, base == NULL. */
+struct fh_bin_book {
+    void **base;       /* slot 0; NULL = closed                                                        */
+    uint16_t capacity; /* slots                                                                        */
+    uint16_t batch;    /* how many blocks the next refill asks for                                     */
+    uint8_t ran_full;  /* flushed since the last refill: the next refill knows that room was missing   */
+    uint8_t ran_dry;   /* refilled since the last flush                                                */
+    uint16_t stirred;  /* refills and flushes since the last tidying                                   */
+};
+
+struct fh_heap {
+    struct fh_lock lock;
+    uint32_t events;                      /* slow paths taken; now and then one of them tidies up            */
+    struct fh_bin *bins;                  /* where the owner's bins are: its thread's fh_bins, or `hidden`; NULL = parked */
+    struct fh_bin_book books[FH_CLASS_COUNT];
+    uint16_t filled[FH_CLASS_COUNT];      /* bit b set = lists[c][b] is not empty                            */
+    uint32_t lists[FH_CLASS_COUNT][FH_BUCKETS]; /* spans with 2^b <= free < 2^(b+1); full spans are in none  */
+    uint32_t spans[FH_CLASS_COUNT];       /* spans owned, by class                                           */
+    struct fh_bin hidden[FH_CLASS_COUNT]; /* the bins in use where each call must be seen                    */
+    struct fh_heap *next;                 /* in the list of all heaps; never removed                         */
+    struct fh_heap *next_parked;
+    bool parked;
+    uint64_t tidied;                      /* tick of the last tidying                                        */
+    _Alignas(64) _Atomic uint32_t touched;  /* spans with remote frees: first of a list; others push         */
+    _Atomic uint32_t touched_count;         /* how many were pushed since the last collection                */
+};
+
+/* ---- heap.c: heaps and threads ---- */
+
+/* The calling thread's heap, made or adopted at first use. NULL when there is no memory, or when the thread has
+ * ended already and this is a late call of some destructor. */
+struct fh_heap *fh_heap_mine(void);
+
+/* A heap without a thread and without bins, shared under its lock by all calls for which fh_heap_mine is NULL. */
+struct fh_heap *fh_heap_late(void);
+
+/* Calls visit(heap, arg) for each heap there is, with its lock held. */
+void fh_heap_each(void (*visit)(struct fh_heap *, void *), void *arg);
+
+/* Moves a span of class c with free blocks from some parked heap to this one (whose lock is held). */
+bool fh_heap_scavenge(struct fh_heap *heap, unsigned c);
+
+/* True when each call must be seen: the bins that inlined code uses stay closed. Fixed once the heap has begun. */
+extern bool fh_seen __attribute__((visibility("hidden")));
+
+/* ---- span.c: blocks out of spans and into them. The heap's lock is held ---- */
+
+/* Puts up to `want` free blocks of class c below `end`: the first of them, which has the lowest address of its span,
+ * at end[-1], the next at end[-2] and so on. Returns how many. */
+unsigned fh_span_take(struct fh_heap *heap, unsigned c, void **end, unsigned want);
+
+/* Gives `count` blocks, each from any span of any heap, back to their spans. Blocks of class c are expected; others
+ * are a mistake of the program that is reported. */
+void fh_span_give(struct fh_heap *heap, unsigned c, void **blocks, unsigned count);
+
+/* Collects the remote frees of all touched spans. */
+void fh_span_collect(struct fh_heap *heap);
+
+/* Ends all spans of class c whose blocks are all free. */
+void fh_span_end_empty(struct fh_heap *heap, unsigned c);
+
+/* Moves one span of class c from a heap to another; both locks are held. False when there is none with free blocks. */
+bool fh_span_move(struct fh_heap *from, struct fh_heap *to, unsigned c);
+
+/* The first granule of the span or large block in which p lies, 0 when p lies in neither. p is in the window. */
+uint32_t fh_span_first(const void *p);
+
+/* ---- bin.c: the slow half of the bins. Each takes the heap's lock ---- */
+
+/* A block of class c when the bin is empty; NULL when there is no memory. */
+void *fh_bin_refill(struct fh_heap *heap, unsigned c);
+
+/* Takes block p of class c into the bin when that is full. */
+void fh_bin_flush(struct fh_heap *heap, unsigned c, void *p);
+
+/* Empties and closes all bins of the heap. Lock held. */
+void fh_bin_close_all(struct fh_heap *heap);
+
+/* The closed bin: what an unused bin points to. */
+struct fh_closed_bin {
+    void *null;    /* stays NULL: the bin is empty */
+    void *slot[1]; /* top == end == slot: the bin is full */
+};
+extern struct fh_closed_bin fh_closed __attribute__((visibility("hidden")));
+
+static inline void fh_bin_close(struct fh_bin *bin) { bin->top = bin->end = fh_closed.slot; }
+
+#endif

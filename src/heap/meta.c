@@ -1,0 +1,66 @@
+/* meta.c - see meta.h. */
+#include "meta.h"
+
+#include "../os/os.h"
+
+enum { SMALLEST_SHIFT = 6, SIZES = 11 }; /* 64 bytes ... 64 KiB */
+#define STRETCH ((size_t)256 * 1024)
+
+struct piece {
+    struct piece *next;
+};
+
+static struct fh_lock lock;
+static struct piece *pieces[SIZES];
+static char *fresh, *fresh_end;
+static size_t taken;
+
+static unsigned index_of(size_t size) {
+    unsigned i = 0;
+    while (((size_t)1 << (SMALLEST_SHIFT + i)) < size) i++;
+    return i;
+}
+
+static void *cut(size_t size) {
+    if ((size_t)(fresh_end - fresh) < size) { /* what is left of the old stretch is lost: less than one piece */
+        char *stretch = fh_os_map(STRETCH);
+        if (stretch == NULL) return NULL;
+        fresh = stretch;
+        fresh_end = stretch + STRETCH;
+        taken += STRETCH;
+    }
+    void *piece = fresh;
+    fresh += size;
+    return piece;
+}
+
+void *fh_meta_take(size_t size) {
+    unsigned i = index_of(size);
+    fh_lock(&lock);
+    struct piece *piece = pieces[i];
+    if (piece)
+        pieces[i] = piece->next;
+    else
+        piece = cut((size_t)1 << (SMALLEST_SHIFT + i));
+    fh_unlock(&lock);
+    return piece;
+}
+
+void fh_meta_give(void *memory, size_t size) {
+    struct piece *piece = memory;
+    unsigned i = index_of(size);
+    fh_lock(&lock);
+    piece->next = pieces[i];
+    pieces[i] = piece;
+    fh_unlock(&lock);
+}
+
+size_t fh_meta_bytes(void) {
+    fh_lock(&lock);
+    size_t bytes = taken - (size_t)(fresh_end - fresh);
+    fh_unlock(&lock);
+    return bytes;
+}
+
+void fh_meta_lock(void) { fh_lock(&lock); }
+void fh_meta_unlock(void) { fh_unlock(&lock); }

@@ -1,0 +1,22 @@
+/* meta.h - memory for the heap's own books: heaps and the arrays of bins.
+ *
+ * Pieces are powers of two from 64 bytes to 64 KiB, cut from stretches of pages of their own, far from any block.
+ * A piece given back goes to a list of its size and is used again; pages are never returned, since their number is
+ * bounded by the most threads that lived at once. Guarded by a lock of its own, under which nothing is locked.
+ */
+#ifndef FH_HEAP_META_H
+#define FH_HEAP_META_H
+
+#include <stddef.h>
+
+/* A piece of at least `size` bytes aligned to 64, contents undefined; NULL when the system refuses. */
+void *fh_meta_take(size_t size);
+void fh_meta_give(void *piece, size_t size);
+
+/* Bytes taken from the system so far. */
+size_t fh_meta_bytes(void);
+
+void fh_meta_lock(void);
+void fh_meta_unlock(void);
+
+#endif

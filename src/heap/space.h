@@ -1,0 +1,114 @@
+/* space.h - the heap's address space, and what is known about each piece of it.
+ *
+ * The heap lives in one window of addresses, chosen at start and mapped from its low end upwards, a stretch at a
+ * time, as the heap grows. The window is cut into granules of 64 KiB. Beside it, and never within reach of a
+ * block that overflows, stand tables with one entry a granule:
+ *
+ *     window    | 0 (never used) | 1 | 2 | 3 | ...          granule g stands at base + g * 64 KiB
+ *     classes   1 byte           the size class of the blocks in granule g, 0 for "ask the head"
+ *     heads     64 bytes         what granule g is: see below
+ *     bits      512 bytes        in a span: bit i set = block i is free in the span
+ *     remotes   576 bytes        in a span: bit i set = block i was freed by a thread that does not own the span
+ *     slacks    8 KiB            in a span, when calls are counted: bytes of block i that were not asked for
+ *
+ * All but classes are mapped in step with the window, so that what is not used costs nothing, in address space
+ * neither. A table look-up from an address is a subtraction, a shift and an index; an address outside the window
+ * is told by one comparison.
+ *
+ * The idea of a table from page to size class is Sanjay Ghemawat's (tcmalloc's page map); the flat window of one
+ * reservation is rpmalloc's and snmalloc's. Here nothing is reserved: programs that limit their own address
+ * space keep working.
+ */
+#ifndef FH_HEAP_SPACE_H
+#define FH_HEAP_SPACE_H
+
+#include <freehold/heap.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define FH_GRANULE_SHIFT 16
+#define FH_GRANULE ((size_t)1 << FH_GRANULE_SHIFT)
+#define FH_WORDS 64 /* words in a bitmap: 64 * 64 bits = 64 KiB / 16 bytes, the most blocks in a span */
+
+struct fh_heap;
+
+/* What a granule is. An extent is a run of granules that is one thing: a span, a large block, or free. Its first
+ * granule carries its kind; a free extent's last granule carries the kind too, so that a neighbour finds it. */
+enum fh_kind {
+    FH_INSIDE,     /* inside or at the end of an extent, or never used                              */
+    FH_SPAN,       /* first granule of a span: blocks of one class                                  */
+    FH_LARGE,      /* first granule of a large block                                                */
+    FH_FREE_DIRTY, /* first or last of a free extent whose pages may be held                        */
+    FH_FREE_CLEAN, /* first or last of a free extent whose pages are not held and read as zero      */
+    FH_PURGING,    /* first of a free extent whose pages are being given back right now             */
+    FH_FOREIGN,    /* first of a stretch that is not ours: something else was mapped in our way     */
+};
+
+/* The head of a granule. Which fields mean something follows from the kind. "Link" = granule number, 0 = none. */
+struct fh_head {
+    _Atomic(struct fh_heap *) owner; /* SPAN: the heap whose lock guards it; else NULL                */
+    uint8_t kind;                    /* enum fh_kind                                                  */
+    uint8_t class;                   /* SPAN                                                          */
+    uint8_t back;                    /* INSIDE a span: how many granules its first one lies before    */
+    uint8_t bucket;                  /* SPAN: which of its heap's lists it is in, FH_NO_BUCKET = none */
+    uint32_t granules;               /* first granule: length of the extent                           */
+    uint32_t next, prev;             /* SPAN: links in its list. FREE_DIRTY: links by age             */
+    union {
+        struct {              /* SPAN */
+            uint64_t summary; /* bit w set = word w of the bitmap is not zero                          */
+            uint16_t free;    /* bits set in the bitmap; 0 <= free <= blocks                           */
+            uint16_t blocks;  /* blocks in the span                                                    */
+        };
+        struct {              /* FREE_*; in the last granule only `first` */
+            uint32_t left, right; /* links in the tree by size                                         */
+            uint32_t first;       /* last granule: link to the first                                   */
+            uint64_t tick;        /* FREE_DIRTY: when it became free                                   */
+        };
+        size_t asked; /* LARGE: bytes asked for                                                        */
+    };
+    uint64_t unused[2];
+};
+_Static_assert(sizeof(struct fh_head) == 64, "a head is one cache line");
+
+/* Frees by threads that do not own the span. On lines of their own, touched only when that happens. */
+struct fh_remote {
+    _Atomic uint64_t summary; /* bit w set = word w below may be non-zero                              */
+    _Atomic uint32_t next;    /* link in the owner's list of touched spans                             */
+    _Atomic uint32_t queued;  /* 1 = in such a list, or about to be                                    */
+    uint64_t unused[6];
+    _Atomic uint64_t bits[FH_WORDS];
+};
+
+struct fh_space {
+    uintptr_t base;               /* address of granule 0; 0 until the heap has begun                  */
+    size_t size;                  /* bytes in the window                                               */
+    uint8_t *classes;             /* size / FH_GRANULE entries, all mapped at start                    */
+    struct fh_head *heads;        /* this and the tables below: `mapped` entries                       */
+    uint64_t (*bits)[FH_WORDS];
+    struct fh_remote *remotes;
+    uint16_t (*slacks)[FH_WORDS * 64]; /* NULL unless calls are counted                                */
+    uint32_t mapped;              /* granules that exist so far                                        */
+    bool reserved;                /* the whole window is ours already and only wants committing        */
+};
+extern struct fh_space fh_space __attribute__((visibility("hidden")));
+
+/* Chooses the window and maps the class table. `with_slacks`: calls are counted. False when refused. */
+bool fh_space_begin(bool with_slacks);
+
+/* Maps further granules, at least `least`, more where that is cheap. *first is the first new granule; returns
+ * their number, 0 when the system refuses or the window is full. The new granules follow the old ones without a gap
+ * where *first was the old `mapped`; something foreign in the way makes a gap. Caller holds the extents' lock. */
+uint32_t fh_space_extend(uint32_t least, uint32_t *first);
+
+/* Bytes that the tables hold of the system's memory: an upper bound from what has been mapped and used. */
+size_t fh_space_table_bytes(void);
+
+static inline char *fh_granule_address(uint32_t granule) {
+    return (char *)(fh_space.base + ((uintptr_t)granule << FH_GRANULE_SHIFT));
+}
+
+/* The offset of an address in the window; not less than fh_space.size when it lies outside. */
+static inline size_t fh_space_offset(const void *p) { return (uintptr_t)p - fh_space.base; }
+
+#endif

@@ -1,0 +1,366 @@
+/* span.c - blocks out of spans and into them.
+ *
+ * A span is an extent cut into blocks of one class. Which blocks are free stands in a bitmap outside it, a bit a
+ * block, and a summary tells which words of the bitmap are not zero:
+ *
+ *     head.summary  ...0101          words[0], words[2] have bits set
+ *     words[0]      ...00110000      blocks 4 and 5 are free
+ *
+ * Taking walks the set bits from the lowest address up; giving sets bits, a run of neighbours within a word in one
+ * store. Neither touches the blocks.
+ *
+ * A heap keeps its spans that have free blocks in lists by the power of two of how many are free. Blocks are taken from
+ * the fullest span that is worth the visit: so nearly empty spans get the time to become empty, and then their
+ * pages are everybody's again. (Fullest first is Hoard's rule; the threshold is ours: a visit for a single block costs
+ * more than the block.)
+ *
+ * Frees by other threads. A thread that does not own the span sets bits in its remote bitmap by atomic OR, then makes
+ * sure that the span is in the owner's list of touched spans:
+ *
+ *     freeing thread                          collecting thread (holds the owner's lock)
+ *     1  bits[w] |= mask                      a  queued = 0
+ *     2  summary |= 1 << w                    b  s = exchange(summary, 0)
+ *     3  if queued == 0:                      c  for each w in s: mask = exchange(bits[w], 0)
+ *            if exchange(queued, 1) == 0: push
+ *
+ * All are sequentially consistent. If 3 reads 1, then a comes later in the one order of all of these, so b sees 2
+ * and c sees 1; if it reads 0 the span is pushed, and the next collection sees them. So nothing is lost, and an
+ * atomic read-modify-write happens once a run of neighbours in the common case. 2 is skipped by the same argument where
+ * the bit is already set.
+ *
+ * A span may become empty and change its owner, or its life, between 2 and a late push. The fields `next` and `queued`
+ * belong to the granule, not to the span's life, so the push is harmless: who finds a touched span of another owner
+ * passes it on, and one without owner is dropped.
+ */
+#include "heap.h"
+
+#include "../base/report.h"
+#include "extent.h"
+
+static struct fh_head *head_of(uint32_t g) { return &fh_space.heads[g]; }
+
+/* ---- the lists ---- */
+
+static void unlink_span(struct fh_heap *heap, uint32_t g, struct fh_head *head) {
+    unsigned c = head->class, b = head->bucket;
+    if (b == FH_NO_BUCKET) return;
+    *(head->prev ? &head_of(head->prev)->next : &heap->lists[c][b]) = head->next;
+    if (head->next) head_of(head->next)->prev = head->prev;
+    if (heap->lists[c][b] == 0) heap->filled[c] &= (uint16_t) ~(1u << b);
+    head->bucket = FH_NO_BUCKET;
+    (void)g;
+}
+
+static void link_span(struct fh_heap *heap, uint32_t g, struct fh_head *head, unsigned bucket) {
+    uint32_t *list = &heap->lists[head->class][bucket];
+    head->bucket = (uint8_t)bucket;
+    head->prev = 0;
+    head->next = *list;
+    if (*list) head_of(*list)->prev = g;
+    *list = g;
+    heap->filled[head->class] |= (uint16_t)(1u << bucket);
+}
+
+static unsigned bucket_for(const struct fh_head *head) {
+    return head->free ? 31u - (unsigned)__builtin_clz(head->free) : FH_NO_BUCKET;
+}
+
+/* Puts the span into the list where it belongs now. */
+static void resettle(struct fh_heap *heap, uint32_t g, struct fh_head *head) {
+    unsigned bucket = bucket_for(head);
+    if (bucket == head->bucket) return;
+    unlink_span(heap, g, head);
+    if (bucket != FH_NO_BUCKET) link_span(heap, g, head, bucket);
+}
+
+/* ---- a span's life ---- */
+
+static void fill_bitmap(uint32_t g, struct fh_head *head) {
+    uint64_t *words = fh_space.bits[g];
+    unsigned whole = head->blocks / 64u, rest = head->blocks % 64u;
+    for (unsigned w = 0; w < whole; w++) words[w] = ~(uint64_t)0;
+    if (rest) words[whole] = ((uint64_t)1 << rest) - 1;
+    unsigned count = whole + (rest != 0);
+    head->summary = count == 64 ? ~(uint64_t)0 : ((uint64_t)1 << count) - 1;
+    head->free = head->blocks;
+}
+
+/* A new span of class c, in its list. 0 when there is no memory. */
+static uint32_t new_span(struct fh_heap *heap, unsigned c) {
+    const struct fh_class *class = &fh_classes[c];
+    bool clean;
+    uint32_t g = fh_extent_take(class->granules, 1, FH_SPAN, (uint8_t)c, &clean);
+    if (g == 0) return 0;
+    struct fh_head *head = head_of(g);
+    for (unsigned i = 1; i < class->granules; i++) head_of(g + i)->back = (uint8_t)i;
+    head->class = (uint8_t)c;
+    head->blocks = class->blocks;
+    head->bucket = FH_NO_BUCKET;
+    fill_bitmap(g, head);
+    resettle(heap, g, head);
+    heap->spans[c]++;
+    atomic_store(&head->owner, heap);
+    return g;
+}
+
+static void end_span(struct fh_heap *heap, uint32_t g, struct fh_head *head) {
+    unlink_span(heap, g, head);
+    heap->spans[head->class]--;
+    atomic_store(&head->owner, NULL);
+    fh_extent_give(g, false);
+}
+
+/* After blocks came back: the span moves to its list, or ends when all its blocks are free. The last span of its
+ * class that has free blocks is kept: it is what the next refill would ask for. Tidying ends it when it stays unused. */
+static void settle_after_give(struct fh_heap *heap, uint32_t g, struct fh_head *head) {
+    resettle(heap, g, head);
+    if (head->free < head->blocks) return;
+    bool only_one = heap->filled[head->class] == 1u << head->bucket && head->next == 0 && head->prev == 0;
+    if (!only_one || heap->bins == NULL) end_span(heap, g, head);
+}
+
+void fh_span_end_empty(struct fh_heap *heap, unsigned c) {
+    unsigned bucket = 31u - (unsigned)__builtin_clz(fh_classes[c].blocks);
+    for (uint32_t g = heap->lists[c][bucket], next; g; g = next) {
+        struct fh_head *head = head_of(g);
+        next = head->next;
+        if (head->free == head->blocks) end_span(heap, g, head);
+    }
+}
+
+bool fh_span_move(struct fh_heap *from, struct fh_heap *to, unsigned c) {
+    if (from->filled[c] == 0) return false;
+    unsigned bucket = 31u - (unsigned)__builtin_clz(from->filled[c]);
+    uint32_t g = from->lists[c][bucket];
+    struct fh_head *head = head_of(g);
+    unlink_span(from, g, head);
+    from->spans[c]--;
+    to->spans[c]++;
+    link_span(to, g, head, bucket);
+    atomic_store(&head->owner, to);
+    return true;
+}
+
+/* ---- taking ---- */
+
+/* The span of class c to take from next, 0 when none of the heap's has a free block. */
+static uint32_t pick(const struct fh_heap *heap, unsigned c) {
+    unsigned filled = heap->filled[c], worthy = filled >> fh_classes[c].worth << fh_classes[c].worth;
+    if (worthy) return heap->lists[c][__builtin_ctz(worthy)];
+    if (filled) return heap->lists[c][31 - __builtin_clz(filled)];
+    return 0;
+}
+
+/* Puts the blocks of the set bits of `word` below end, the lowest bit's first. `at` is block 0's address. */
+static void **put_blocks(void **end, char *at, size_t size, uint64_t word) {
+    if (word == ~(uint64_t)0) { /* a fresh stretch: no bit to look for */
+        for (unsigned i = 0; i < 64; i++, at += size) *--end = at;
+        return end;
+    }
+    for (; word; word &= word - 1) *--end = at + (size_t)__builtin_ctzll(word) * size;
+    return end;
+}
+
+/* The lowest `n` set bits of word, which has more than n. */
+static uint64_t lowest_bits(uint64_t word, unsigned n) {
+    uint64_t rest = word;
+    while (n--) rest &= rest - 1;
+    return word ^ rest;
+}
+
+static unsigned take_from(uint32_t g, struct fh_head *head, void **end, unsigned want) {
+    uint64_t *words = fh_space.bits[g];
+    size_t size = fh_classes[head->class].size;
+    char *start = fh_granule_address(g);
+    unsigned left = want;
+    while (left && head->summary) {
+        unsigned w = (unsigned)__builtin_ctzll(head->summary);
+        uint64_t word = words[w];
+        unsigned count = (unsigned)__builtin_popcountll(word);
+        if (count > left) {
+            word = lowest_bits(word, left);
+            count = left;
+        }
+        end = put_blocks(end, start + (size_t)w * 64 * size, size, word);
+        words[w] ^= word;
+        if (words[w] == 0) head->summary &= head->summary - 1;
+        left -= count;
+    }
+    head->free = (uint16_t)(head->free - (want - left));
+    return want - left;
+}
+
+unsigned fh_span_take(struct fh_heap *heap, unsigned c, void **end, unsigned want) {
+    unsigned got = 0;
+    while (got < want) {
+        uint32_t g = pick(heap, c);
+        if (g == 0) {
+            if (got) break; /* what there is will do: a new span only for who would get nothing */
+            if (fh_heap_scavenge(heap, c)) continue;
+            g = new_span(heap, c);
+            if (g == 0) break;
+        }
+        struct fh_head *head = head_of(g);
+        got += take_from(g, head, end - got, want - got);
+        resettle(heap, g, head);
+    }
+    return got;
+}
+
+/* ---- mistakes of the program that show here ---- */
+
+static _Noreturn void report_bad_block(struct fh_heap *heap, const void *p, const char *what) {
+    fh_unlock(&heap->lock); /* what runs at abort may allocate */
+    fh_fatal("%s: %p", what, p);
+}
+
+static _Noreturn void report_not_a_block(struct fh_heap *heap, const void *p, unsigned c) {
+    unsigned real = fh_space.classes[fh_space_offset(p) >> FH_GRANULE_SHIFT];
+    fh_unlock(&heap->lock);
+    if (real == 0) fh_fatal("free of %p, which is no block in use: freed twice, or never allocated", p);
+    fh_fatal("sized free of %p as a block of %zu bytes, but it is one of %zu", p, fh_class_size(c), fh_class_size(real));
+}
+
+/* ---- giving ---- */
+
+/* Puts the span on its owner's list of touched spans if it is on none. */
+static void touch(uint32_t g, struct fh_remote *remote) {
+    struct fh_heap *owner;
+    do {
+        if (atomic_load(&remote->queued) || atomic_exchange(&remote->queued, 1)) return;
+        owner = atomic_load(&head_of(g)->owner);
+        if (owner) break;
+        atomic_store(&remote->queued, 0); /* it has ended, and all of its frees were collected; unless a new span */
+    } while (atomic_load(&head_of(g)->owner)); /* began here meanwhile, for which someone relied on our 1 */
+    if (owner == NULL) return;
+    uint32_t first = atomic_load_explicit(&owner->touched, memory_order_relaxed);
+    do atomic_store_explicit(&remote->next, first, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak(&owner->touched, &first, g));
+    atomic_fetch_add_explicit(&owner->touched_count, 1, memory_order_relaxed);
+}
+
+/* Too many frees that their owner did not look at: its thread may sleep for ever, so this one does its work. */
+static void help(struct fh_heap *owner) {
+    enum { TOO_MANY = 16 };
+    if (owner == NULL || atomic_load_explicit(&owner->touched_count, memory_order_relaxed) < TOO_MANY) return;
+    if (!fh_trylock(&owner->lock)) return; /* it is awake */
+    fh_span_collect(owner);
+    fh_unlock(&owner->lock);
+}
+
+/* Blocks of one word of one span's bitmap, on their way back. */
+struct run {
+    uint32_t g; /* the span; 0 = no run yet */
+    uint32_t w;
+    uint64_t mask;
+    struct fh_head *head;
+    bool own; /* the heap owns the span */
+};
+
+static void give_remote(struct fh_heap *heap, const struct run *run) {
+    struct fh_remote *remote = &fh_space.remotes[run->g];
+    uint64_t bit = (uint64_t)1 << run->w;
+    uint64_t before = atomic_fetch_or(&remote->bits[run->w], run->mask);
+    if (before & run->mask) report_bad_block(heap, fh_granule_address(run->g), "a block was freed twice; it is in the span at");
+    if ((atomic_load(&remote->summary) & bit) == 0) atomic_fetch_or(&remote->summary, bit);
+    touch(run->g, remote);
+}
+
+static void add_to_bitmap(struct fh_heap *heap, uint32_t g, struct fh_head *head, unsigned w, uint64_t mask) {
+    uint64_t *word = &fh_space.bits[g][w];
+    if (*word & mask) {
+        size_t block = w * 64u + (unsigned)__builtin_ctzll(*word & mask);
+        report_bad_block(heap, fh_granule_address(g) + block * fh_classes[head->class].size, "block freed twice");
+    }
+    *word |= mask;
+    head->summary |= (uint64_t)1 << w;
+    head->free = (uint16_t)(head->free + __builtin_popcountll(mask));
+}
+
+static void end_run(struct fh_heap *heap, struct run *run) {
+    if (run->mask == 0) return;
+    if (run->own)
+        add_to_bitmap(heap, run->g, run->head, run->w, run->mask);
+    else
+        give_remote(heap, run);
+    run->mask = 0;
+}
+
+static void end_span_runs(struct fh_heap *heap, struct run *run) {
+    end_run(heap, run);
+    if (run->g && run->own) settle_after_give(heap, run->g, run->head);
+}
+
+/* Begins a run in the span of granule `granule`, which holds block p. */
+static void begin_span_runs(struct fh_heap *heap, unsigned c, uint32_t granule, const void *p, struct run *run) {
+    if (granule >= fh_space.mapped || fh_space.classes[granule] != c) report_not_a_block(heap, p, c);
+    struct fh_head *head = head_of(granule);
+    uint32_t g = head->kind == FH_SPAN ? granule : granule - head->back;
+    *run = (struct run){.g = g, .head = head_of(g)};
+    run->own = atomic_load_explicit(&run->head->owner, memory_order_relaxed) == heap;
+}
+
+void fh_span_give(struct fh_heap *heap, unsigned c, void **blocks, unsigned count) {
+    const struct fh_class *class = &fh_classes[c];
+    uint32_t granule = UINT32_MAX; /* the one that the run's bookkeeping was looked up for */
+    size_t start = 0;     /* offset of the run's span in the window */
+    struct run run = {0};
+    for (unsigned i = 0; i < count; i++) {
+        size_t offset = fh_space_offset(blocks[i]);
+        if (offset >> FH_GRANULE_SHIFT != granule) {
+            if (offset >= fh_space.size) report_bad_block(heap, blocks[i], "free of something that is not from this heap");
+            end_span_runs(heap, &run);
+            granule = (uint32_t)(offset >> FH_GRANULE_SHIFT);
+            begin_span_runs(heap, c, granule, blocks[i], &run);
+            start = (size_t)run.g << FH_GRANULE_SHIFT;
+        }
+        uint32_t within = (uint32_t)(offset - start), block = fh_block_number(class, within);
+        if (block * class->size != within || block >= class->blocks) report_bad_block(heap, blocks[i], "free of a pointer into the middle of a block");
+        if (block / 64 != run.w) end_run(heap, &run);
+        run.w = block / 64;
+        uint64_t bit = (uint64_t)1 << block % 64;
+        if (run.mask & bit) report_bad_block(heap, blocks[i], "block freed twice");
+        run.mask |= bit;
+    }
+    end_span_runs(heap, &run);
+    if (run.g && !run.own) help(atomic_load(&run.head->owner));
+}
+
+/* ---- collecting ---- */
+
+static void collect_span(struct fh_heap *heap, uint32_t g) {
+    struct fh_remote *remote = &fh_space.remotes[g];
+    struct fh_head *head = head_of(g);
+    uint64_t words = atomic_exchange(&remote->summary, 0);
+    for (; words; words &= words - 1) {
+        unsigned w = (unsigned)__builtin_ctzll(words);
+        uint64_t mask = atomic_exchange(&remote->bits[w], 0);
+        if (mask) add_to_bitmap(heap, g, head, w, mask);
+    }
+    settle_after_give(heap, g, head);
+}
+
+void fh_span_collect(struct fh_heap *heap) {
+    if (atomic_load_explicit(&heap->touched, memory_order_relaxed) == 0) return;
+    atomic_store_explicit(&heap->touched_count, 0, memory_order_relaxed);
+    uint32_t g = atomic_exchange(&heap->touched, 0);
+    while (g) {
+        struct fh_remote *remote = &fh_space.remotes[g];
+        uint32_t next = atomic_load_explicit(&remote->next, memory_order_relaxed);
+        atomic_store(&remote->queued, 0);
+        if (atomic_load(&head_of(g)->owner) == heap)
+            collect_span(heap, g);
+        else
+            touch(g, remote); /* it has moved to another heap, or is gone */
+        g = next;
+    }
+}
+
+uint32_t fh_span_first(const void *p) {
+    uint32_t granule = (uint32_t)(fh_space_offset(p) >> FH_GRANULE_SHIFT);
+    if (granule == 0 || granule >= fh_space.mapped) return 0;
+    struct fh_head *head = head_of(granule);
+    if (head->kind == FH_SPAN || head->kind == FH_LARGE) return granule;
+    if (head->kind != FH_INSIDE || fh_space.classes[granule] == 0) return 0;
+    return granule - head->back;
+}

@@ -1,0 +1,113 @@
+/* stats.c - the heap in numbers, and giving back what is unused.
+ *
+ * Nothing is counted while the program runs, except by the extents, which are asked seldom. The numbers are read off the
+ * books when someone asks: each heap in turn, under its lock, after its remote frees were collected. A walk over the
+ * heads of all granules finds the spans and the large blocks; the threads' bins tell how many blocks they keep. */
+#include "../os/os.h"
+#include "counters.h"
+#include "extent.h"
+#include "heap.h"
+#include "large.h"
+#include "meta.h"
+
+#include <string.h>
+
+/* Another thread's bin, read while that thread may be using it: a number that was true a moment ago. */
+__attribute__((no_sanitize("thread"))) static size_t cached_in(const struct fh_bin *bin, const struct fh_bin_book *book) {
+    void **top = *(void **volatile const *)&bin->top;
+    if (book->base == NULL || top < book->base || top > book->base + book->capacity) return 0;
+    return (size_t)(top - book->base);
+}
+
+/* Adds what the heap has: spans by walking its granules would need an index; so its lists of spans are not used, but the
+ * bins are counted here and the spans in add_granules. */
+static void add_bins(struct fh_heap *heap, void *arg) {
+    struct fh_stats *out = arg;
+    fh_span_collect(heap);
+    if (heap->bins == NULL) return;
+    out->threads++;
+    for (unsigned c = 1; c < FH_CLASS_COUNT; c++) out->classes[c].cached += cached_in(&heap->bins[c], &heap->books[c]);
+}
+
+static void add_span(struct fh_stats *out, const struct fh_head *head) {
+    struct fh_class_stats *class = &out->classes[head->class];
+    class->spans++;
+    class->blocks += head->blocks;
+    class->free += head->free;
+    out->span_tail += ((size_t)head->granules << FH_GRANULE_SHIFT) - (size_t)head->blocks * fh_classes[head->class].size;
+}
+
+/* One look at every granule that begins something; the heads of all others are skipped over. */
+static void add_granules(struct fh_stats *out) {
+    for (uint32_t g = 1; g < fh_space.mapped;) {
+        const struct fh_head *head = &fh_space.heads[g];
+        if (head->kind == FH_SPAN) add_span(out, head);
+        if (head->kind == FH_LARGE) {
+            out->large_blocks++;
+            out->large_live += fh_large_usable(g);
+        }
+        g += head->kind != FH_INSIDE && head->granules ? head->granules : 1;
+    }
+}
+
+static void sum_classes(struct fh_stats *out) {
+    for (unsigned c = 1; c < FH_CLASS_COUNT; c++) {
+        struct fh_class_stats *class = &out->classes[c];
+        class->block_size = fh_class_size(c);
+        size_t not_live = class->cached + class->free;
+        class->live = class->blocks > not_live ? class->blocks - not_live : 0;
+        out->live += class->live * class->block_size;
+        out->cached += class->cached * class->block_size;
+        out->free_in_spans += class->free * class->block_size;
+    }
+    out->classes[0].live = out->classes[0].blocks = out->large_blocks;
+    out->live += out->large_live;
+}
+
+static void add_counters(struct fh_stats *out) {
+    const struct fh_counters *from = fh_counters;
+    out->counting = 1;
+    out->allocs = from->allocs;
+    out->frees = from->frees;
+    out->reallocs = from->reallocs;
+    out->asked = from->asked;
+    out->asked_peak = from->asked_peak;
+    out->live_blocks = (size_t)(from->allocs - from->frees);
+    for (unsigned c = 0; c < FH_CLASS_COUNT; c++) {
+        out->classes[c].allocs = from->classes[c].allocs;
+        out->classes[c].frees = from->classes[c].frees;
+        out->classes[c].live_asked = from->classes[c].asked;
+    }
+}
+
+void fh_stats_now(struct fh_stats *out) {
+    struct fh_extent_numbers extents;
+    memset(out, 0, sizeof *out);
+    fh_heap_each(add_bins, out);
+    fh_extent_lock_all(); /* no extent begins or ends while the granules are walked */
+    add_granules(out);
+    fh_extent_unlock_all();
+    fh_extent_numbers(&extents);
+    sum_classes(out);
+    out->metadata = fh_meta_bytes() + fh_space_table_bytes();
+    out->free_extents = extents.dirty;
+    out->held = out->live + out->cached + out->free_in_spans + out->span_tail + extents.dirty + out->metadata;
+    out->held_peak = extents.peak + out->metadata;
+    out->purged = extents.purged;
+    out->largest_hole = extents.largest;
+    if (fh_seen) add_counters(out);
+}
+
+/* ---- giving back ---- */
+
+static void give_back(struct fh_heap *heap, void *arg) {
+    fh_span_collect(heap);
+    if (heap == arg && heap->bins) fh_bin_close_all(heap); /* only a thread itself may touch its bins */
+    for (unsigned c = 1; c < FH_CLASS_COUNT; c++)
+        if (heap->filled[c]) fh_span_end_empty(heap, c);
+}
+
+size_t fh_trim(void) {
+    fh_heap_each(give_back, fh_heap_mine());
+    return fh_extent_purge_all();
+}

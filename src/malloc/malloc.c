@@ -1,0 +1,86 @@
+/* malloc.c - the standard names, so that the library can be preloaded into a program or linked into it.
+ *
+ * malloc, calloc, realloc, free, aligned_alloc and the rest of the family as C, POSIX and glibc define them; each is
+ * the heap's function under another name, or a few lines around it. All of them must be here: a program that got some
+ * from us and some from libc would free what the other one allocated.
+ *
+ *     free_sized, free_aligned_sized       C23; the size is not trusted
+ *     valloc, pvalloc, memalign            obsolete, still in use
+ *     mallinfo, mallinfo2, malloc_info, malloc_stats, malloc_trim, mallopt      glibc's own
+ */
+#include "../base/report.h"
+#include "../heap/fast.h"
+#include "../os/os.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define EXPORT FH_API
+
+/* Ours, since not every libc declares them all. */
+EXPORT void *malloc(size_t size);
+EXPORT void *calloc(size_t n, size_t size);
+EXPORT void *realloc(void *p, size_t size);
+EXPORT void *reallocarray(void *p, size_t n, size_t size);
+EXPORT void free(void *p);
+EXPORT void cfree(void *p);
+EXPORT void free_sized(void *p, size_t size);
+EXPORT void free_aligned_sized(void *p, size_t align, size_t size);
+EXPORT void *aligned_alloc(size_t align, size_t size);
+EXPORT int posix_memalign(void **result, size_t align, size_t size);
+EXPORT void *memalign(size_t align, size_t size);
+EXPORT void *valloc(size_t size);
+EXPORT void *pvalloc(size_t size);
+EXPORT size_t malloc_usable_size(void *p);
+EXPORT size_t malloc_good_size(size_t size);
+
+void *malloc(size_t size) { return fh_fast_malloc(size); }
+
+void free(void *p) { fh_fast_free(p); }
+
+void cfree(void *p) { fh_fast_free(p); }
+
+void free_sized(void *p, size_t size) { fh_free_sized(p, size); }
+
+void free_aligned_sized(void *p, size_t align, size_t size) { fh_free_aligned_sized(p, align, size); }
+
+void *calloc(size_t n, size_t size) { return fh_fast_calloc(n, size); }
+
+void *realloc(void *p, size_t size) { return fh_realloc(p, size); }
+
+void *reallocarray(void *p, size_t n, size_t size) { return fh_reallocarray(p, n, size); }
+
+void *aligned_alloc(size_t align, size_t size) { return fh_aligned_alloc(align, size); }
+
+/* glibc's memalign takes any number and rounds it up to a power of two; programs rely on it. */
+void *memalign(size_t align, size_t size) {
+    size_t power = 1;
+    while (power < align && power <= PTRDIFF_MAX) power *= 2;
+    return fh_aligned_alloc(power, size);
+}
+
+int posix_memalign(void **result, size_t align, size_t size) {
+    if (align < sizeof(void *) || (align & (align - 1))) return EINVAL;
+    int saved = errno;
+    void *block = fh_aligned_alloc(align, size);
+    errno = saved; /* the function reports through its result alone */
+    if (block == NULL) return ENOMEM;
+    *result = block;
+    return 0;
+}
+
+void *valloc(size_t size) { return fh_aligned_alloc(fh_os_page_size(), size); }
+
+void *pvalloc(size_t size) {
+    size_t page = fh_os_page_size();
+    if (size > PTRDIFF_MAX) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    return fh_aligned_alloc(page, size ? (size + page - 1) & ~(page - 1) : page);
+}
+
+size_t malloc_usable_size(void *p) { return fh_usable_size(p); }
+
+size_t malloc_good_size(size_t size) { return fh_good_size(size); }

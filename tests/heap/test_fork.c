@@ -1,0 +1,323 @@
+/* test_fork.c - fork in programs whose other threads are inside the heap at that moment, and what follows a fork. */
+#include "model.h"
+#include "names.h"
+#include "runner.h"
+#include "support.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { CHURNERS = 3, SHARED = 256 };
+
+static atomic_bool stop;
+static _Atomic(void *) shared[SHARED]; /* blocks that any thread may take; their first word says their size */
+static struct model child_model;
+
+static void *new_shared(struct rng *rng) {
+    size_t size = 16 + rng_below(rng, rng_below(rng, 40) == 0 ? 150000 : 1200);
+    size_t *p = t_malloc(size);
+    CHECK(p);
+    *p = size;
+    ((char *)p)[size - 1] = (char)(size % 120 + 1);
+    return p;
+}
+
+static void drop_shared(void *block) {
+    size_t *p = block;
+    if (p == NULL) return;
+    size_t size = *p;
+    CHECKF(size <= 16 + 150000 && (size == sizeof *p || ((char *)p)[size - 1] == (char)(size % 120 + 1)), "shared block %p", block);
+    t_free(p);
+}
+
+static void *churn(void *arg) {
+    struct rng rng = {.state = (uintptr_t)arg};
+    void *own[64] = {0};
+    while (!atomic_load_explicit(&stop, memory_order_relaxed)) {
+        uint64_t r = rng_next(&rng);
+        void **slot = &own[r % 64];
+        t_free(*slot);
+        *slot = t_malloc(r >> 32 & (r & 0x1000 ? 0x1ffff : 0x3ff));
+        drop_shared(atomic_exchange(&shared[r >> 8 & (SHARED - 1)], new_shared(&rng)));
+        if ((r & 0xffff) == 0) {
+            void *p = t_realloc(t_malloc(100000), 300000);
+            t_free(p);
+        }
+    }
+    for (int i = 0; i < 64; i++) t_free(own[i]);
+    return NULL;
+}
+
+static void start_churn(pthread_t *t) {
+    atomic_store(&stop, false);
+    for (unsigned i = 0; i < CHURNERS; i++) CHECK(pthread_create(&t[i], NULL, churn, (void *)(uintptr_t)(i + 1)) == 0);
+}
+
+static void stop_churn(pthread_t *t) {
+    atomic_store(&stop, true);
+    for (unsigned i = 0; i < CHURNERS; i++) CHECK(pthread_join(t[i], NULL) == 0);
+    for (unsigned i = 0; i < SHARED; i++) drop_shared(atomic_exchange(&shared[i], NULL));
+}
+
+/* A child has `seconds` to end with status 0. */
+static void wait_for(pid_t pid, double seconds) {
+    CHECKF(pid > 0, "fork: errno %d", errno);
+    double end = seconds_now() + seconds;
+    int status = 0;
+    pid_t got;
+    while ((got = waitpid(pid, &status, WNOHANG)) == 0) {
+        if (seconds_now() > end) {
+            kill(pid, SIGABRT);
+            CHECKF(0, "child %d hangs", (int)pid);
+        }
+        sleep_ms(1);
+    }
+    CHECK(got == pid);
+    CHECKF(WIFEXITED(status) && WEXITSTATUS(status) == 0, "child ended with status %#x", (unsigned)status);
+}
+
+/* What a child does: takes the blocks of threads that do not exist here, and goes on with the heap. */
+static void live_in_child(uint64_t seed, uint64_t steps) {
+    signal(SIGABRT, SIG_DFL);
+    for (unsigned i = 0; i < SHARED; i++) drop_shared(atomic_exchange(&shared[i], NULL));
+    model_begin(&child_model, seed, NULL);
+    model_run_seed(&child_model, seed, steps);
+    model_end(&child_model);
+}
+
+static void child_and_parent_go_on_while_threads_are_in_the_heap(void **state) {
+    (void)state;
+    pthread_t t[CHURNERS];
+    start_churn(t);
+    int forks = (int)env_number("TEST_FORKS", 150);
+    for (int i = 0; i < forks; i++) {
+        pid_t pid = fork();
+        if (pid == 0) {
+            live_in_child((uint64_t)i + 1, 1500);
+            if (i % 3 == 0) exit(0);
+            _exit(0);
+        }
+        t_free(t_malloc((size_t)i * 100));
+        wait_for(pid, 30);
+    }
+    stop_churn(t);
+}
+
+/* ---------------------------------------------------------------- forks from several threads ---- */
+
+static void *forks(void *arg) {
+    uint64_t seed = (uintptr_t)arg * 1000;
+    for (int i = 0; i < 30; i++) {
+        void *mine = t_malloc(777);
+        CHECK(mine);
+        pattern_fill(mine, 777, seed);
+        pid_t pid = fork();
+        if (pid == 0) {
+            pattern_verify(mine, 777, SIZE_MAX, seed);
+            t_free(mine);
+            for (size_t k = 0; k < 2000; k++) {
+                void *p = t_malloc(k * 13 % 5000), *q = t_calloc(1, k * 17 % 90000);
+                CHECK(p && q);
+                t_free(p);
+                t_free(q);
+            }
+            _exit(0);
+        }
+        wait_for(pid, 30);
+        pattern_verify(mine, 777, SIZE_MAX, seed);
+        t_free(mine);
+    }
+    return NULL;
+}
+
+static void several_threads_may_fork_at_once(void **state) {
+    (void)state;
+    pthread_t churners[CHURNERS], t[3];
+    start_churn(churners);
+    for (unsigned i = 0; i < 3; i++) CHECK(pthread_create(&t[i], NULL, forks, (void *)(uintptr_t)(i + 1)) == 0);
+    for (unsigned i = 0; i < 3; i++) CHECK(pthread_join(t[i], NULL) == 0);
+    stop_churn(churners);
+}
+
+/* ---------------------------------------------------------------- children that go on as programs do ---- */
+
+static void *child_thread(void *arg) {
+    struct rng rng = {.state = (uintptr_t)arg};
+    for (int i = 0; i < 3000; i++) {
+        void *p = t_malloc(rng_below(&rng, 3000));
+        CHECK(p);
+        drop_shared(atomic_exchange(&shared[i % SHARED], new_shared(&rng)));
+        t_free(p);
+    }
+    return NULL;
+}
+
+static void a_child_may_start_threads(void **state) {
+    (void)state;
+    pthread_t t[CHURNERS];
+    start_churn(t);
+    for (int i = 0; i < 30; i++) {
+        pid_t pid = fork();
+        if (pid == 0) {
+            pthread_t mine[3];
+            for (unsigned k = 0; k < 3; k++) CHECK(pthread_create(&mine[k], NULL, child_thread, (void *)(uintptr_t)(k + 1)) == 0);
+            for (unsigned k = 0; k < 3; k++) CHECK(pthread_join(mine[k], NULL) == 0);
+            exit(0);
+        }
+        wait_for(pid, 30);
+    }
+    stop_churn(t);
+}
+
+static void nested(int depth) {
+    if (depth == 0) return;
+    void *p = t_malloc(5000);
+    CHECK(p);
+    pattern_fill(p, 5000, (uint64_t)depth);
+    pid_t pid = fork();
+    if (pid == 0) {
+        pattern_verify(p, 5000, SIZE_MAX, (uint64_t)depth);
+        live_in_child((uint64_t)depth, 500);
+        t_free(p);
+        nested(depth - 1);
+        _exit(0);
+    }
+    wait_for(pid, 30);
+    pattern_verify(p, 5000, SIZE_MAX, (uint64_t)depth);
+    t_free(p);
+}
+
+static void forks_nest(void **state) {
+    (void)state;
+    pthread_t t[CHURNERS];
+    start_churn(t);
+    for (int i = 0; i < 10; i++) nested(6);
+    stop_churn(t);
+}
+
+static void the_child_sees_the_parents_blocks_and_each_has_its_own_afterwards(void **state) {
+    (void)state;
+    enum { n = 5000 };
+    static char *block[n];
+    for (size_t i = 0; i < n; i++) {
+        CHECK((block[i] = t_malloc(i % 100 == 0 ? i * 20 : i % 900)) != NULL);
+        pattern_fill(block[i], t_usable_size(block[i]), i);
+    }
+    pid_t pid = fork();
+    if (pid == 0) {
+        for (size_t i = 0; i < n; i++) {
+            pattern_verify(block[i], t_usable_size(block[i]), SIZE_MAX, i);
+            memset(block[i], 0xcc, t_usable_size(block[i]));
+            t_free(block[i]);
+        }
+        live_in_child(3, 3000);
+        _exit(0);
+    }
+    wait_for(pid, 30);
+    for (size_t i = 0; i < n; i++) {
+        pattern_verify(block[i], t_usable_size(block[i]), SIZE_MAX, i);
+        t_free(block[i]);
+    }
+}
+
+/* ---------------------------------------------------------------- programs started ---- */
+
+extern char **environ;
+
+static void programs_can_be_started_while_threads_are_in_the_heap(void **state) {
+    (void)state;
+    pthread_t t[CHURNERS];
+    start_churn(t);
+    char *argv[] = {(char[]){"/bin/sh"}, (char[]){"-c"}, (char[]){"exit 0"}, NULL};
+    for (int i = 0; i < 15; i++) {
+        pid_t pid = 0;
+        CHECK(posix_spawn(&pid, argv[0], NULL, NULL, argv, environ) == 0);
+        wait_for(pid, 30);
+        pid = vfork();
+        if (pid == 0) {
+            execv(argv[0], argv);
+            _exit(9);
+        }
+        wait_for(pid, 30);
+        CHECK(system("exit 3") >> 8 == 3);
+        FILE *f = popen("echo here", "r");
+        char text[20] = "";
+        CHECK(f && fgets(text, sizeof text, f) && strcmp(text, "here\n") == 0);
+        CHECK(pclose(f) == 0);
+    }
+    stop_churn(t);
+}
+
+/* The process goes on in a child of a thread that is not the first; the first thread exists there no more. */
+static void *becomes_the_program(void *arg) {
+    (void)arg;
+    pid_t pid = fork();
+    if (pid == 0) {
+        live_in_child(9, 3000);
+        pthread_t t;
+        CHECK(pthread_create(&t, NULL, child_thread, (void *)(uintptr_t)5) == 0);
+        CHECK(pthread_join(t, NULL) == 0);
+        exit(0);
+    }
+    wait_for(pid, 30);
+    return NULL;
+}
+
+static void a_child_of_another_thread_is_a_whole_program(void **state) {
+    (void)state;
+    for (int i = 0; i < 10; i++) {
+        pthread_t t;
+        CHECK(pthread_create(&t, NULL, becomes_the_program, NULL) == 0);
+        CHECK(pthread_join(t, NULL) == 0);
+    }
+}
+
+/* Handlers of the program's own around fork may use the heap: they run while the heap is held for the fork, or before,
+ * as the order of their registration says. */
+static atomic_int handler_calls;
+
+static void handler(void) {
+    void *p = t_malloc(200), *q = t_malloc(200000);
+    CHECK(p && q);
+    t_free(p);
+    t_free(q);
+    atomic_fetch_add(&handler_calls, 1);
+}
+
+static void fork_handlers_may_use_the_heap(void **state) {
+    (void)state;
+    CHECK(pthread_atfork(handler, handler, handler) == 0);
+    pthread_t t[CHURNERS];
+    start_churn(t);
+    for (int i = 0; i < 20; i++) {
+        pid_t pid = fork();
+        if (pid == 0) {
+            live_in_child(4, 300);
+            _exit(0);
+        }
+        wait_for(pid, 30);
+    }
+    stop_churn(t);
+    CHECK(handler_calls >= 40);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(child_and_parent_go_on_while_threads_are_in_the_heap),
+        cmocka_unit_test(several_threads_may_fork_at_once),
+        cmocka_unit_test(a_child_may_start_threads),
+        cmocka_unit_test(forks_nest),
+        cmocka_unit_test(the_child_sees_the_parents_blocks_and_each_has_its_own_afterwards),
+        cmocka_unit_test(programs_can_be_started_while_threads_are_in_the_heap),
+        cmocka_unit_test(a_child_of_another_thread_is_a_whole_program),
+        cmocka_unit_test(fork_handlers_may_use_the_heap),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

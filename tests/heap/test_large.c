@@ -1,0 +1,236 @@
+/* test_large.c - blocks above the small sizes: growth in place and by moving pages, many GiB, churn, and what all this
+ * costs in resident memory and in mappings.
+ */
+#include "names.h"
+#include "runner.h"
+#include "support.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define MIB ((size_t)1 << 20)
+#define GIB ((size_t)1 << 30)
+
+/* Does the machine give out so much address space at all? */
+static bool machine_has(size_t size) {
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED) return false;
+    munmap(p, size);
+    return true;
+}
+
+static void blocks_of_several_gibibytes_can_be_used_at_both_ends(void **state) {
+    (void)state;
+    if (!machine_has(6 * GIB)) skip();
+    size_t before = rss_now();
+    for (size_t size = GIB; size <= 5 * GIB; size += GIB + 12345) {
+        char *p = t_malloc(size), *q = t_calloc(size / 8, 8);
+        if (p == NULL || q == NULL) { /* two of them may be more than the machine commits to */
+            CHECK(errno == ENOMEM);
+            t_free(p), t_free(q);
+            continue;
+        }
+        p[0] = p[size - 1] = 1;
+        CHECK(q[0] == 0 && q[size / 16] == 0 && q[size / 8 * 8 - 1] == 0);
+        if (memory_is_measurable()) CHECKF(rss_now() < before + 64 * MIB, "%zu untouched bytes are resident", rss_now() - before);
+        t_free(q);
+        char *moved = t_realloc(p, size + GIB);
+        CHECK(moved || errno == ENOMEM);
+        if (moved) p = moved;
+        CHECK(p[0] == 1 && p[size - 1] == 1);
+        CHECK((p = t_realloc(p, 3 * MIB)) != NULL);
+        CHECK(p[0] == 1);
+        t_free(p);
+    }
+}
+
+static void realloc_keeps_whole_contents_of_large_blocks(void **state) {
+    (void)state;
+    struct rng rng = {.state = 99};
+    for (int round = 0; round < 40; round++) {
+        size_t old = 30000 + rng_below(&rng, 6 * MIB), new = 30000 + rng_below(&rng, 9 * MIB);
+        uint32_t *p = t_malloc(old);
+        CHECK(p);
+        for (size_t i = 0; i < old / 4; i++) p[i] = (uint32_t)i * 2654435761u;
+        void *barrier = round % 2 ? t_malloc(70000) : NULL;
+        CHECK((p = t_realloc(p, new)) != NULL);
+        size_t common = old < new ? old : new;
+        for (size_t i = 0; i < common / 4; i++) CHECKF(p[i] == (uint32_t)i * 2654435761u, "%zu -> %zu: word %zu lost", old, new, i);
+        memset(p, 0x5a, t_usable_size(p));
+        t_free(barrier);
+        t_free(p);
+    }
+}
+
+static void growing_a_large_block_does_not_hold_it_twice(void **state) {
+    (void)state;
+    if (!memory_is_measurable() || !heap_is_freehold() || !rss_peak_reset()) skip();
+    size_t start = rss_now(), size = 64 * MIB;
+    char *p = t_malloc(size);
+    CHECK(p);
+    memset(p, 1, size);
+    for (int i = 0; i < 4; i++) {
+        void *barrier = t_malloc(200000); /* so that there may be no room behind */
+        CHECK((p = t_realloc(p, size + 48 * MIB)) != NULL);
+        memset(p + size, 1, 48 * MIB);
+        size += 48 * MIB;
+        t_free(barrier);
+    }
+    size_t most = rss_peak() - start;
+    CHECKF(most < size + size / 8, "block of %zu bytes, at most %zu were resident", size, most);
+    for (size_t i = 0; i < size; i += 4096) CHECK(p[i] == 1);
+    t_free(p);
+}
+
+static void shrinking_a_large_block_gives_back_its_tail(void **state) {
+    (void)state;
+    if (!memory_is_measurable() || !heap_is_freehold()) skip();
+    char *p = t_malloc(200 * MIB);
+    CHECK(p);
+    memset(p, 1, 200 * MIB);
+    size_t full = rss_now();
+    CHECK((p = t_realloc(p, 2 * MIB)) != NULL);
+#ifdef TEST_FH_NAMES
+    fh_trim();
+#elif defined(__GLIBC__)
+    malloc_trim(0);
+#endif
+    CHECKF(rss_now() + 150 * MIB < full, "resident were %zu and are %zu", full, rss_now());
+    for (size_t i = 0; i < 2 * MIB; i += 4096) CHECK(p[i] == 1);
+    t_free(p);
+}
+
+/* The k-th byte appended costs O(1): a growing array as programs have it. */
+static void growing_by_small_steps_is_not_quadratic(void **state) {
+    (void)state;
+    if (!memory_is_measurable() || !heap_is_freehold()) skip();
+    double start = seconds_now();
+    size_t size = 100000;
+    char *p = t_malloc(size);
+    while (size < 64 * MIB) {
+        size_t next = size + 20000;
+        CHECK((p = t_realloc(p, next)) != NULL);
+        memset(p + size, 1, next - size);
+        size = next;
+    }
+    t_free(p);
+    CHECKF(seconds_now() - start < 8, "%.1f s", seconds_now() - start);
+}
+
+static void large_blocks_of_mixed_life_do_not_grow_the_process(void **state) {
+    (void)state;
+    if (!memory_is_measurable() || !heap_is_freehold()) skip();
+    enum { n = 64 };
+    static char *block[n];
+    static size_t size[n];
+    struct rng rng = {.state = 5};
+    size_t live = 0, most_live = 0, before = rss_now();
+    if (!rss_peak_reset()) skip();
+    for (int i = 0; i < 12000; i++) {
+        unsigned k = (unsigned)rng_below(&rng, n);
+        if (block[k]) {
+            CHECK(block[k][0] == (char)k && block[k][size[k] - 1] == (char)k);
+            t_free(block[k]);
+            live -= size[k];
+        }
+        size[k] = 33000 + rng_below(&rng, i % 50 == 0 ? 4 * MIB : 300000);
+        CHECK((block[k] = t_malloc(size[k])) != NULL);
+        for (size_t at = 0; at < size[k]; at += 4096) block[k][at] = (char)k;
+        block[k][size[k] - 1] = (char)k;
+        live += size[k];
+        if (live > most_live) most_live = live;
+    }
+    size_t most = rss_peak() - before;
+    CHECKF(most < 2 * most_live + 8 * MIB, "at most %zu bytes were live and %zu resident", most_live, most);
+    for (unsigned k = 0; k < n; k++) t_free(block[k]), block[k] = NULL;
+}
+
+static void mappings_stay_few_under_many_sizes(void **state) {
+    (void)state;
+    if (!memory_is_measurable()) skip();
+    enum { n = 20000 };
+    static void *block[n];
+    struct rng rng = {.state = 3};
+    unsigned before = map_count(), most = 0;
+    for (int i = 0; i < 4 * n; i++) {
+        unsigned k = (unsigned)rng_below(&rng, n);
+        t_free(block[k]);
+        size_t size = rng_below(&rng, 100) == 0 ? rng_below(&rng, 600000) : rng_below(&rng, 40) == 0 ? rng_below(&rng, 40000)
+                                                                                                     : rng_below(&rng, 500);
+        block[k] = rng_below(&rng, 50) == 0 ? t_aligned_alloc((size_t)1 << rng_below(&rng, 18), size) : t_malloc(size);
+        CHECK(block[k]);
+        if (size) *(char *)block[k] = 1;
+        if (i % 4000 == 0) {
+            unsigned now = map_count();
+            if (now > most) most = now;
+        }
+        if (heap_is_freehold() && i % 20000 == 0) {
+#ifdef TEST_FH_NAMES
+            fh_trim();
+#elif defined(__GLIBC__)
+            malloc_trim(0);
+#endif
+        }
+    }
+    for (int k = 0; k < n; k++) t_free(block[k]), block[k] = NULL;
+    if (heap_is_freehold()) CHECKF(most < before + 500, "%u mappings, at the start were %u", most, before);
+}
+
+static void calloc_of_large_blocks_does_not_touch_fresh_pages(void **state) {
+    (void)state;
+    if (!memory_is_measurable() || !heap_is_freehold() || !machine_has(2 * GIB)) skip();
+    size_t before = rss_now();
+    char *p = t_calloc(GIB, 1);
+    CHECK(p);
+    CHECKF(rss_now() < before + 32 * MIB, "calloc of 1 GiB made %zu bytes resident", rss_now() - before);
+    CHECK(p[12345678] == 0);
+    t_free(p);
+}
+
+static void trim_gives_back_what_was_freed(void **state) {
+    (void)state;
+#if !defined(TEST_FH_NAMES) && !defined(__GLIBC__)
+    skip();
+#else
+    if (!memory_is_measurable() || !heap_is_freehold()) skip();
+    size_t before = rss_now();
+    enum { n = 300000 };
+    void **block = t_malloc(n * sizeof *block);
+    char *large = t_malloc(100 * MIB);
+    CHECK(block && large);
+    memset(large, 1, 100 * MIB);
+    for (int i = 0; i < n; i++) {
+        CHECK((block[i] = t_malloc(200)) != NULL);
+        memset(block[i], 1, 200);
+    }
+    size_t full = rss_now();
+    CHECK(full > before + 140 * MIB);
+    for (int i = 0; i < n; i++) t_free(block[i]);
+    t_free(large);
+    t_free(block);
+#ifdef TEST_FH_NAMES
+    size_t given = fh_trim();
+    CHECKF(given > 0 || rss_now() < before + 16 * MIB, "fh_trim says %zu", given);
+    CHECK(fh_trim() < 4 * MIB);
+#else
+    malloc_trim(0);
+#endif
+    CHECKF(rss_now() < before + 16 * MIB, "resident at the start %zu, full %zu, after trim %zu", before, full, rss_now());
+#endif
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(blocks_of_several_gibibytes_can_be_used_at_both_ends),
+        cmocka_unit_test(realloc_keeps_whole_contents_of_large_blocks),
+        cmocka_unit_test(growing_a_large_block_does_not_hold_it_twice),
+        cmocka_unit_test(shrinking_a_large_block_gives_back_its_tail),
+        cmocka_unit_test(growing_by_small_steps_is_not_quadratic),
+        cmocka_unit_test(large_blocks_of_mixed_life_do_not_grow_the_process),
+        cmocka_unit_test(mappings_stay_few_under_many_sizes),
+        cmocka_unit_test(calloc_of_large_blocks_does_not_touch_fresh_pages),
+        cmocka_unit_test(trim_gives_back_what_was_freed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
