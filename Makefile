@@ -8,9 +8,12 @@ PREFIX ?= /usr/local
 JOBS   ?= $(shell nproc 2>/dev/null || echo 2)
 
 # The program that `make run` runs, and options for `freehold run`:  make run PROG="./server --port 80" OPTIONS=--json
+# The program of ours is run with PYTHONMALLOC=malloc: then Python takes each object from malloc by itself, and there is
+# more to see than the large pieces that it takes otherwise.
 PROG    ?=
 OPTIONS ?=
-DEFAULT_PROG := python3 examples/words.py README.md docs src include
+PYTHON       := $(firstword $(wildcard /usr/bin/python3) python3)
+DEFAULT_PROG := $(PYTHON) examples/words.py README.md docs src include
 
 # Which tests:  make test ONLY=heap   (a regular expression on names)      make test LABEL=lint
 ONLY  ?=
@@ -37,7 +40,7 @@ run:
 	@mkdir -p $(BUILD)
 	@test -x $(BUILD)/freehold || echo "building Freehold"
 	@$(MAKE) --no-print-directory library >$(BUILD)/make.log 2>&1 || { cat $(BUILD)/make.log; exit 1; }
-	$(BUILD)/freehold run $(OPTIONS) -- $(or $(PROG),$(DEFAULT_PROG))
+	$(if $(PROG),,PYTHONMALLOC=malloc )$(BUILD)/freehold run $(OPTIONS) -- $(or $(PROG),$(DEFAULT_PROG))
 
 test:
 	@./setup test

@@ -4,7 +4,7 @@
     tool > record > malloc > own > stack > heap > base > os
 
 A file may include headers of its own part and of parts below. Public headers belong to the part that carries them
-out; one that is not listed here belongs to `own`. Parts above os/ (but for the command) may not include headers by
+out; one that is neither listed here nor has "stack" in its name belongs to `own`. Parts above os/ (but for the command) may not include headers by
 which a program reaches the system past the C library's pure part: those calls belong into os/.
 
     layers.py [SOURCES]         prints each breach as FILE:LINE: reason; status 1 when there is one
@@ -15,18 +15,22 @@ import sys
 from pathlib import Path
 
 ORDER = ["os", "base", "heap", "stack", "own", "malloc", "record", "tool"]
-PUBLIC = {"settings.h": "base", "heap.h": "heap", "stack.h": "stack", "frame.h": "stack", "stack_names.h": "stack"}
+PUBLIC = {"settings.h": "base", "heap.h": "heap", "frame.h": "stack"}
 SYSTEM = re.compile(r"^(sys/.*|linux/.*|asm/.*|(unistd|fcntl|pthread|threads|sched|signal|dlfcn|link|ucontext|time|"
                     r"poll|spawn)\.h)$")
 SYSTEM_FREE = {"base", "heap", "stack", "own", "malloc", "record"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
 
+def public_part(name):
+    return "stack" if "stack" in name else PUBLIC.get(name, "own")
+
+
 def part_of_header(name, including):
     """The part that the included header belongs to; None for headers that are not ours."""
     head, _, tail = name.partition("/")
     if head == "freehold":
-        return PUBLIC.get(tail, "own")
+        return public_part(tail)
     if name == "freehold.h":
         return "own"
     if head in ORDER and tail:
@@ -41,7 +45,7 @@ def breaches(top):
     for file in files:
         relative = file.relative_to(top)
         public = relative.parts[0] == "include"
-        part = PUBLIC.get(file.name, "own") if public else relative.parts[1]
+        part = public_part(file.name) if public else relative.parts[1]
         if part not in ORDER:
             yield f"{relative}:1: there is no part {part} in the order of dependencies"
             continue
