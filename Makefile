@@ -5,6 +5,7 @@
 
 BUILD  := build
 PREFIX ?= /usr/local
+ARGS   ?=
 JOBS   ?= $(shell nproc 2>/dev/null || echo 2)
 
 # The program that `make run` runs, and options for `freehold run`:  make run PROG="./server --port 80" OPTIONS=--json
@@ -51,7 +52,7 @@ test:
 bench:
 	@./setup bench
 	@$(MAKE) --no-print-directory library
-	@bench/run $(ARGS)
+	@bench/run --build $(BUILD) --out docs/bench $(ARGS)
 
 install: library
 	@cmake --install $(BUILD) --prefix $(PREFIX)
