@@ -17,7 +17,8 @@ class Account:
 
 
 def records(chance, count):
-    return [{"id": n, "name": "name%d" % chance.randrange(1000), "tags": ["t%d" % chance.randrange(50) for _ in range(4)],
+    return [{"id": n, "name": "name%d" % chance.randrange(1000),
+             "tags": ["t%d" % chance.randrange(50) for _ in range(4)],
              "amounts": [chance.randrange(10000) / 7 for _ in range(chance.randrange(1, 10))]} for n in range(count)]
 
 

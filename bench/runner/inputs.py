@@ -46,7 +46,8 @@ def c_source(f, chance, scale):
     """Functions over structs, loops and switches, for gcc."""
     f.write("struct node { struct node *next; long key, value; char name[24]; };\nextern void out(long);\n")
     for n in range(count(140, scale)):
-        f.write("static long f%d(struct node *list, long a, long b) {\n    long sum = %d;\n" % (n, chance.randrange(99)))
+        f.write("static long f%d(struct node *list, long a, long b) {\n" % n)
+        f.write("    long sum = %d;\n" % chance.randrange(99))
         f.write("    for (struct node *p = list; p; p = p->next) {\n        switch ((p->key + a) %% %d) {\n"
                 % chance.randrange(5, 12))
         for case in range(5):
@@ -61,19 +62,26 @@ def c_source(f, chance, scale):
     f.write("return s; }\n")
 
 
+CXX_FUNCTION = """
+struct t# { int a[@]; std::string s; bool operator<(const t# &o) const { return s < o.s; } };
+long f#(std::vector<std::string> &v) {
+    std::map<std::string, t#> m;
+    std::unordered_map<int, std::shared_ptr<t#>> u;
+    std::vector<t#> w;
+    for (auto &s : v) { m[s].s = s; u[(int)s.size()] = std::make_shared<t#>(m[s]); w.push_back(m[s]); }
+    std::sort(w.begin(), w.end());
+    std::function<long(int)> g = [&](int k) { return k ? (long)u.count(k) + g(k - 1) : 0; };
+    return (long)m.size() + g((int)w.size());
+}
+"""
+
+
 def cxx_source(f, chance, scale):
     """Containers of many types, for g++."""
-    f.write("#include <algorithm>\n#include <functional>\n#include <map>\n#include <memory>\n#include <string>\n"
-            "#include <unordered_map>\n#include <vector>\n")
+    for name in ("algorithm", "functional", "map", "memory", "string", "unordered_map", "vector"):
+        f.write("#include <%s>\n" % name)
     for n in range(count(4, scale)):
-        f.write("struct t%d { int a[%d]; std::string s; bool operator<(const t%d &o) const { return s < o.s; } };\n"
-                % (n, 1 + chance.randrange(30), n))
-        f.write("long f%d(std::vector<std::string> &v) {\n    std::map<std::string, t%d> m;\n"
-                "    std::unordered_map<int, std::shared_ptr<t%d>> u;\n    std::vector<t%d> w;\n"
-                "    for (auto &s : v) { m[s].s = s; u[(int)s.size()] = std::make_shared<t%d>(m[s]); "
-                "w.push_back(m[s]); }\n    std::sort(w.begin(), w.end());\n"
-                "    std::function<long(int)> g = [&](int k) { return k ? (long)u.count(k) + g(k - 1) : 0; };\n"
-                "    return (long)m.size() + g((int)w.size());\n}\n" % (n, n, n, n, n))
+        f.write(CXX_FUNCTION.replace("#", str(n)).replace("@", str(1 + chance.randrange(30))))
 
 
 def repository(f, chance, scale):

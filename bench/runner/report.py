@@ -90,7 +90,8 @@ def summary_table(data):
         behind = "%d of %d" % (sum(c > 1.05 for c in cost), len(cost)) if cost else "-"
         lines.append([n] + [number(means(data, m)[0][n], 3) for m, _, _ in MEASURES]
                      + [behind, number(max(cost), 2) if cost else "-", data["allocators"][n]])
-    return table(["allocator", "CPU time", "wall time", "peak RSS", "rows > 1.05 on CPU", "worst row", "version"], lines)
+    head = ["allocator", "CPU time", "wall time", "peak RSS", "rows > 1.05 on CPU", "worst row", "version"]
+    return table(head, lines)
 
 
 def verdict(value, limit):
@@ -152,7 +153,10 @@ def typed_table(data):
 
 
 def failures(data):
-    lines = ["- **%s** on **%s**: %s" % (r["name"], n, text) for r in data["rows"] for n, text in r["failures"].items()]
+    lines = ["- **%s** on **%s**: %s" % (r["name"], n, text)
+             for r in data["rows"] for n, text in r["failures"].items()]
+    typed = (data.get("typed") or {}).get("failures", {})
+    lines += ["- **the typed table** on **%s**: %s" % failed for failed in typed.items()]
     return "\n".join(lines) + "\n" if lines else "None: every run ended well and gave its row's checksum.\n"
 
 
@@ -167,9 +171,8 @@ read this.
 - date: %(date)s; %(rounds)d rounds, interleaved; scale %(scale)g; %(minutes).1f minutes
 - load average when it began: %(load)s
 
-Every number below is a ratio to the **best peer** of its row (the best of all allocators but %(subject)s), so
-1.00 is level with the best of the others and less is better. `±` is half the range of the rounds, relative to the
-median.
+Every number below is a ratio to the **best peer** of its row (the best of all allocators but %(subject)s), so 1.00
+is level with the best of the others and less is better. `±` is half the range of the rounds, relative to the median.
 """
 
 

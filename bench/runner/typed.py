@@ -25,10 +25,11 @@ def plain(folder):
 
 
 def typed(folder, library):
+    """Linked with the library that is meant; it is preloaded too, so that no search path has to find it."""
     source, target = os.path.join(FOLDER, "loops.c"), os.path.join(folder, "loops-typed")
     header = os.path.join(build.ROOT, "include", "freehold", "heap.h")
     command = [build.compiler(), *build.STRICT, *build.SEEN, "-DTYPED", "-I", os.path.join(build.ROOT, "include"),
-               "-o", target, source, library, "-Wl,-rpath," + os.path.dirname(library)]
+               "-o", target, source, library]
     if os.path.exists(target):
         os.unlink(target)  # another library than last time may be meant
     return build.make(target, [source, header, library], command)
@@ -48,7 +49,7 @@ def variants(folder, found):
     out += [("malloc: " + a.name, plain(folder), a.path) for a in found]
     subject = next((a for a in found if a.name == SUBJECT), None)
     if subject:
-        out.append(("freehold typed", typed(folder, subject.path), ""))
+        out.append(("freehold typed", typed(folder, subject.path), subject.path))
     boxes = rust(folder)
     if boxes:
         out += [("rust: " + a.name, boxes, a.path) for a in found]
@@ -59,8 +60,8 @@ def variants(folder, found):
 
 def run_once(command, preload, repetitions):
     """{loop: (ns, checksum)} of one run; a RuntimeError with what went wrong."""
-    environment = {**os.environ, "LD_PRELOAD": preload} if preload else os.environ
-    done = subprocess.run([command, str(repetitions)], env=environment, capture_output=True, text=True, timeout=120)
+    done = subprocess.run([command, str(repetitions)], env={**os.environ, "LD_PRELOAD": preload},
+                          capture_output=True, text=True, timeout=120)
     if done.returncode != 0:
         raise RuntimeError("status %d %s" % (done.returncode, done.stderr[-120:]))
     words = [line.split() for line in done.stdout.splitlines()]

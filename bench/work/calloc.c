@@ -12,7 +12,8 @@ static uint64_t calloc_mix(double scale) {
     uint64_t sum = 0;
     size_t steps = scaled(10000000, scale, 1000);
     for (size_t i = 0; i < steps; i++) {
-        size_t at = rng_below(&r, SLOTS), size = i % 32 ? rng_size(&r, 4096) : rng_between(&r, 4 << 10, 128 << 10);
+        size_t at = rng_below(&r, SLOTS),
+               size = i % 32 ? rng_size(&r, 4096) : rng_between(&r, 4 << 10, 128 << 10);
         if (table[at]) sum += marked(table[at]);
         free(table[at]);
         unsigned char *p = table[at] = must(calloc(1, size));

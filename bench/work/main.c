@@ -8,9 +8,9 @@
 #include "work.h"
 
 static const struct work *const families[] = {
-    works_pair,     works_bulk,  works_list,       works_tree,  works_life, works_replace, works_larson,
-    works_queue,    works_exchange, works_churn,   works_threadtest, works_share, works_grow, works_large,
-    works_fragment, works_calloc, works_aligned, works_strings, works_server,
+    works_pair,     works_bulk,     works_list,    works_tree,       works_life,   works_replace, works_larson,
+    works_queue,    works_exchange, works_churn,   works_threadtest, works_share,  works_grow,    works_large,
+    works_fragment, works_calloc,   works_aligned, works_strings,    works_server,
 };
 #define FAMILIES (sizeof families / sizeof families[0])
 

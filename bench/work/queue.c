@@ -130,8 +130,12 @@ static void *free_all(void *argument) {
 /* Two arrays travel: while the consumer frees the blocks of one, the producer fills the other. */
 static uint64_t free_only(double scale) {
     static struct queue q[2] = {
-        {.lock = PTHREAD_MUTEX_INITIALIZER, .room = PTHREAD_COND_INITIALIZER, .filled = PTHREAD_COND_INITIALIZER},
-        {.lock = PTHREAD_MUTEX_INITIALIZER, .room = PTHREAD_COND_INITIALIZER, .filled = PTHREAD_COND_INITIALIZER},
+        {.lock = PTHREAD_MUTEX_INITIALIZER,
+         .room = PTHREAD_COND_INITIALIZER,
+         .filled = PTHREAD_COND_INITIALIZER},
+        {.lock = PTHREAD_MUTEX_INITIALIZER,
+         .room = PTHREAD_COND_INITIALIZER,
+         .filled = PTHREAD_COND_INITIALIZER},
     };
     static void *array[2][HEAP_OF_BLOCKS];
     struct part part = {.shared = q};

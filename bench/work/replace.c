@@ -24,7 +24,9 @@ static uint64_t replace(struct rng r, size_t slots, size_t most, size_t steps) {
     return sum;
 }
 
-static uint64_t replace_1(double scale) { return replace((struct rng){3}, 400000, 1024, scaled(16000000, scale, 100)); }
+static uint64_t replace_1(double scale) {
+    return replace((struct rng){3}, 400000, 1024, scaled(16000000, scale, 100));
+}
 
 static void *replace_thread(void *argument) {
     struct part *part = argument;
