@@ -22,6 +22,12 @@ LABEL ?=
 
 CMAKE_BUILD := cmake --build $(BUILD) --parallel $(JOBS)
 
+# Which rows, how many rounds, and other options of bench/run:  make bench ROWS='list*,git' ROUNDS=7 ARGS="--lib x=y.so"
+# Without ROWS the tables and the chart of docs/bench are made anew.
+ROWS   ?=
+ROUNDS ?=
+ARGS   ?=
+
 .PHONY: all run test bench install soak fuzz format lint clean help
 
 all:
@@ -52,7 +58,7 @@ test:
 bench:
 	@./setup bench
 	@$(MAKE) --no-print-directory library
-	@bench/run --build $(BUILD) --out docs/bench $(ARGS)
+	@bench/run --build $(BUILD) $(if $(ROWS),--rows "$(ROWS)",--out docs/bench) $(if $(ROUNDS),--rounds $(ROUNDS)) $(ARGS)
 
 install: library
 	@cmake --install $(BUILD) --prefix $(PREFIX)
@@ -85,6 +91,7 @@ help:
 	@echo "make run PROG=\"prog args\" the same with a program of yours; OPTIONS=\"...\" for freehold run"
 	@echo "make test                 all tests; ONLY=regex for some by name, LABEL=label by label"
 	@echo "make bench                against glibc, jemalloc, tcmalloc and mimalloc"
+	@echo "make bench ROWS='list*'   some rows only, to the terminal; ROUNDS=5 for more runs of each"
 	@echo "make install              to PREFIX=/usr/local, below DESTDIR if given"
 	@echo "make lint, make format    check the code's layout and habits; put the layout right"
 	@echo "make clean                remove build/"

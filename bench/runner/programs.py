@@ -105,8 +105,19 @@ class RedisRow(ProgramRow):
 
     def __init__(self, folder, scale):
         super().__init__(folder, scale, "redis", "redis-server: strings, lists, hashes set, changed, deleted",
-                         "redis-server", ["redis-server"], [], inputs.redis_commands)
+                         "redis-tools", ["redis-server"], [], inputs.redis_commands)
         self.socket = os.path.join(folder, "run", "redis.socket")
+
+    def prepare(self):
+        """Debian's redis-server is a link to redis-check-rdb, which looks at the name by which it is called. The
+        package redis-tools has the file, and unlike redis-server starts no service when it is installed."""
+        real, link = shutil.which("redis-check-rdb"), os.path.join(os.path.dirname(self.socket), "redis-server")
+        if not shutil.which("redis-server") and real:
+            os.makedirs(os.path.dirname(link), exist_ok=True)
+            if not os.path.lexists(link):
+                os.symlink(real, link)
+            self.programs = [os.path.abspath(link)]
+        return super().prepare()
 
     def connect(self, process):
         for _ in range(500):
