@@ -14,7 +14,8 @@
 #                 [SERIAL])                     nothing else runs beside it
 #
 #     The program's target has the name of the test; the file is build/tests/FOLDER/NAME. malloc and its kin are
-#     not treated as built-ins, so that the compiler does not take calls away.
+#     not treated as built-ins, so that the compiler does not take calls away. FREEHOLD_REPLACES_MALLOC is defined as 1 or 0:
+#     0 in the address and thread sanitizer builds, where malloc is the sanitizer's.
 #
 #   freehold_script(NAME SCRIPT                 a program of whole processes: FILE.py (Python 3), FILE.sh (bash)
 #                   [ARGS ARG...] [LABELS LABEL...] [TIMEOUT SECONDS] [ENVIRONMENT NAME=VALUE...] [SERIAL])
@@ -42,6 +43,12 @@ if(NOT FREEHOLD_STATIC_ONLY AND NOT CMAKE_CROSSCOMPILING)
                             "-DFREEHOLD_TESTS=OFF builds without tests.")
     endif()
     set(FREEHOLD_HAVE_CMOCKA ON)
+endif()
+
+if(FREEHOLD_SANITIZE MATCHES "^(address|thread)$")
+    set(replaces_malloc 0)
+else()
+    set(replaces_malloc 1)
 endif()
 
 function(freehold_test_properties name labels timeout serial environment)
@@ -72,7 +79,7 @@ function(freehold_test name)
 
     add_executable(${name} ${sources})
     target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/include)
-    target_compile_definitions(${name} PRIVATE _GNU_SOURCE ${T_DEFINITIONS})
+    target_compile_definitions(${name} PRIVATE _GNU_SOURCE FREEHOLD_REPLACES_MALLOC=${replaces_malloc} ${T_DEFINITIONS})
     target_compile_options(${name} PRIVATE ${FREEHOLD_NO_BUILTIN}
         $<$<COMPILE_LANGUAGE:C>:${FREEHOLD_WARNINGS}> $<$<COMPILE_LANGUAGE:CXX>:${FREEHOLD_CXX_WARNINGS}> ${T_OPTIONS})
     if(T_LINK STREQUAL "static")

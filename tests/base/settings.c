@@ -110,6 +110,7 @@ static void good_values_are_taken_in_silence(void **state) {
 static void bad_values_are_said_once_and_ignored(void **state) {
     (void)state;
     const char *const rows[] = {
+        "report",
         "limit=",
         "limit=G",
         "limit=-1",

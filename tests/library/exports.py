@@ -17,8 +17,8 @@ if SANITIZED:
 
 MALLOC = set("""malloc free calloc realloc reallocarray aligned_alloc posix_memalign memalign valloc pvalloc cfree
     malloc_usable_size malloc_trim mallinfo mallinfo2 malloc_stats malloc_info mallopt
-    free_sized free_aligned_sized""".split())
-REQUIRED = MALLOC - {"cfree", "mallopt"}
+    free_sized free_aligned_sized malloc_good_size""".split())
+REQUIRED = MALLOC - {"cfree", "mallopt", "malloc_good_size"}  # these three are a courtesy
 CXX_NEW = re.compile(r"^_Z(n[wa][jm]|d[la]Pv)[A-Za-z0-9_]*$")  # operator new/delete, in all their forms
 
 # All 20 forms of C++17: {new, new[]} x {plain, nothrow} x {plain, aligned} and
