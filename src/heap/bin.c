@@ -1,31 +1,29 @@
 /* bin.c - the slow half of the bins: refill, flush, and how large a bin should be.
  *
  *     base[-1]  base[0] ............. top | ........ end
- *     NULL      oldest        newest      | room
+ *     NULL      oldest        newest      | room             one magazine (depot.h)
  *
- * A bin starts closed (no array at all), gets room for 15 blocks at first use, and doubles, up to its class's most, for
- * two reasons:
- *   - it ran dry and ran full in turn: the program frees and allocates in bursts longer than the bin, and a larger one
- *     would have kept the burst away from the spans;
- *   - it ran dry again and again, or full again and again: larger batches make fewer slow paths. Up to STREAK_MOST only,
- *     since beyond that nothing is gained but memory lying idle.
- * A full bin flushes its older half, whose blocks have grown cold; a bin that runs full again and again flushes three
- * quarters. Tidying, once a second for heaps in use, empties the bins in which nothing happened.
+ * A bin starts closed (no magazine at all), gets room for 14 blocks at first use, and doubles each time that it runs dry or
+ * full, up to its class's most: so a thread that does little keeps little. Once it is that large
+ *
+ *     an empty bin    takes a full magazine from the depot; if there is none, a batch of blocks from spans
+ *     a full bin      leaves its magazine at the depot; if there is no room, gives its older blocks to their spans
+ *
+ * Tidying, once a second for heaps in use, empties the bins and depots in which nothing happened.
  */
 #include "heap.h"
 
+#include "depot.h"
 #include "extent.h"
-#include "meta.h"
 
 #include <string.h>
 
 struct fh_closed_bin fh_closed;
 
 enum {
-    FIRST_CAPACITY = 15,
+    FIRST_CAPACITY = 14,
     FIRST_BATCH = 4,
-    STREAK_MOST = 255,
-    TIDY_EVENTS = 64,  /* how many slow paths between two looks at the clock */
+    TIDY_EVENTS = 64, /* how many slow paths between two looks at the clock */
     TIDY_MS = 1000,
 };
 
@@ -33,38 +31,33 @@ static unsigned count_in(const struct fh_bin *bin, const struct fh_bin_book *boo
     return (unsigned)(bin->top - book->base);
 }
 
-static size_t array_bytes(unsigned capacity) { return (capacity + 1u) * sizeof(void *); }
-
-/* Gives the bin an array of `capacity` slots and moves its blocks there. False, and nothing changed, without memory. */
-static bool resize(struct fh_bin *bin, struct fh_bin_book *book, unsigned capacity) {
-    void **array = fh_meta_take(array_bytes(capacity));
-    if (array == NULL) return false;
-    void **base = array + 1;
-    unsigned count = book->base ? count_in(bin, book) : 0;
-    array[0] = NULL;
-    memcpy(base, book->base ? book->base : base, count * sizeof(void *));
-    if (book->base) fh_meta_give(book->base - 1, array_bytes(book->capacity));
+/* Makes the magazine with `count` blocks in it the bin's. */
+static void load(struct fh_bin *bin, struct fh_bin_book *book, void **base, unsigned capacity, unsigned count) {
     book->base = base;
     book->capacity = (uint16_t)capacity;
     bin->top = base + count;
     bin->end = base + capacity;
-    return true;
 }
 
 static bool open_bin(struct fh_bin *bin, struct fh_bin_book *book, unsigned c) {
-    unsigned most = fh_classes[c].bin_most;
-    if (!resize(bin, book, most < FIRST_CAPACITY ? most : FIRST_CAPACITY)) return false;
+    unsigned most = fh_classes[c].bin_most, capacity = most < FIRST_CAPACITY ? most : FIRST_CAPACITY;
+    void **base = fh_magazine_new(capacity);
+    if (base == NULL) return false;
+    load(bin, book, base, capacity, 0);
     book->batch = most < FIRST_BATCH ? 1 : FIRST_BATCH;
-    book->ran_full = book->ran_dry = 0;
     return true;
 }
 
-/* Doubles the bin when that is due; `turned`: it last ran the other way. */
-static bool grow(struct fh_bin *bin, struct fh_bin_book *book, unsigned c, bool turned) {
-    unsigned most = fh_classes[c].bin_most;
-    if (!turned && most > STREAK_MOST) most = STREAK_MOST;
-    if (book->capacity >= most) return false;
-    return resize(bin, book, book->capacity * 2u + 1u);
+/* Doubles the bin, with its blocks, unless it is as large as it may be or there is no memory. */
+static bool grow(struct fh_bin *bin, struct fh_bin_book *book, unsigned c) {
+    unsigned capacity = book->capacity, count = count_in(bin, book);
+    if (capacity >= fh_classes[c].bin_most) return false;
+    void **old = book->base, **base = fh_magazine_new(capacity * 2u + FH_MAGAZINE_HEAD);
+    if (base == NULL) return false;
+    memcpy(base, old, count * sizeof(void *));
+    load(bin, book, base, capacity * 2u + FH_MAGAZINE_HEAD, count);
+    fh_magazine_end(old, capacity);
+    return true;
 }
 
 static void close_bin(struct fh_heap *heap, unsigned c) {
@@ -72,7 +65,7 @@ static void close_bin(struct fh_heap *heap, unsigned c) {
     struct fh_bin_book *book = &heap->books[c];
     if (book->base == NULL) return;
     fh_span_give(heap, c, book->base, count_in(bin, book));
-    fh_meta_give(book->base - 1, array_bytes(book->capacity));
+    fh_magazine_end(book->base, book->capacity);
     book->base = NULL;
     fh_bin_close(bin);
 }
@@ -81,29 +74,38 @@ void fh_bin_close_all(struct fh_heap *heap) {
     for (unsigned c = 1; c < FH_CLASS_COUNT; c++) close_bin(heap, c);
 }
 
+void fh_bin_drain_depot(struct fh_heap *heap, unsigned c, bool all) {
+    unsigned capacity;
+    for (void **base; (base = fh_depot_get_idle(c, all, &capacity));) {
+        fh_span_give(heap, c, base, capacity);
+        fh_magazine_end(base, capacity);
+    }
+}
+
 /* What has not been used for a while goes back. */
 static void tidy(struct fh_heap *heap) {
     uint64_t now = fh_os_ticks();
     if (now - heap->tidied < TIDY_MS) return;
     heap->tidied = now;
     for (unsigned c = 1; c < FH_CLASS_COUNT; c++) {
-        if (heap->books[c].stirred == 0) {
+        fh_bin_drain_depot(heap, c, false);
+        if (!heap->books[c].stirred) {
             close_bin(heap, c);
             if (heap->filled[c]) fh_span_end_empty(heap, c);
         }
-        heap->books[c].stirred = 0;
+        heap->books[c].stirred = false;
     }
     fh_extent_decay();
 }
 
 static void note_event(struct fh_heap *heap, struct fh_bin_book *book) {
-    book->stirred |= 1;
     if (++heap->events % TIDY_EVENTS == 0) tidy(heap);
+    book->stirred = true;
 }
 
 /* ---- refill ---- */
 
-/* Takes a batch into the empty bin; false when there is no memory. */
+/* Takes a batch from spans into the empty bin; false when there is no memory. */
 static bool fill(struct fh_heap *heap, unsigned c, struct fh_bin *bin, struct fh_bin_book *book) {
     unsigned batch = book->batch;
     unsigned got = fh_span_take(heap, c, book->base + batch, batch);
@@ -112,10 +114,20 @@ static bool fill(struct fh_heap *heap, unsigned c, struct fh_bin *bin, struct fh
     return got > 0;
 }
 
+/* Exchanges the empty magazine for a full one, if the depot has one. */
+static bool exchange(unsigned c, struct fh_bin *bin, struct fh_bin_book *book) {
+    unsigned capacity;
+    void **full = fh_depot_get(c, &capacity);
+    if (full == NULL) return false;
+    fh_magazine_end(book->base, book->capacity);
+    load(bin, book, full, capacity, capacity);
+    return true;
+}
+
 static void next_batch(struct fh_bin_book *book) {
-    unsigned doubled = book->batch * 2u, most = (book->capacity + 1u) / 2u;
-    if (most > STREAK_MOST / 2 + 1) most = STREAK_MOST / 2 + 1;
-    book->batch = (uint16_t)(doubled < most ? doubled : most);
+    unsigned doubled = book->batch * 2u, most = book->capacity / 2u;
+    if (most > doubled) most = doubled;
+    if (most > book->batch) book->batch = (uint16_t)most;
 }
 
 static void *refill(struct fh_heap *heap, unsigned c) {
@@ -124,15 +136,15 @@ static void *refill(struct fh_heap *heap, unsigned c) {
     fh_span_collect(heap);
     note_event(heap, book);
     void *block = NULL;
-    if (book->base == NULL && !open_bin(bin, book, c)) { /* no memory for the array: one block without it */
+    if (book->base == NULL && !open_bin(bin, book, c)) { /* no memory for a magazine: one block without it */
         fh_span_take(heap, c, &block + 1, 1);
         return block;
     }
-    if (book->ran_full || book->batch * 2u > book->capacity) grow(bin, book, c, book->ran_full);
-    book->ran_full = 0;
-    book->ran_dry = 1;
-    if (!fill(heap, c, bin, book)) return NULL;
-    next_batch(book);
+    if (!exchange(c, bin, book)) {
+        if (book->batch * 2u >= book->capacity) grow(bin, book, c);
+        if (!fill(heap, c, bin, book)) return NULL;
+        next_batch(book);
+    }
     return *--bin->top;
 }
 
@@ -145,12 +157,24 @@ void *fh_bin_refill(struct fh_heap *heap, unsigned c) {
 
 /* ---- flush ---- */
 
-/* Gives the `count` oldest blocks back. */
-static void give_oldest(struct fh_heap *heap, unsigned c, struct fh_bin *bin, struct fh_bin_book *book, unsigned count) {
-    unsigned rest = count_in(bin, book) - count;
+/* Leaves the full magazine at the depot and goes on with an empty one. */
+static bool hand_over(unsigned c, struct fh_bin *bin, struct fh_bin_book *book) {
+    void **empty = fh_magazine_new(book->capacity);
+    if (empty == NULL) return false;
+    if (!fh_depot_put(c, book->base, book->capacity)) {
+        fh_magazine_end(empty, book->capacity);
+        return false;
+    }
+    load(bin, book, empty, book->capacity, 0);
+    return true;
+}
+
+/* Gives the older three quarters back to their spans; the newest are still warm. */
+static void give_oldest(struct fh_heap *heap, unsigned c, struct fh_bin *bin, struct fh_bin_book *book) {
+    unsigned keep = book->capacity / 4u, count = book->capacity - keep;
     fh_span_give(heap, c, book->base, count);
-    memmove(book->base, book->base + count, rest * sizeof(void *));
-    bin->top = book->base + rest;
+    memmove(book->base, book->base + count, keep * sizeof(void *));
+    bin->top = book->base + keep;
 }
 
 static void flush(struct fh_heap *heap, unsigned c, void *p) {
@@ -162,12 +186,7 @@ static void flush(struct fh_heap *heap, unsigned c, void *p) {
         fh_span_give(heap, c, &p, 1);
         return;
     }
-    if (bin->top == bin->end && !grow(bin, book, c, book->ran_dry)) {
-        unsigned half = (book->capacity + 1u) / 2u;
-        give_oldest(heap, c, bin, book, book->ran_full ? half + half / 2 : half);
-        book->ran_full = 1;
-    }
-    book->ran_dry = 0;
+    if (bin->top == bin->end && !grow(bin, book, c) && !hand_over(c, bin, book)) give_oldest(heap, c, bin, book);
     *bin->top++ = p;
 }
 

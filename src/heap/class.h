@@ -27,6 +27,7 @@ struct fh_class {
     uint8_t granules;  /* granules in a span, at most 7                                    */
     uint8_t worth;     /* a span with at least 2^worth free blocks is worth going to       */
     uint16_t bin_most; /* the largest capacity that a bin may grow to                      */
+    uint32_t depot_most; /* the most blocks in the depot                                   */
 };
 
 extern uint8_t fh_class_table[FH_SMALL_MAX / 16 + 1] __attribute__((visibility("hidden")));

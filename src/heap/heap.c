@@ -22,6 +22,7 @@
 
 #include "../base/settings.h"
 #include "counters.h"
+#include "depot.h"
 #include "extent.h"
 #include "meta.h"
 
@@ -183,6 +184,7 @@ static void before_fork(void) {
     fh_lock(&list_lock);
     for (struct fh_heap *heap = all_heaps; heap; heap = heap->next) fh_lock(&heap->lock);
     fh_lock(&parked_lock);
+    fh_depot_lock_all();
     fh_meta_lock();
     fh_extent_lock_all();
 }
@@ -190,6 +192,7 @@ static void before_fork(void) {
 static void after_fork_in_parent(void) {
     fh_extent_unlock_all();
     fh_meta_unlock();
+    fh_depot_unlock_all();
     fh_unlock(&parked_lock);
     for (struct fh_heap *heap = all_heaps; heap; heap = heap->next) fh_unlock(&heap->lock);
     fh_unlock(&list_lock);

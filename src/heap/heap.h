@@ -1,8 +1,10 @@
-/* heap.h - a heap: the spans that one thread (or one object of the program) cuts its blocks from.
+/* heap.h - a heap: the spans that one thread cuts its blocks from.
  *
- *     thread                     heap (one lock)                                extents (one lock, all heaps)
- *     fh_bins[c]  -- refill -->  lists[c][bucket] of spans with free blocks  -- take -->  free extents, dirty first
- *                 <-- flush --                                               <-- give --
+ *     thread                    heap (one lock)                              extents (one lock, all heaps)
+ *     fh_bins[c] <-- refill --  lists[c][bucket]: spans with free blocks  <-- take --  free extents, dirty first
+ *         |  ^   --- flush -->                                            --- give -->
+ *         v  |
+ *       depot[c]: full magazines, all threads'
  *
  * Terms:
  *   bin      a thread's array of pointers to free blocks of one class (public header). No lock, no atomics.
@@ -15,7 +17,7 @@
  *   park     a thread has ended: its heap waits, whole, for the next thread to adopt it. Meanwhile others may
  *            take spans from it.
  *
- * Locks, in the order in which they may be nested: heap list -> a heap -> parked list -> extents | meta.
+ * Locks, in the order in which they may be nested: heap list -> a heap -> parked list -> depots -> extents | meta.
  * A thread takes its own heap's lock for each refill and flush: it is free nearly always, so this costs two
  * atomic operations for dozens of blocks; and it lets others look into a heap whose thread sleeps, to collect, to give
  * memory back, to count, and to fork.
@@ -31,15 +33,13 @@
 enum { FH_BUCKETS = 13, FH_NO_BUCKET = 255 };
 
 /* What belongs to a bin and is not needed on the fast path. Invariant while the owner is outside a slow path:
- *     base <= bins[c].top <= bins[c].end <= base + capacity,  base[-1] == NULL
- * or all are closed: bins[c].top == bins[c].end == the closed bin's slot, base == NULL. */
+ *     base <= bins[c].top <= bins[c].end == base + capacity,  base[-1] == NULL
+ * or the bin is closed: bins[c].top == bins[c].end == the closed bin's slot, base == NULL. */
 struct fh_bin_book {
-    void **base;       /* slot 0; NULL = closed                                                        */
-    uint16_t capacity; /* slots                                                                        */
-    uint16_t batch;    /* how many blocks the next refill asks for                                     */
-    uint8_t ran_full;  /* flushed since the last refill: the next refill knows that room was missing   */
-    uint8_t ran_dry;   /* refilled since the last flush                                                */
-    uint16_t stirred;  /* refills and flushes since the last tidying                                   */
+    void **base;       /* slot 0 of the magazine; NULL = closed                        */
+    uint16_t capacity; /* slots in it                                                  */
+    uint16_t batch;    /* how many blocks the next refill from spans asks for          */
+    bool stirred;      /* refilled or flushed since the last tidying                   */
 };
 
 struct fh_heap {
@@ -106,6 +106,9 @@ void *fh_bin_refill(struct fh_heap *heap, unsigned c);
 
 /* Takes block p of class c into the bin when that is full. */
 void fh_bin_flush(struct fh_heap *heap, unsigned c, void *p);
+
+/* Gives the blocks of magazines in the depot of class c back to their spans: of an idle depot, or of any. Lock held. */
+void fh_bin_drain_depot(struct fh_heap *heap, unsigned c, bool all);
 
 /* Empties and closes all bins of the heap. Lock held. */
 void fh_bin_close_all(struct fh_heap *heap);

@@ -5,6 +5,7 @@
  * heads of all granules finds the spans and the large blocks; the threads' bins tell how many blocks they keep. */
 #include "../os/os.h"
 #include "counters.h"
+#include "depot.h"
 #include "extent.h"
 #include "heap.h"
 #include "large.h"
@@ -54,6 +55,7 @@ static void sum_classes(struct fh_stats *out) {
     for (unsigned c = 1; c < FH_CLASS_COUNT; c++) {
         struct fh_class_stats *class = &out->classes[c];
         class->block_size = fh_class_size(c);
+        class->cached += fh_depot_blocks(c);
         size_t not_live = class->cached + class->free;
         class->live = class->blocks > not_live ? class->blocks - not_live : 0;
         out->live += class->live * class->block_size;
@@ -102,7 +104,10 @@ void fh_stats_now(struct fh_stats *out) {
 
 static void give_back(struct fh_heap *heap, void *arg) {
     fh_span_collect(heap);
-    if (heap == arg && heap->bins) fh_bin_close_all(heap); /* only a thread itself may touch its bins */
+    if (heap == arg && heap->bins) { /* only a thread itself may touch its bins */
+        fh_bin_close_all(heap);
+        for (unsigned c = 1; c < FH_CLASS_COUNT; c++) fh_bin_drain_depot(heap, c, true);
+    }
     for (unsigned c = 1; c < FH_CLASS_COUNT; c++)
         if (heap->filled[c]) fh_span_end_empty(heap, c);
 }

@@ -1,0 +1,85 @@
+/* depot.c - see depot.h. */
+#include "depot.h"
+
+#include "../os/os.h"
+#include "meta.h"
+
+static struct depot {
+    _Alignas(64) struct fh_lock lock;
+    _Atomic uint32_t blocks; /* in all its magazines; written under the lock */
+    void **first;            /* slot 0 of the magazine that came last */
+    bool used;               /* since the last look for idle ones */
+} depots[FH_CLASS_COUNT];
+
+static void **next_of(void **base) { return base[-1]; }
+
+void **fh_magazine_new(unsigned capacity) {
+    void **words = fh_meta_take((capacity + FH_MAGAZINE_HEAD) * sizeof(void *));
+    if (words == NULL) return NULL;
+    words[1] = NULL;
+    return words + FH_MAGAZINE_HEAD;
+}
+
+void fh_magazine_end(void **base, unsigned capacity) {
+    fh_meta_give(base - FH_MAGAZINE_HEAD, (capacity + FH_MAGAZINE_HEAD) * sizeof(void *));
+}
+
+bool fh_depot_put(unsigned c, void **base, unsigned capacity) {
+    struct depot *depot = &depots[c];
+    uint32_t most = fh_classes[c].depot_most;
+    if (atomic_load_explicit(&depot->blocks, memory_order_relaxed) + capacity > most) return false;
+    if (!fh_trylock(&depot->lock)) return false;
+    uint32_t blocks = atomic_load_explicit(&depot->blocks, memory_order_relaxed);
+    bool room = blocks + capacity <= most;
+    if (room) {
+        base[-2] = (void *)(uintptr_t)capacity;
+        base[-1] = depot->first;
+        depot->first = base;
+        depot->used = true;
+        atomic_store_explicit(&depot->blocks, blocks + capacity, memory_order_relaxed);
+    }
+    fh_unlock(&depot->lock);
+    return room;
+}
+
+/* Takes the first magazine; the lock is held. */
+static void **take_first(struct depot *depot, unsigned *capacity) {
+    void **base = depot->first;
+    if (base == NULL) return NULL;
+    depot->first = next_of(base);
+    *capacity = (unsigned)(uintptr_t)base[-2];
+    base[-1] = NULL;
+    uint32_t blocks = atomic_load_explicit(&depot->blocks, memory_order_relaxed);
+    atomic_store_explicit(&depot->blocks, blocks - *capacity, memory_order_relaxed);
+    return base;
+}
+
+void **fh_depot_get(unsigned c, unsigned *capacity) {
+    struct depot *depot = &depots[c];
+    if (atomic_load_explicit(&depot->blocks, memory_order_relaxed) == 0) return NULL;
+    if (!fh_trylock(&depot->lock)) return NULL;
+    void **base = take_first(depot, capacity);
+    depot->used = true;
+    fh_unlock(&depot->lock);
+    return base;
+}
+
+void **fh_depot_get_idle(unsigned c, bool all, unsigned *capacity) {
+    struct depot *depot = &depots[c];
+    if (atomic_load_explicit(&depot->blocks, memory_order_relaxed) == 0) return NULL;
+    fh_lock(&depot->lock);
+    void **base = all || !depot->used ? take_first(depot, capacity) : NULL;
+    if (base == NULL) depot->used = false; /* idle from now on, unless somebody comes */
+    fh_unlock(&depot->lock);
+    return base;
+}
+
+size_t fh_depot_blocks(unsigned c) { return atomic_load_explicit(&depots[c].blocks, memory_order_relaxed); }
+
+void fh_depot_lock_all(void) {
+    for (unsigned c = 1; c < FH_CLASS_COUNT; c++) fh_lock(&depots[c].lock);
+}
+
+void fh_depot_unlock_all(void) {
+    for (unsigned c = 1; c < FH_CLASS_COUNT; c++) fh_unlock(&depots[c].lock);
+}
