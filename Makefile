@@ -1,16 +1,17 @@
 # The front door. `make help` lists what there is; CMakeLists.txt has the build itself.
 #
-# Each task first calls ./setup, which installs what the task needs from Debian's packages and is silent where all is
-# there.
+# Each task first calls ./setup, which installs what the task needs from Debian's packages and is silent where
+# all is there.
 
 BUILD  := build
 PREFIX ?= /usr/local
 ARGS   ?=
 JOBS   ?= $(shell nproc 2>/dev/null || echo 2)
 
-# The program that `make run` runs, and options for `freehold run`:  make run PROG="./server --port 80" OPTIONS=--json
-# The program of ours is run with PYTHONMALLOC=malloc: then Python takes each object from malloc by itself, and there is
-# more to see than the large pieces that it takes otherwise.
+# The program that `make run` runs, and options for `freehold run`:
+#     make run PROG="./server --port 80" OPTIONS=--json
+# The program of ours is run with PYTHONMALLOC=malloc: then Python takes each object from malloc by itself, and
+# there is more to see than the large pieces that it takes otherwise.
 PROG    ?=
 OPTIONS ?=
 PYTHON       := $(firstword $(wildcard /usr/bin/python3) python3)
@@ -69,6 +70,11 @@ format:
 
 lint:
 	@$(MAKE) --no-print-directory test LABEL=lint
+
+# The pictures in README.md, of what really happens.
+.PHONY: pictures
+pictures: library
+	@PYTHONMALLOC=malloc docs/picture.py docs/run.svg "$$ make run" $(BUILD)/freehold run -- $(DEFAULT_PROG)
 
 # Long runs, beyond what `make test` takes time for.
 ifneq ($(wildcard tests/soak/run),)

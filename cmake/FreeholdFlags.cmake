@@ -5,8 +5,8 @@
 #     FREEHOLD_CXX_WARNINGS      for C++ tests
 #     FREEHOLD_NO_BUILTIN        for code that defines or tests malloc: the compiler must take these calls as they stand
 #
-# The list is meant: each flag has found mistakes in code of this kind, and both GCC 12 and Clang 14 can be silent
-# under all of them without casts that hide something.
+# The list is meant: each flag has found mistakes in code of this kind, and both GCC 12 and Clang 14 can be
+# silent under all of them without casts that hide something.
 include(CheckCCompilerFlag)
 
 set(FREEHOLD_CXX_WARNINGS -Wall -Wextra -Wshadow -Wundef -Wpointer-arith -Wcast-align -Wformat=2)
@@ -29,8 +29,8 @@ if(FREEHOLD_STATIC_ONLY)
     add_link_options(-static)
 endif()
 
-# Debian's musl-gcc sees musl's headers only, not the kernel's. They do not depend on the libc, so they are lent to it, by
-# links, lest all of glibc's headers come with them.
+# Debian's musl-gcc sees musl's headers only, not the kernel's. They do not depend on the libc, so they are lent
+# to it, by links, lest all of glibc's headers come with them.
 if(FREEHOLD_STATIC_ONLY AND EXISTS /usr/include/linux/futex.h)
     include(CheckIncludeFile)
     check_include_file(linux/futex.h FREEHOLD_HAVE_KERNEL_HEADERS)

@@ -1,5 +1,5 @@
-# Two functions by which the folders of tests/ register their tests. (tests/CMakeLists.txt adds each subfolder that has
-# a CMakeLists.txt.)
+# Two functions by which the folders of tests/ register their tests. (tests/CMakeLists.txt adds each subfolder
+# that has a CMakeLists.txt.)
 #
 #   freehold_test(NAME SOURCE...                a C (or C++) program that passes when it exits with 0
 #                 [LINK shared|static|none]     how it is linked with the library; default static. With static the

@@ -3,9 +3,9 @@
 
     docs/picture.py OUT.svg "CAPTION" COMMAND ARG...
 
-The command runs on a pseudo-terminal, so that it shows what it shows to a person, colours too. The picture is text, not
-pixels: it can be searched and copied, and it follows the reader's choice of dark or light. README's pictures are made by
-`make pictures`.
+The command runs on a pseudo-terminal, so that it shows what it shows to a person, colours too. The picture is text,
+not pixels: it can be searched and copied, and it follows the reader's choice of dark or light. README's pictures are
+made by `make pictures`.
 """
 import html
 import os
@@ -18,7 +18,8 @@ from fcntl import ioctl
 
 COLUMNS = 112
 CHARACTER, LINE, EDGE = 7.83, 18, 16
-CLASSES = {"1": "bold", "2": "dim", "31": "red", "32": "green", "33": "yellow", "34": "blue", "35": "magenta", "36": "cyan"}
+COLOURS = ["red", "green", "yellow", "blue", "magenta", "cyan"]
+CLASSES = {"1": "bold", "2": "dim", **{str(31 + n): colour for n, colour in enumerate(COLOURS)}}
 STYLE = """
 text { font: 13px ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace; fill: #24292f; white-space: pre }
 .back { fill: #f6f8fa; stroke: #d0d7de } .caption, .dim { fill: #57606a } .bold { font-weight: bold }

@@ -6,9 +6,10 @@
  *     characters ──> put ──> buffer ──(full, or at the end)──> fh_os_write      a sink with a descriptor
  *                                 └───(full)──> only counted                    a sink in memory
  *
- * A conversion is read into a `struct spec`, its text is made (digits are made from the right in a small array),
- * and `pad` puts it into the sink with its width. Texts up to the buffer's size leave in one write, so that lines of
- * several threads do not mix; longer ones leave in as many writes as they need, and nothing is ever cut.
+ * A conversion is read into a `struct spec`, its text is made (digits are made from the right in a small
+ * array), and `pad` puts it into the sink with its width. Texts up to the buffer's size leave in one write, so
+ * that lines of several threads do not mix; longer ones leave in as many writes as they need, and nothing is
+ * ever cut.
  */
 #include "base/report.h"
 
@@ -130,7 +131,8 @@ static void put_size(struct sink *sink, struct spec *spec, unsigned long long si
     pad(sink, spec, begin, (size_t)(end - begin), 0);
 }
 
-/* Reads a specification after its '%'; returns the place behind its conversion, or NULL when the format ends in it. */
+/* Reads a specification after its '%'; returns the place behind its conversion, or NULL when the format ends in
+ * it. */
 static const char *read_spec(const char *f, struct spec *spec, va_list *args) {
     *spec = (struct spec){.precision = SIZE_MAX};
     for (; *f == '-' || *f == '0'; f++) {
@@ -207,8 +209,8 @@ static void convert(struct sink *sink, struct spec *spec, va_list *args) {
     }
 }
 
-/* A va_list that is a parameter may be an array and then decays; a struct holds it so that a pointer to it is one
- * type everywhere. */
+/* A va_list that is a parameter may be an array and then decays; a struct holds it so that a pointer to it is
+ * one type everywhere. */
 struct args {
     va_list list;
 };

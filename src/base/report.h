@@ -5,8 +5,8 @@
  * characters takes several writes; it is never cut.)
  *
  * Format: the conversions  %s %c %d %i %u %x %p %%  with the lengths  l ll z, a width (a number or *), left
- * alignment (-), padding with zeros (0), and for %s a precision (a number or *). %H takes a size_t and prints it for
- * people: "640 B", "12.5 KiB", "3.2 MiB". A null %s is "(null)".
+ * alignment (-), padding with zeros (0), and for %s a precision (a number or *). %H takes a size_t and prints
+ * it for people: "640 B", "12.5 KiB", "3.2 MiB". A null %s is "(null)".
  *
  * The compiler's -Wformat cannot check these calls, because it does not know %H.
  */
@@ -16,8 +16,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 
-/* Puts the formatted text into buf[0 .. size-1], always ended by NUL; returns the length that the whole text has.
- * With size 0 nothing is written and buf may be NULL. */
+/* Puts the formatted text into buf[0 .. size-1], always ended by NUL; returns the length that the whole text
+ * has. With size 0 nothing is written and buf may be NULL. */
 size_t fh_format(char *buf, size_t size, const char *format, ...);
 size_t fh_vformat(char *buf, size_t size, const char *format, va_list args);
 

@@ -1,7 +1,7 @@
 /* settings.c - what FREEHOLD says is what a process gets; what it gets wrong is said and ignored.
  *
- * The environment is read once in a process, so each case runs in a process of its own: this program again, with
- * FREEHOLD set, as `settings print`, which prints all keys and values to descriptor 1. */
+ * The environment is read once in a process, so each case runs in a process of its own: this program again,
+ * with FREEHOLD set, as `settings print`, which prints all keys and values to descriptor 1. */
 #include "base/settings.h"
 
 #include <errno.h>
@@ -163,7 +163,8 @@ static void a_text_that_does_not_fit_is_refused(void **state) {
     assert_string_equal(run(freehold).err, "");
 }
 
-/* Any text at all: nothing may crash (the sanitizer builds run this too), and what is printed stays well formed. */
+/* Any text at all: nothing may crash (the sanitizer builds run this too), and what is printed stays well
+ * formed. */
 static void random_texts_do_no_harm(void **state) {
     (void)state;
     const char *const words[] = {"limit", "decay", "count", "mode", "=",    ",", "1",

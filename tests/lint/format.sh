@@ -17,7 +17,9 @@ esac
 
 mapfile -d '' files < <(git -c safe.directory="$PWD" ls-files -z '*.c' '*.h' '*.cc' '*.cpp')
 if [ "${1-}" = --fix ]; then
-    exec "$tool" -i "${files[@]}"
+    "$tool" -i "${files[@]}"
+    python3 tests/lint/wrap.py "${files[@]}"
+    exit
 fi
 
 wrong=0
