@@ -37,7 +37,7 @@ def make(target, sources, command):
         os.makedirs(os.path.dirname(target), exist_ok=True)
         done = subprocess.run(command, capture_output=True, text=True, timeout=300)
         if done.returncode != 0:
-            raise BuildError("%s\n%s" % (" ".join(command), done.stderr))
+            raise BuildError("%s\n%s" % (" ".join(command), "\n".join(done.stderr.splitlines()[:30])))
     return target
 
 

@@ -10,11 +10,12 @@
  *     free-only    the consumer never allocates: it is given 100 000 blocks at a time, of another size each
  *                  time. Where its frees stay with it, the process grows without end.
  *
- * Messages travel in batches of 64, so that the lock of the queue is not what is measured. */
+ * Messages travel in batches of 256, so that the lock of the queue is not what is measured. Producer i and
+ * consumer i + 1 share a processor. */
 #include "work.h"
 
-#define BATCH 64
-#define DEPTH 64
+#define BATCH 256
+#define DEPTH 32
 
 struct batch {
     void *message[BATCH];
@@ -93,7 +94,7 @@ static uint64_t pipeline(size_t producers, size_t consumers, size_t batches) {
     q.batches = batches / producers;
     for (size_t i = 0; i < consumers; i++) {
         part[i] = (struct part){.index = i, .shared = &q};
-        consumer[i] = start(consume_thread, &part[i]);
+        consumer[i] = start_on(i + 1, consume_thread, &part[i]);
     }
     on_threads(producers, produce_thread, 1, &q);
     for (size_t i = 0; i < consumers; i++) put(&q, NULL);
@@ -104,9 +105,9 @@ static uint64_t pipeline(size_t producers, size_t consumers, size_t batches) {
     return sum;
 }
 
-static uint64_t queue_1_1(double scale) { return pipeline(1, 1, scaled(200000, scale, 20)); }
-static uint64_t queue_4_1(double scale) { return pipeline(4, 1, scaled(200000, scale, 20)); }
-static uint64_t queue_1_4(double scale) { return pipeline(1, 4, scaled(200000, scale, 20)); }
+static uint64_t queue_1_1(double scale) { return pipeline(1, 1, scaled(50000, scale, 20)); }
+static uint64_t queue_4_1(double scale) { return pipeline(4, 1, scaled(50000, scale, 20)); }
+static uint64_t queue_1_4(double scale) { return pipeline(1, 4, scaled(50000, scale, 20)); }
 
 /* ---------------------------------------------------------------- free-only --------------------------- */
 
@@ -127,20 +128,11 @@ static void *free_all(void *argument) {
     return NULL;
 }
 
-/* Two arrays travel: while the consumer frees the blocks of one, the producer fills the other. */
-static uint64_t free_only(double scale) {
-    static struct queue q[2] = {
-        {.lock = PTHREAD_MUTEX_INITIALIZER,
-         .room = PTHREAD_COND_INITIALIZER,
-         .filled = PTHREAD_COND_INITIALIZER},
-        {.lock = PTHREAD_MUTEX_INITIALIZER,
-         .room = PTHREAD_COND_INITIALIZER,
-         .filled = PTHREAD_COND_INITIALIZER},
-    };
+static void *make_all(void *argument) {
     static void *array[2][HEAP_OF_BLOCKS];
-    struct part part = {.shared = q};
-    pthread_t consumer = start(free_all, &part);
-    size_t rounds = scaled(160, scale, 4);
+    struct part *part = argument;
+    struct queue *q = part->shared;
+    size_t rounds = scaled(160, part->scale, 4);
     for (size_t r = 0; r < rounds; r++) {
         void **block = r < 2 ? array[r] : (void **)take(&q[1]);
         size_t size = 16 + r * 48 % 272;
@@ -151,6 +143,22 @@ static uint64_t free_only(double scale) {
         put(&q[0], (struct batch *)block);
     }
     put(&q[0], NULL);
+    return NULL;
+}
+
+/* Two arrays travel: while the consumer frees the blocks of one, the producer fills the other. */
+static uint64_t free_only(double scale) {
+    static struct queue q[2] = {
+        {.lock = PTHREAD_MUTEX_INITIALIZER,
+         .room = PTHREAD_COND_INITIALIZER,
+         .filled = PTHREAD_COND_INITIALIZER},
+        {.lock = PTHREAD_MUTEX_INITIALIZER,
+         .room = PTHREAD_COND_INITIALIZER,
+         .filled = PTHREAD_COND_INITIALIZER},
+    };
+    struct part part = {.shared = q};
+    pthread_t consumer = start_on(1, free_all, &part);
+    on_threads(1, make_all, scale, q);
     pthread_join(consumer, NULL);
     return part.sum;
 }

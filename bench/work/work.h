@@ -13,7 +13,11 @@
 #ifndef BENCH_WORK_H
 #define BENCH_WORK_H
 
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include <pthread.h>
+#include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -102,12 +106,40 @@ static inline uint64_t marked(const void *p) {
 /* Most threads that one workload starts at a time. */
 #define MAX_THREADS 16
 
-static inline pthread_t start(void *(*body)(void *), void *argument) {
+static inline pthread_t start_with(const pthread_attr_t *how, void *(*body)(void *), void *argument) {
     pthread_t t;
-    if (pthread_create(&t, NULL, body, argument) != 0) {
+    if (pthread_create(&t, how, body, argument) != 0) {
         fputs("bench: no thread\n", stderr);
         exit(3);
     }
+    return t;
+}
+
+static inline pthread_t start(void *(*body)(void *), void *argument) {
+    return start_with(NULL, body, argument);
+}
+
+/* The `index`-th of the processors that this process may use, counted round and round. */
+static inline cpu_set_t processor(size_t index) {
+    cpu_set_t all, one;
+    CPU_ZERO(&one);
+    if (sched_getaffinity(0, sizeof all, &all) != 0) return one;
+    size_t nth = index % (size_t)CPU_COUNT(&all);
+    for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++)
+        if (CPU_ISSET(cpu, &all) && nth-- == 0) CPU_SET(cpu, &one);
+    return one;
+}
+
+/* A thread that stays on the index-th processor. Left to the scheduler, two threads that wake each other may end
+ * up on one processor in one run and on two in the next: the blocks then cross from cache to cache or do not,
+ * and the row is several times as dear or not. Equal numbers of threads for each processor starve none. */
+static inline pthread_t start_on(size_t index, void *(*body)(void *), void *argument) {
+    cpu_set_t where = processor(index);
+    pthread_attr_t how;
+    pthread_attr_init(&how);
+    if (CPU_COUNT(&where)) pthread_attr_setaffinity_np(&how, sizeof where, &where);
+    pthread_t t = start_with(&how, body, argument);
+    pthread_attr_destroy(&how);
     return t;
 }
 
@@ -119,14 +151,14 @@ struct part {
     uint64_t sum;
 };
 
-/* Runs body on `n` threads, waits for all, and adds their sums. */
+/* Runs body on `n` threads, spread over the processors, waits for all, and adds their sums. */
 static inline uint64_t on_threads(size_t n, void *(*body)(void *), double scale, void *shared) {
     pthread_t thread[MAX_THREADS];
     struct part part[MAX_THREADS];
     uint64_t sum = 0;
     for (size_t i = 0; i < n; i++) {
         part[i] = (struct part){.index = i, .scale = scale, .shared = shared};
-        thread[i] = start(body, &part[i]);
+        thread[i] = start_on(i, body, &part[i]);
     }
     for (size_t i = 0; i < n; i++) {
         pthread_join(thread[i], NULL);
