@@ -52,6 +52,8 @@ struct fh_counters {
     uint64_t counting;             /* 1: count=on                                                               */
     uint64_t started;              /* ns on the monotonic clock                                                 */
     uint64_t pid_space;            /* inode of the pid namespace: pids of another one mean nothing to a reader  */
+    uint64_t image;                /* differs after each exec; the same for two copies of the library in one process,
+                                      one linked in and one preloaded, which have a file each                   */
     uint64_t forked;               /* 1: begun by fork, 0: by exec                                              */
     struct {
         uint64_t allocs, frees, reallocs, asked;

@@ -51,16 +51,36 @@ struct fh_lock {
 void fh_lock_wait(struct fh_lock *lock);
 void fh_lock_wake(struct fh_lock *lock);
 
-static inline bool fh_trylock(struct fh_lock *lock) {
+/* How many locks this thread holds or is about to take. A signal handler that runs with this above 0 has interrupted the
+ * library; what waits for a lock there may wait for its own thread. */
+extern __thread unsigned fh_locks_held __attribute__((tls_model("initial-exec"), visibility("hidden")));
+
+static inline void fh_lock_announce(void) {
+    fh_locks_held++;
+    atomic_signal_fence(memory_order_seq_cst);
+}
+static inline void fh_lock_forget(void) {
+    atomic_signal_fence(memory_order_seq_cst);
+    fh_locks_held--;
+}
+static inline bool fh_lock_take(struct fh_lock *lock) {
     uint32_t free_word = 0;
     return atomic_compare_exchange_strong_explicit(&lock->word, &free_word, 1, memory_order_acquire,
                                                    memory_order_relaxed);
 }
+static inline bool fh_trylock(struct fh_lock *lock) {
+    fh_lock_announce();
+    if (fh_lock_take(lock)) return true;
+    fh_lock_forget();
+    return false;
+}
 static inline void fh_lock(struct fh_lock *lock) {
-    if (!fh_trylock(lock)) fh_lock_wait(lock);
+    fh_lock_announce();
+    if (!fh_lock_take(lock)) fh_lock_wait(lock);
 }
 static inline void fh_unlock(struct fh_lock *lock) {
     if (atomic_exchange_explicit(&lock->word, 0, memory_order_release) == 2) fh_lock_wake(lock);
+    fh_lock_forget();
 }
 
 /* ---- process and threads ---- */

@@ -14,6 +14,8 @@
 
 enum { SPINS = 40 };
 
+__thread unsigned fh_locks_held __attribute__((tls_model("initial-exec")));
+
 static void relax(void) {
 #if defined(__x86_64__)
     __builtin_ia32_pause();
@@ -31,7 +33,7 @@ static void futex(_Atomic uint32_t *word, int operation, uint32_t value) {
 void fh_lock_wait(struct fh_lock *lock) {
     for (int i = 0; i < SPINS; i++) {
         relax();
-        if (atomic_load_explicit(&lock->word, memory_order_relaxed) == 0 && fh_trylock(lock)) return;
+        if (atomic_load_explicit(&lock->word, memory_order_relaxed) == 0 && fh_lock_take(lock)) return;
     }
     while (atomic_exchange_explicit(&lock->word, 2, memory_order_acquire) != 0)
         futex(&lock->word, FUTEX_WAIT_PRIVATE, 2);

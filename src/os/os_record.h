@@ -20,6 +20,7 @@ struct fh_os_self {
     uint64_t pid;
     uint64_t parent;
     uint64_t pid_space;  /* inode of the pid namespace, 0 where unknown                   */
+    uint64_t image;      /* a number that differs after each exec, as a rule              */
     char name[16];       /* the kernel's name of the process                              */
     char command[256];   /* the command line, blanks between the words, cut to fit        */
 };

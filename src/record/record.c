@@ -60,6 +60,7 @@ static void introduce(struct fh_counters *counters) {
     counters->pid = self.pid;
     counters->parent = self.parent;
     counters->pid_space = self.pid_space;
+    counters->image = self.image;
     counters->counting = fh_settings.count;
     counters->started = fh_os_now();
     memcpy(counters->name, self.name, sizeof counters->name);
@@ -115,10 +116,15 @@ static void after_fork_in_child(void) {
 
 /* ---------------------------------------------------------------- the end ------------------------------- */
 
-/* First all that needs no system call: should a filter of the program's kill us for the rest, the numbers stand. */
+/* First all that needs no system call: should a filter of the program's kill us for the rest, the numbers stand.
+ *
+ * exit may be called by a signal handler that interrupted malloc. It must not be, and it often is; such a program must not
+ * hang because fh_stats waits for a lock that its own thread holds. It ends without `final`. */
 static void at_end(int status) {
     struct fh_counters *counters = fh_counters;
+    if (fh_locks_held > 0) return;
     fh_stats_now(&counters->final);
+    counters->final.counting = (int)counters->counting; /* a heap that never began does not know */
     counters->exit_status = (uint64_t)(status + 1);
     counters->ended = fh_os_now();
     __atomic_store_n(&counters->finished, FH_FINISHED, __ATOMIC_RELEASE);

@@ -86,7 +86,7 @@ static bool is_main(const struct fh_numbers *numbers, uint64_t pid, uint64_t pid
 
 static struct fh_image image_of(const struct fh_counters *c) {
     struct fh_image image = {
-        .pid = c->pid, .parent = c->parent, .pid_space = c->pid_space, .started = c->started, .ended = c->ended,
+        .pid = c->pid, .parent = c->parent, .pid_space = c->pid_space, .image = c->image, .started = c->started, .ended = c->ended,
         .end = c->finished ? FH_IMAGE_EXITED : FH_IMAGE_NOT_SEEN,
         .status = c->exit_status != 0 ? (int)(c->exit_status - 1) : -1,
         .forked = c->forked != 0,
@@ -132,13 +132,36 @@ static void sort(struct fh_numbers *numbers, int (*order)(const void *, const vo
     if (numbers->count > 1) qsort(numbers->images, numbers->count, sizeof numbers->images[0], order);
 }
 
+static bool same_process(const struct fh_image *one, const struct fh_image *other) {
+    return one->pid == other->pid && one->pid_space == other->pid_space;
+}
+
+/* Two copies of the library in one process, one linked in and one preloaded, begin at once and leave a file each; the
+ * program uses one of them. */
+static bool is_double(const struct fh_image *image, const struct fh_image *before) {
+    return same_process(before, image) && before->image == image->image && before->forked == image->forked &&
+           image->started - before->started < 1000000000u;
+}
+
+/* Of two such files the idle one is forgotten. The images are in the order of processes and time. */
+static void forget_doubles(struct fh_numbers *numbers) {
+    size_t kept = 0;
+    for (size_t i = 0; i < numbers->count; i++) {
+        struct fh_image *image = &numbers->images[i], *before = kept > 0 ? &numbers->images[kept - 1] : NULL;
+        bool twice = before != NULL && is_double(image, before);
+        if (twice && image->allocs > before->allocs) *before = *image;
+        if (!twice) numbers->images[kept++] = *image;
+    }
+    numbers->count = kept;
+}
+
 /* An image that did not finish, followed in its process by one that exec began, was replaced by it. */
 static void find_replaced(struct fh_numbers *numbers) {
     sort(numbers, by_process_and_time);
+    forget_doubles(numbers);
     for (size_t i = 0; i + 1 < numbers->count; i++) {
         struct fh_image *image = &numbers->images[i], *next = image + 1;
-        if (image->end == FH_IMAGE_NOT_SEEN && next->pid == image->pid && next->pid_space == image->pid_space && !next->forked)
-            image->end = FH_IMAGE_REPLACED;
+        if (image->end == FH_IMAGE_NOT_SEEN && same_process(image, next) && !next->forked) image->end = FH_IMAGE_REPLACED;
     }
 }
 
@@ -169,6 +192,8 @@ static void add_main(struct fh_numbers *numbers, const struct fh_counters *count
     if (numbers->main == NULL) {
         numbers->main = fh_tool_new(1, sizeof *numbers->main);
         *numbers->main = *counters;
+    } else if (counters->image == numbers->main->image) { /* see forget_doubles */
+        if (counters->allocs > numbers->main->allocs) *numbers->main = *counters;
     } else if (counters->started < numbers->main->started) {
         add_image(numbers, counters)->end = FH_IMAGE_REPLACED;
     } else {

@@ -25,7 +25,7 @@ enum fh_image_end {
 };
 
 struct fh_image {
-    uint64_t pid, parent, pid_space, started, ended;
+    uint64_t pid, parent, pid_space, image, started, ended;
     enum fh_image_end end;
     int status;
     bool forked;
