@@ -1,8 +1,8 @@
 /* bench/typed/loops.c - the typed path against malloc and free, in the same four loops.
  *
- * Compiled twice from this one text: plain, with malloc and free, to be run on each allocator; and with -DTYPED,
- * with fh_new and fh_delete from <freehold/heap.h>, whose size class is a constant and whose fast path is inlined.
- * loops.rs says the same in Rust.
+ * Compiled twice from this one text: plain, with malloc and free, to be run on each allocator; and with
+ * -DTYPED, with fh_new and fh_delete from <freehold/heap.h>, whose size class is a constant and whose fast
+ * path is inlined. loops.rs says the same in Rust.
  *
  *     pair    a new object of 32 bytes, written, dropped at once                ns per object
  *     bulk    1000 objects of 32 bytes made, then dropped in the same order     ns per object

@@ -2,8 +2,8 @@
  *
  * Vectors for SIMD (32 and 64 bytes), lock words on cache lines of their own, pages for direct I/O (4096).
  * Some allocators serve them by asking for more and cutting, which wastes both time and room. The checksum
- * counts blocks that are not aligned as asked. (256 is left out on purpose: mimalloc 2.0.9 gives some such blocks
- * at 128 only, and a row with a wrong answer has no ratio.) */
+ * counts blocks that are not aligned as asked. (256 is left out on purpose: mimalloc 2.0.9 gives some such
+ * blocks at 128 only, and a row with a wrong answer has no ratio.) */
 #include "work.h"
 
 static uint64_t aligned(double scale) {

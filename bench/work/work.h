@@ -130,9 +130,9 @@ static inline cpu_set_t processor(size_t index) {
     return one;
 }
 
-/* A thread that stays on the index-th processor. Left to the scheduler, two threads that wake each other may end
- * up on one processor in one run and on two in the next: the blocks then cross from cache to cache or do not,
- * and the row is several times as dear or not. Equal numbers of threads for each processor starve none. */
+/* A thread that stays on the index-th processor. Left to the scheduler, two threads that wake each other may
+ * end up on one processor in one run and on two in the next: the blocks then cross from cache to cache or do
+ * not, and the row is several times as dear or not. Equal numbers for each processor starve none. */
 static inline pthread_t start_on(size_t index, void *(*body)(void *), void *argument) {
     cpu_set_t where = processor(index);
     pthread_attr_t how;
