@@ -30,14 +30,13 @@
 static struct fh_lock lock;
 static uint32_t trees[2];          /* by size: dirty, clean */
 static uint32_t oldest, youngest;  /* dirty extents by age: heads[].next leads to younger ones */
-static size_t used, dirty, purged; /* granules; purged: bytes */
+static size_t used, dirty, purged; /* granules */
 static size_t peak;                /* the most that used + dirty was, granules */
 static _Atomic uint64_t next_look; /* the tick at which decay is worth a look again */
 
 enum { DIRTY, CLEAN };
 
-/* Above this much dirty memory the oldest goes back without waiting for its time. */
-static size_t dirty_budget(void) { return (32u << (20 - FH_GRANULE_SHIFT)) + used / 2; }
+enum { DIRTY_SLACK = 32 }; /* granules: 2 MiB */
 
 static struct fh_head *head_of(uint32_t g) { return &fh_space.heads[g]; }
 
@@ -129,52 +128,6 @@ static void enter_merged(uint32_t g, uint32_t granules, uint8_t kind, uint64_t t
     enter(g, granules, kind, age.tick, age.after);
 }
 
-/* ---- what is held ---- */
-
-static void note_held(void) {
-    size_t held = used + dirty;
-    if (held > peak) peak = held;
-    atomic_store_explicit((_Atomic uint64_t *)&fh_counters->held, held << FH_GRANULE_SHIFT, memory_order_relaxed);
-    atomic_store_explicit((_Atomic uint64_t *)&fh_counters->held_peak, peak << FH_GRANULE_SHIFT,
-                          memory_order_relaxed);
-}
-
-/* Gives the pages of the oldest dirty extent back. The lock is open meanwhile. */
-static size_t purge_oldest(void) {
-    uint32_t g = oldest;
-    struct fh_head *head = head_of(g);
-    uint32_t granules = head->granules;
-    size_t size = (size_t)granules << FH_GRANULE_SHIFT;
-    leave(g);
-    head->kind = FH_PURGING;
-    head->granules = granules;
-    fh_unlock(&lock);
-    bool done = fh_os_purge(fh_granule_address(g), size);
-    fh_lock(&lock);
-    head->kind = FH_INSIDE;
-    enter_merged(g, granules, done ? FH_FREE_CLEAN : FH_FREE_DIRTY, fh_os_ticks());
-    if (!done) return 0; /* pages that are locked in memory stay; they are young again, so that the next is tried */
-    purged += size;
-    note_held();
-    return size;
-}
-
-static void purge_above(size_t budget) {
-    while (oldest && dirty > budget)
-        if (purge_oldest() == 0) break;
-}
-
-/* May this many granules more be held? Gives dirty ones back where that is what it takes. */
-static bool may_hold(uint32_t granules) {
-    size_t limit = fh_settings.limit >> FH_GRANULE_SHIFT;
-    if (fh_settings.limit == 0) return true;
-    if (used + granules > limit) return false;
-    purge_above(limit - used - granules);
-    return used + dirty + granules <= limit;
-}
-
-/* ---- taking ---- */
-
 /* Makes the part [at, at + granules) of the free extent `g` used; what is left stays free, with its age. */
 static void carve(uint32_t g, uint32_t at, uint32_t granules) {
     struct fh_head *head = head_of(g);
@@ -186,6 +139,66 @@ static void carve(uint32_t g, uint32_t at, uint32_t granules) {
     if (at + granules < end) enter(at + granules, end - at - granules, kind, tick, after);
     used += granules;
 }
+
+/* ---- what is held ---- */
+
+static void note_held(void) {
+    size_t held = used + dirty;
+    if (held > peak) peak = held;
+    atomic_store_explicit((_Atomic uint64_t *)&fh_counters->held, held << FH_GRANULE_SHIFT, memory_order_relaxed);
+    atomic_store_explicit((_Atomic uint64_t *)&fh_counters->held_peak, peak << FH_GRANULE_SHIFT,
+                          memory_order_relaxed);
+}
+
+/* Gives the oldest dirty pages back: at most `most` granules of the oldest extent. The lock is open meanwhile. Returns the
+ * granules given back, 0 when the system would not have them. */
+static uint32_t purge_oldest(size_t most) {
+    uint32_t g = oldest, granules = head_of(g)->granules;
+    if (granules > most) {
+        granules = (uint32_t)most;
+        carve(g, g, granules);
+        used -= granules;
+    } else {
+        leave(g);
+    }
+    struct fh_head *head = head_of(g);
+    head->kind = FH_PURGING;
+    head->granules = granules;
+    fh_unlock(&lock);
+    bool done = fh_os_purge(fh_granule_address(g), (size_t)granules << FH_GRANULE_SHIFT);
+    fh_lock(&lock);
+    head->kind = FH_INSIDE;
+    enter_merged(g, granules, done ? FH_FREE_CLEAN : FH_FREE_DIRTY, fh_os_ticks());
+    if (!done) return 0; /* pages that are locked in memory stay; they are young again, so that the next is tried */
+    purged += granules;
+    note_held();
+    return granules;
+}
+
+/* Gives dirty pages back, the oldest first, until no more than `budget` granules of them are left. */
+static void purge_above(size_t budget) {
+    while (oldest && dirty > budget)
+        if (purge_oldest(dirty - budget) == 0) break;
+}
+
+/* May this many granules more be held? Makes room under the limit where dirty ones going is all it takes. */
+static bool within_limit(uint32_t granules) {
+    size_t limit = fh_settings.limit >> FH_GRANULE_SHIFT;
+    if (fh_settings.limit == 0) return true;
+    if (used + granules > limit) return false;
+    purge_above(limit - used - granules);
+    return used + dirty + granules <= limit;
+}
+
+/* Clean granules are about to be held. Where that would raise the peak, dirty ones that were of no use for the purpose
+ * are given back in exchange, but for a slack: so what lies dirty never adds to the peak, and needs no other bound. */
+static void exchange_dirty(uint32_t granules) {
+    size_t slack = DIRTY_SLACK + (used >> 4), after = used + granules;
+    size_t allowed = peak > after + slack ? peak : after + slack;
+    if (after + dirty > allowed) purge_above(allowed - after);
+}
+
+/* ---- taking ---- */
 
 static void mark_used(uint32_t g, uint32_t granules, enum fh_kind kind, uint8_t class) {
     struct fh_head *head = head_of(g);
@@ -199,6 +212,44 @@ static void mark_used(uint32_t g, uint32_t granules, enum fh_kind kind, uint8_t 
 /* The extent of this kind that serves best, 0 when none does. */
 static uint32_t best(uint8_t kind, uint32_t granules, uint32_t align) {
     return fh_tree_best(*tree_of(kind), granules + align - 1);
+}
+
+/* Granules of clean memory right before and right behind the free extent g. */
+static uint32_t clean_before(uint32_t g) {
+    return g > 1 && head_of(g - 1)->kind == FH_FREE_CLEAN ? head_of(head_of(g - 1)->first)->granules : 0;
+}
+static uint32_t clean_behind(uint32_t g) {
+    uint32_t behind = g + head_of(g)->granules;
+    return behind < fh_space.mapped && head_of(behind)->kind == FH_FREE_CLEAN ? head_of(behind)->granules : 0;
+}
+
+/* Makes one dirty extent of at least `granules` out of dirty extent g and what it lacks of clean ones beside it, the one
+ * behind first. */
+static uint32_t join(uint32_t g, uint32_t granules) {
+    uint64_t tick = head_of(g)->tick;
+    uint32_t length = head_of(g)->granules, after = head_of(g)->prev, lacking = granules - length;
+    uint32_t behind = clean_behind(g), from_behind = behind < lacking ? behind : lacking;
+    uint32_t from_before = lacking - from_behind;
+    if (from_behind) carve(g + length, g + length, from_behind);
+    if (from_before) carve(head_of(g - 1)->first, g - from_before, from_before);
+    used -= lacking;
+    leave(g);
+    enter(g - from_before, granules, FH_FREE_DIRTY, tick, after);
+    return g - from_before;
+}
+
+/* Where no dirty extent is long enough, one of the longest with clean memory beside it may be: most of what is taken is
+ * then held already. 0 when none of the first few will do. */
+static uint32_t best_joined(uint32_t granules) {
+    enum { TRIES = 8 };
+    uint64_t key = UINT64_MAX;
+    for (int i = 0; i < TRIES; i++) {
+        uint32_t g = fh_tree_before(trees[DIRTY], key);
+        if (g == 0) return 0;
+        if (clean_before(g) + head_of(g)->granules + clean_behind(g) >= granules) return g;
+        key = fh_tree_key(g);
+    }
+    return 0;
 }
 
 /* Maps more of the window and enters it as clean. */
@@ -223,8 +274,13 @@ static uint32_t aligned(uint32_t g, uint32_t align) {
 uint32_t fh_extent_take(uint32_t granules, uint32_t align, enum fh_kind kind, uint8_t class, bool *clean) {
     fh_lock(&lock);
     uint32_t g = best(FH_FREE_DIRTY, granules, align);
+    if (g == 0 && align == 1 && fh_settings.limit == 0) { /* under a limit, making room could purge what was found */
+        g = best_joined(granules);
+        if (g) g = join(g, granules);
+    }
     *clean = g == 0;
-    if (g == 0 && may_hold(granules)) {
+    if (g == 0 && within_limit(granules)) {
+        exchange_dirty(granules);
         g = best(FH_FREE_CLEAN, granules, align);
         if (g == 0 && extend(granules + align - 1)) g = best(FH_FREE_CLEAN, granules, align);
         if (g == 0 && dirty > 0) { /* the last resort: dirty pieces, made clean, may merge into one that is enough */
@@ -250,7 +306,7 @@ bool fh_extent_grow(uint32_t first, uint32_t granules) {
     if (end == fh_space.mapped) extend(more);
     bool fits = end < fh_space.mapped && is_free(head_of(end)->kind) && head_of(end)->granules >= more;
     if (fits && head_of(end)->kind == FH_FREE_CLEAN && fh_settings.limit) { /* making room may merge what follows */
-        fits = may_hold(more) && is_free(head_of(end)->kind) && head_of(end)->granules >= more;
+        fits = within_limit(more) && is_free(head_of(end)->kind) && head_of(end)->granules >= more;
     }
     if (fits) {
         carve(end, end, more);
@@ -267,7 +323,6 @@ bool fh_extent_grow(uint32_t first, uint32_t granules) {
 static void give(uint32_t g, uint32_t granules, bool clean) {
     used -= granules;
     enter_merged(g, granules, clean ? FH_FREE_CLEAN : FH_FREE_DIRTY, fh_os_ticks());
-    purge_above(dirty_budget());
     note_held();
 }
 
@@ -300,7 +355,7 @@ void fh_extent_decay(void) {
     atomic_store_explicit(&next_look, now + decay / 8, memory_order_relaxed);
     fh_lock(&lock);
     while (oldest && head_of(oldest)->tick + decay <= now)
-        if (purge_oldest() == 0) break;
+        if (purge_oldest(SIZE_MAX) == 0) break;
     fh_unlock(&lock);
 }
 
@@ -308,7 +363,7 @@ size_t fh_extent_purge_all(void) {
     fh_lock(&lock);
     size_t before = purged;
     purge_above(0);
-    size_t given = purged - before;
+    size_t given = (purged - before) << FH_GRANULE_SHIFT;
     fh_unlock(&lock);
     return given;
 }
@@ -319,7 +374,7 @@ void fh_extent_numbers(struct fh_extent_numbers *out) {
     out->used = used << FH_GRANULE_SHIFT;
     out->dirty = dirty << FH_GRANULE_SHIFT;
     out->peak = peak << FH_GRANULE_SHIFT;
-    out->purged = purged;
+    out->purged = purged << FH_GRANULE_SHIFT;
     out->largest = (size_t)(longest_dirty > longest_clean ? longest_dirty : longest_clean) << FH_GRANULE_SHIFT;
     fh_unlock(&lock);
 }

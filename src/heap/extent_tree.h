@@ -84,6 +84,20 @@ static inline uint32_t fh_tree_best(uint32_t tree, uint32_t granules) {
     return best;
 }
 
+/* The extent that comes before `key` in the order: the next shorter one, or the next lower of the same length. */
+static inline uint32_t fh_tree_before(uint32_t tree, uint64_t key) {
+    uint32_t before = 0;
+    while (tree) {
+        if (fh_tree_key(tree) < key) {
+            before = tree;
+            tree = fh_space.heads[tree].right;
+        } else {
+            tree = fh_space.heads[tree].left;
+        }
+    }
+    return before;
+}
+
 /* The length of the longest extent in the tree, 0 when it is empty. */
 static inline uint32_t fh_tree_longest(uint32_t tree) {
     uint32_t longest = 0;

@@ -18,7 +18,7 @@
 enum { MOST_MOVES = 16384 };
 #define REMAP_FROM ((size_t)256 * 1024)
 
-static uint32_t granules_for(size_t size) { return (uint32_t)((size + FH_GRANULE - 1) >> FH_GRANULE_SHIFT); }
+static uint32_t granules_for(size_t size) { return size ? (uint32_t)((size + FH_GRANULE - 1) >> FH_GRANULE_SHIFT) : 1; }
 
 void *fh_large_take(size_t size, size_t align, bool *clean) {
     if (size > fh_space.size || align > fh_space.size) return NULL;

@@ -3,7 +3,7 @@
  * Each answer gives our numbers under the name that comes nearest in glibc's terms:
  *
  *     arena      bytes held in spans and free extents     hblks, hblkhd   large blocks, and their bytes
- *     uordblks   bytes in the program's hands             fordblks        bytes held and not in its hands
+ *     uordblks   bytes of small blocks in use             fordblks        bytes held and not in use
  *     keepcost   what malloc_trim would give back at least
  */
 #include "../base/report.h"
@@ -42,7 +42,7 @@ struct info mallinfo2(void) {
         .ordblks = free_blocks(&stats),
         .hblks = stats.large_blocks,
         .hblkhd = stats.large_live,
-        .uordblks = stats.live,
+        .uordblks = stats.live - stats.large_live,
         .fordblks = stats.held - stats.live - stats.metadata,
         .keepcost = stats.free_extents,
     };
