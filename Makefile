@@ -41,7 +41,7 @@ $(BUILD)/CMakeCache.txt:
 
 .PHONY: library
 library: $(BUILD)/CMakeCache.txt
-	@$(CMAKE_BUILD) --target freehold_shared freehold_static freehold
+	@$(CMAKE_BUILD) --target freehold_products
 
 run:
 	@./setup $(if $(PROG),build,run)
