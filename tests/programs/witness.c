@@ -6,9 +6,12 @@
  *
  *     start PID TAB file that malloc comes from TAB program
  *
- * The answer is the loader's own: the address that the name "malloc" has for everyone in this process, and the
- * file which holds that address. The reference run preloads the witness alone, so that both runs list their
- * processes and the lists can be compared: a child that could not be started shows as a missing line.
+ * The answer is the loader's own. It looks for the name "malloc" in the program, then in the preloaded libraries in
+ * their order, then in the rest. A program that is not position independent may have an entry for malloc without
+ * defining it (the address that it takes for &malloc), so the entry is looked at too; and the witness stands first
+ * among the preloaded libraries, so that RTLD_NEXT is all but the program. The reference run preloads the witness
+ * alone, so that both runs list their processes and the lists can be compared: a child that could not be started
+ * shows as a missing line.
  *
  * Where the library under test is Freehold, the process's books are checked as well when it ends and is down to one
  * thread, against the equations in <freehold/heap.h>. A false equation is a line
@@ -21,6 +24,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <freehold/heap.h>
+#include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,7 +49,10 @@ static void add_line(const char *kind, const char *what) {
 
 __attribute__((constructor)) static void started(void) {
     Dl_info info;
+    const ElfW(Sym) *entry = NULL;
     void *address = dlsym(RTLD_DEFAULT, "malloc");
+    if (!address || !dladdr1(address, &info, (void **)&entry, RTLD_DL_SYMENT) || !entry || entry->st_shndx == SHN_UNDEF)
+        address = dlsym(RTLD_NEXT, "malloc");
     add_line("start", address && dladdr(address, &info) ? info.dli_fname : "nowhere");
 }
 
@@ -79,7 +86,7 @@ static void expect_most(const char *relation, size_t less, size_t more) {
 
 __attribute__((destructor)) static void ended(void) {
     static struct fh_stats s; /* too large for the small stack that a thread calling exit may have */
-    if (!fh_stats || !alone()) return;
+    if (!fh_stats_now || !alone()) return;
     int kept = errno;
     fh_stats_now(&s);
     expect_equal("held = live + cached + free_in_spans + span_tail + free_extents + metadata", s.held,
