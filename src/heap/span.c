@@ -248,24 +248,6 @@ static void help(struct fh_heap *owner) {
     fh_unlock(&owner->lock);
 }
 
-/* Blocks of one word of one span's bitmap, on their way back. */
-struct run {
-    uint32_t g; /* the span; 0 = no run yet */
-    uint32_t w;
-    uint64_t mask;
-    struct fh_head *head;
-    bool own; /* the heap owns the span */
-};
-
-static void give_remote(struct fh_heap *heap, const struct run *run) {
-    struct fh_remote *remote = &fh_space.remotes[run->g];
-    uint64_t bit = (uint64_t)1 << run->w;
-    uint64_t before = atomic_fetch_or(&remote->bits[run->w], run->mask);
-    if (before & run->mask) report_bad_block(heap, fh_granule_address(run->g), "a block was freed twice; it is in the span at");
-    if ((atomic_load(&remote->summary) & bit) == 0) atomic_fetch_or(&remote->summary, bit);
-    touch(run->g, remote);
-}
-
 static void add_to_bitmap(struct fh_heap *heap, uint32_t g, struct fh_head *head, unsigned w, uint64_t mask) {
     uint64_t *word = &fh_space.bits[g][w];
     if (*word & mask) {
@@ -277,53 +259,85 @@ static void add_to_bitmap(struct fh_heap *heap, uint32_t g, struct fh_head *head
     head->free = (uint16_t)(head->free + __builtin_popcountll(mask));
 }
 
-static void end_run(struct fh_heap *heap, struct run *run) {
-    if (run->mask == 0) return;
-    if (run->own)
-        add_to_bitmap(heap, run->g, run->head, run->w, run->mask);
-    else
-        give_remote(heap, run);
-    run->mask = 0;
+static void add_to_remote(struct fh_heap *heap, uint32_t g, unsigned w, uint64_t mask) {
+    struct fh_remote *remote = &fh_space.remotes[g];
+    uint64_t bit = (uint64_t)1 << w, before = atomic_fetch_or(&remote->bits[w], mask);
+    if (before & mask) {
+        size_t block = w * 64u + (unsigned)__builtin_ctzll(before & mask);
+        report_bad_block(heap, fh_granule_address(g) + block * fh_classes[head_of(g)->class].size, "block freed twice");
+    }
+    if ((atomic_load(&remote->summary) & bit) == 0) atomic_fetch_or(&remote->summary, bit);
+    touch(g, remote);
 }
 
-static void end_span_runs(struct fh_heap *heap, struct run *run) {
-    end_run(heap, run);
-    if (run->g && run->own) settle_after_give(heap, run->g, run->head);
+/* The span that the blocks on their way back are from, until one is from another. */
+struct target {
+    uint32_t granule; /* where the last block lay */
+    uint32_t g;       /* the span; 0 = none yet */
+    struct fh_head *head;
+    size_t start; /* its offset in the window */
+    bool own;     /* the heap owns it */
+};
+
+/* `count` blocks of the span from number `block` on are free now: a mask for each word that they lie in. */
+static void give_range(struct fh_heap *heap, const struct target *to, unsigned block, unsigned count) {
+    while (count) {
+        unsigned w = block / 64, bit = block % 64, n = 64 - bit < count ? 64 - bit : count;
+        uint64_t mask = (~(uint64_t)0 >> (64 - n)) << bit;
+        if (to->own)
+            add_to_bitmap(heap, to->g, to->head, w, mask);
+        else
+            add_to_remote(heap, to->g, w, mask);
+        block += n;
+        count -= n;
+    }
 }
 
-/* Begins a run in the span of granule `granule`, which holds block p. */
-static void begin_span_runs(struct fh_heap *heap, unsigned c, uint32_t granule, const void *p, struct run *run) {
+static void leave_target(struct fh_heap *heap, const struct target *to) {
+    if (to->g && to->own) settle_after_give(heap, to->g, to->head);
+}
+
+/* Makes the span in which block p of class c lies the target. */
+static void aim(struct fh_heap *heap, unsigned c, const void *p, struct target *to) {
+    size_t offset = fh_space_offset(p);
+    uint32_t granule = (uint32_t)(offset >> FH_GRANULE_SHIFT);
+    leave_target(heap, to);
+    if (offset >= fh_space.size) report_bad_block(heap, p, "free of something that is not from this heap");
     if (granule >= fh_space.mapped || fh_space.classes[granule] != c) report_not_a_block(heap, p, c);
     struct fh_head *head = head_of(granule);
     uint32_t g = head->kind == FH_SPAN ? granule : granule - head->back;
-    *run = (struct run){.g = g, .head = head_of(g)};
-    run->own = atomic_load_explicit(&run->head->owner, memory_order_relaxed) == heap;
+    *to = (struct target){granule, g, head_of(g), (size_t)g << FH_GRANULE_SHIFT, false};
+    to->own = atomic_load_explicit(&to->head->owner, memory_order_relaxed) == heap;
+}
+
+/* How many of the blocks, from the first on, follow each other in memory, up or down: the run that one range covers.
+ * What was allocated in a burst is mostly freed in a burst. */
+static unsigned run_length(void *const *blocks, unsigned count, ptrdiff_t step) {
+    unsigned n = 1;
+    for (uintptr_t next = (uintptr_t)blocks[0] + (uintptr_t)step; n < count && (uintptr_t)blocks[n] == next; n++)
+        next += (uintptr_t)step;
+    return n;
 }
 
 void fh_span_give(struct fh_heap *heap, unsigned c, void **blocks, unsigned count) {
     const struct fh_class *class = &fh_classes[c];
-    uint32_t granule = UINT32_MAX; /* the one that the run's bookkeeping was looked up for */
-    size_t start = 0;     /* offset of the run's span in the window */
-    struct run run = {0};
-    for (unsigned i = 0; i < count; i++) {
-        size_t offset = fh_space_offset(blocks[i]);
-        if (offset >> FH_GRANULE_SHIFT != granule) {
-            if (offset >= fh_space.size) report_bad_block(heap, blocks[i], "free of something that is not from this heap");
-            end_span_runs(heap, &run);
-            granule = (uint32_t)(offset >> FH_GRANULE_SHIFT);
-            begin_span_runs(heap, c, granule, blocks[i], &run);
-            start = (size_t)run.g << FH_GRANULE_SHIFT;
-        }
-        uint32_t within = (uint32_t)(offset - start), block = fh_block_number(class, within);
-        if (block * class->size != within || block >= class->blocks) report_bad_block(heap, blocks[i], "free of a pointer into the middle of a block");
-        if (block / 64 != run.w) end_run(heap, &run);
-        run.w = block / 64;
-        uint64_t bit = (uint64_t)1 << block % 64;
-        if (run.mask & bit) report_bad_block(heap, blocks[i], "block freed twice");
-        run.mask |= bit;
+    struct target to = {.granule = UINT32_MAX};
+    while (count) {
+        size_t offset = fh_space_offset(blocks[0]);
+        if (offset >> FH_GRANULE_SHIFT != to.granule) aim(heap, c, blocks[0], &to);
+        uint32_t within = (uint32_t)(offset - to.start), block = fh_block_number(class, within);
+        if (block * class->size != within || block >= class->blocks)
+            report_bad_block(heap, blocks[0], "free of a pointer into the middle of a block");
+        bool down = count > 1 && blocks[1] < blocks[0];
+        unsigned most = down ? block + 1 : class->blocks - block; /* a run ends where the span does */
+        if (most > count) most = count;
+        unsigned run = run_length(blocks, most, down ? -(ptrdiff_t)class->size : (ptrdiff_t)class->size);
+        give_range(heap, &to, down ? block + 1 - run : block, run);
+        blocks += run;
+        count -= run;
     }
-    end_span_runs(heap, &run);
-    if (run.g && !run.own) help(atomic_load(&run.head->owner));
+    leave_target(heap, &to);
+    if (to.g && !to.own) help(atomic_load(&to.head->owner));
 }
 
 /* ---- collecting ---- */
