@@ -17,6 +17,7 @@ import difflib
 import hashlib
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -260,6 +261,7 @@ def program(packages, counted=True, limit=60, same_processes=True, foreign=None)
 
 def one_run(p, base, witness, library, settings):
     folder = os.path.join(base, "run")
+    began = clocks()
     run = Run(folder, witness, library, settings, time.monotonic() + p.limit)
     try:
         p.function(run)
@@ -269,9 +271,16 @@ def one_run(p, base, witness, library, settings):
         raise Problem("%s: %s%s" % (run_name(library, settings), problem, "\n" + text if text else ""))
     finally:
         run.finish()
+    run.spent = tuple(after - before for before, after in zip(began, clocks()))
     run.processes, run.books = run.witnessed()
     shutil.rmtree(folder, ignore_errors=True)
     return run
+
+
+def clocks():
+    """Time that has passed, and time that all ended children have used."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.monotonic(), children.ru_utime + children.ru_stime
 
 
 def run_name(library, settings):
@@ -317,24 +326,22 @@ def test(name, library, witness, only_settings=None):
     os.chmod(base, 0o755)
     good = True
     try:
-        began = time.monotonic()
         reference = one_run(p, base, witness, None, "")
-        spent = [time.monotonic() - began]
+        spent = [reference.spent]
         for settings in p.settings if only_settings is None else only_settings:
-            began = time.monotonic()
             found = []
             try:
                 run = one_run(p, base, witness, library, settings)
                 found = compare(p, reference, run, library)
+                spent.append(run.spent)
             except Problem as problem:
                 found = [str(problem)]
             shutil.rmtree(os.path.join(base, "run"), ignore_errors=True)
-            spent.append(time.monotonic() - began)
             for text in found:
                 print("%s, %s: %s" % (name, run_name(library, settings), text))
             good = good and not found
         print("%-14s %s  %d notes, %d processes, %s" % (name, "equal" if good else "DIFFERENT", len(reference.notes),
-              len(reference.processes), " + ".join("%.1f s" % s for s in spent)), flush=True)
+              len(reference.processes), " + ".join("%.1f s (CPU %.1f s)" % s for s in spent)), flush=True)
     except Problem as problem:
         print("%s: %s" % (name, problem))
         good = False

@@ -49,9 +49,10 @@ static void add_line(const char *kind, const char *what) {
 
 __attribute__((constructor)) static void started(void) {
     Dl_info info;
-    const ElfW(Sym) *entry = NULL;
+    void *entry = NULL;
     void *address = dlsym(RTLD_DEFAULT, "malloc");
-    if (!address || !dladdr1(address, &info, (void **)&entry, RTLD_DL_SYMENT) || !entry || entry->st_shndx == SHN_UNDEF)
+    if (!address || !dladdr1(address, &info, &entry, RTLD_DL_SYMENT) || !entry ||
+        ((const ElfW(Sym) *)entry)->st_shndx == SHN_UNDEF)
         address = dlsym(RTLD_NEXT, "malloc");
     add_line("start", address && dladdr(address, &info) ? info.dli_fname : "nowhere");
 }
