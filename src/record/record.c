@@ -125,7 +125,7 @@ static void at_end(int status) {
     if (fh_locks_held > 0) return;
     fh_stats_now(&counters->final);
     counters->final.counting = (int)counters->counting; /* a heap that never began does not know */
-    counters->exit_status = (uint64_t)(status + 1);
+    counters->exit_status = (uint64_t)status + 1;
     counters->ended = fh_os_now();
     __atomic_store_n(&counters->finished, FH_FINISHED, __ATOMIC_RELEASE);
     if (!fh_os_may_ask()) return;
