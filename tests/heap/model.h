@@ -9,7 +9,7 @@
  *     request may fail, but must leave everything as it was),
  *   - alignment, usable size >= size, and that [p, p + usable) overlaps no other live block,
  *   - zeros from calloc, the old contents after realloc, the tag's pattern over the whole usable size before a free,
- *   - on the fh_ names: that fh_stats counts exactly the blocks of the model as live (model_check_stats).
+ *   - on the fh_ names: that fh_stats_now counts exactly the blocks of the model as live (model_check_stats).
  *
  * Several models may run in several threads. They exchange blocks through mailboxes: a block posted there with its tag
  * is taken, verified and freed by another thread.
