@@ -159,6 +159,7 @@ void *fh_bin_refill(struct fh_heap *heap, unsigned c) {
 
 /* Leaves the full magazine at the depot and goes on with an empty one. */
 static bool hand_over(unsigned c, struct fh_bin *bin, struct fh_bin_book *book) {
+    if (!fh_depot_has_room(c, book->capacity)) return false;
     void **empty = fh_magazine_new(book->capacity);
     if (empty == NULL) return false;
     if (!fh_depot_put(c, book->base, book->capacity)) {

@@ -42,4 +42,12 @@ static inline uint32_t fh_block_number(const struct fh_class *class, uint32_t of
     return (uint32_t)((uint64_t)(offset / 16) * class->inverse >> 31);
 }
 
+/* Set bits in x. Not the builtin: without the processor's instruction, which the oldest x86-64 lacks, that is a call. */
+static inline unsigned fh_count_bits(uint64_t x) {
+    x -= x >> 1 & 0x5555555555555555u;
+    x = (x & 0x3333333333333333u) + (x >> 2 & 0x3333333333333333u);
+    x = (x + (x >> 4)) & 0x0f0f0f0f0f0f0f0fu;
+    return (unsigned)(x * 0x0101010101010101u >> 56);
+}
+
 #endif

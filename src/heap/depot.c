@@ -24,10 +24,13 @@ void fh_magazine_end(void **base, unsigned capacity) {
     fh_meta_give(base - FH_MAGAZINE_HEAD, (capacity + FH_MAGAZINE_HEAD) * sizeof(void *));
 }
 
+bool fh_depot_has_room(unsigned c, unsigned capacity) {
+    return atomic_load_explicit(&depots[c].blocks, memory_order_relaxed) + capacity <= fh_classes[c].depot_most;
+}
+
 bool fh_depot_put(unsigned c, void **base, unsigned capacity) {
     struct depot *depot = &depots[c];
     uint32_t most = fh_classes[c].depot_most;
-    if (atomic_load_explicit(&depot->blocks, memory_order_relaxed) + capacity > most) return false;
     if (!fh_trylock(&depot->lock)) return false;
     uint32_t blocks = atomic_load_explicit(&depot->blocks, memory_order_relaxed);
     bool room = blocks + capacity <= most;

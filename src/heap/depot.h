@@ -23,6 +23,9 @@ enum { FH_MAGAZINE_HEAD = 2 }; /* words before the slots */
 void **fh_magazine_new(unsigned capacity);
 void fh_magazine_end(void **base, unsigned capacity);
 
+/* Is there room for a magazine of this capacity? */
+bool fh_depot_has_room(unsigned c, unsigned capacity);
+
 /* Leaves a full magazine of class c; false when there is no room for it or the depot is locked. */
 bool fh_depot_put(unsigned c, void **base, unsigned capacity);
 

@@ -55,7 +55,7 @@ static void at_thread_exit(void *unused);
 
 static bool begin(void) {
     fh_settings_init();
-    fh_seen = fh_settings.count;
+    fh_seen = fh_settings.count || fh_settings.mode == FH_MODE_CHECKED;
     fh_on_start(); /* before anything is counted */
     if (!fh_space_begin(fh_seen)) return false;
     if (!fh_os_at_thread_exit(at_thread_exit)) return false;

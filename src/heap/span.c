@@ -176,7 +176,7 @@ static unsigned take_from(uint32_t g, struct fh_head *head, void **end, unsigned
     while (left && head->summary) {
         unsigned w = (unsigned)__builtin_ctzll(head->summary);
         uint64_t word = words[w];
-        unsigned count = (unsigned)__builtin_popcountll(word);
+        unsigned count = fh_count_bits(word);
         if (count > left) {
             word = lowest_bits(word, left);
             count = left;
@@ -256,7 +256,7 @@ static void add_to_bitmap(struct fh_heap *heap, uint32_t g, struct fh_head *head
     }
     *word |= mask;
     head->summary |= (uint64_t)1 << w;
-    head->free = (uint16_t)(head->free + __builtin_popcountll(mask));
+    head->free = (uint16_t)(head->free + fh_count_bits(mask));
 }
 
 static void add_to_remote(struct fh_heap *heap, uint32_t g, unsigned w, uint64_t mask) {
@@ -270,31 +270,45 @@ static void add_to_remote(struct fh_heap *heap, uint32_t g, unsigned w, uint64_t
     touch(g, remote);
 }
 
-/* The span that the blocks on their way back are from, until one is from another. */
+/* The span that the blocks on their way back are from, until one is from another; and the word of its bitmap, until one is
+ * in another. */
 struct target {
     uint32_t granule; /* where the last block lay */
     uint32_t g;       /* the span; 0 = none yet */
     struct fh_head *head;
-    size_t start; /* its offset in the window */
-    bool own;     /* the heap owns it */
+    size_t start;  /* its offset in the window */
+    uint64_t mask; /* blocks of word w that are on their way */
+    uint32_t w;
+    bool own; /* the heap owns the span */
 };
 
-/* `count` blocks of the span from number `block` on are free now: a mask for each word that they lie in. */
-static void give_range(struct fh_heap *heap, const struct target *to, unsigned block, unsigned count) {
+static void end_word(struct fh_heap *heap, struct target *to) {
+    if (to->mask == 0) return;
+    if (to->own)
+        add_to_bitmap(heap, to->g, to->head, to->w, to->mask);
+    else
+        add_to_remote(heap, to->g, to->w, to->mask);
+    to->mask = 0;
+}
+
+static void leave_target(struct fh_heap *heap, struct target *to) {
+    end_word(heap, to);
+    if (to->g && to->own) settle_after_give(heap, to->g, to->head);
+}
+
+/* `count` blocks of the target from number `block` on are free now. */
+static void give_range(struct fh_heap *heap, struct target *to, unsigned block, unsigned count) {
     while (count) {
         unsigned w = block / 64, bit = block % 64, n = 64 - bit < count ? 64 - bit : count;
         uint64_t mask = (~(uint64_t)0 >> (64 - n)) << bit;
-        if (to->own)
-            add_to_bitmap(heap, to->g, to->head, w, mask);
-        else
-            add_to_remote(heap, to->g, w, mask);
+        if (w != to->w) end_word(heap, to);
+        if (to->mask & mask)
+            report_bad_block(heap, fh_granule_address(to->g) + block * fh_classes[to->head->class].size, "block freed twice");
+        to->w = w;
+        to->mask |= mask;
         block += n;
         count -= n;
     }
-}
-
-static void leave_target(struct fh_heap *heap, const struct target *to) {
-    if (to->g && to->own) settle_after_give(heap, to->g, to->head);
 }
 
 /* Makes the span in which block p of class c lies the target. */
@@ -306,7 +320,7 @@ static void aim(struct fh_heap *heap, unsigned c, const void *p, struct target *
     if (granule >= fh_space.mapped || fh_space.classes[granule] != c) report_not_a_block(heap, p, c);
     struct fh_head *head = head_of(granule);
     uint32_t g = head->kind == FH_SPAN ? granule : granule - head->back;
-    *to = (struct target){granule, g, head_of(g), (size_t)g << FH_GRANULE_SHIFT, false};
+    *to = (struct target){.granule = granule, .g = g, .head = head_of(g), .start = (size_t)g << FH_GRANULE_SHIFT};
     to->own = atomic_load_explicit(&to->head->owner, memory_order_relaxed) == heap;
 }
 
