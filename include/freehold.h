@@ -7,6 +7,9 @@
 #define FREEHOLD_H
 
 #include <freehold/heap.h>
+#include <freehold/map.h>
 #include <freehold/settings.h>
+#include <freehold/str.h>
+#include <freehold/type.h>
 
 #endif

@@ -1,0 +1,169 @@
+/* arc.h - Arc(T): one T with owners in several threads; ArcWeak(T): a handle that does not keep it alive.
+ *
+ *     #include <freehold/type.h>
+ *     #include <pthread.h>
+ *
+ *     typedef struct { int answer; } Shared;
+ *     FH_PLAIN(Shared)
+ *
+ *     static void *work(void *in) {
+ *         fh_own(fh_Arc(Shared)) shared = in;                       // adopted: this thread owns one handle
+ *         return shared->answer == 42 ? NULL : in;
+ *     }
+ *     int main(void) {
+ *         fh_own(fh_Arc(Shared)) shared = fh_arc(Shared, .answer = 42);
+ *         pthread_t thread;
+ *         if (pthread_create(&thread, NULL, work, fh_arc_clone(shared)) != 0) return 1;
+ *         void *wrong;
+ *         pthread_join(thread, &wrong);
+ *         return wrong != NULL;
+ *     }
+ *
+ * As Rc (rc.h: same block, same word), with atomic counts. The handles may be used and dropped by any thread;
+ * the T itself is as safe as you make it (a mutex in it, or nothing that changes). The whole word is one
+ * atomic, so the last drop of an Arc that nobody shares is a load and a comparison: FH_RC_ONE means that no
+ * other handle exists, and only a handle can make another. Otherwise: subtract with release, and the last one
+ * acquires before it drops the T.
+ */
+#ifndef FREEHOLD_ARC_H
+#define FREEHOLD_ARC_H
+
+#include <freehold/counts.h>
+
+/* The types. */
+#define fh_Arc(T) FH_CAT(fh_Arc_, T)
+#define fh_ArcWeak(T) FH_CAT(fh_ArcWeak_, T)
+
+/* fh_arc(T, initialiser...)  fh_arc_of(T, value)  fh_try_arc(T, ...)     as fh_rc and its forms
+ * fh_arc_clone(a)            one more owner (NULL for NULL)
+ * fh_arc_downgrade(T, a)     an ArcWeak(T) to it
+ * fh_arc_upgrade(w)          an owner, or NULL when the T is gone
+ * fh_arc_strong_count(a)  fh_arc_weak_count(a)     of a moment that may be past
+ * fh_arc_get_mut(a)          a T * when a is the only handle, else NULL */
+#define fh_arc(T, ...) FH_COUNTED(T, fh_arc_put, "Arc(", FH_UNIQUE(fh_init_), {__VA_ARGS__})
+#define fh_arc_of(T, value) FH_COUNTED(T, fh_arc_put, "Arc(", FH_UNIQUE(fh_init_), (value))
+#define fh_try_arc(T, ...) \
+    FH_TRY_COUNTED(T, fh_try_arc_put, "Arc(", FH_UNIQUE(fh_init_), FH_UNIQUE(fh_arc_), {__VA_ARGS__})
+#define fh_arc_clone(a)                           \
+    __extension__({                               \
+        FH_AT("arc_clone(" #a ")");               \
+        (__typeof__(a))(uintptr_t)fh_arc_more(a); \
+    })
+#define fh_arc_downgrade(T, a) FH_DOWNGRADE(fh_ArcWeak(T), T, a, fh_arc_more_weak)
+#define fh_arc_upgrade(w) ((__typeof__((w).fh_weak))(uintptr_t)fh_arc_try_more((w).fh_weak))
+#define fh_arc_strong_count(a) fh_arc_strong(a)
+#define fh_arc_weak_count(a) fh_arc_weak(a)
+#define fh_arc_get_mut(a)                                               \
+    __extension__({                                                     \
+        __typeof__(a) fh_a_ = (a);                                      \
+        fh_a_ != NULL &&fh_arc_word(fh_a_) == FH_RC_ONE ? fh_a_ : NULL; \
+    })
+
+/* ---------------------------------------------------------------- how ---------------------------------- */
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* More handles than 2^31, or a handle to a T that is gone: reports and stops. */
+FH_API void fh_arc_overflow(const void *value) __attribute__((cold, noreturn));
+
+FH_INLINE uint64_t fh_arc_word(const void *value) {
+    return __atomic_load_n(fh_counts(value), __ATOMIC_ACQUIRE);
+}
+
+FH_INLINE void *fh_arc_put(const void *init, size_t size, size_t head, const char *what) {
+    return __builtin_memcpy(fh_rc_at(fh_own_new(head + size, head, what), head), init, size);
+}
+FH_INLINE void *fh_try_arc_put(const void *init, size_t size, size_t head, const char *what) {
+    void *block = fh_own_try(head + size, head, what);
+    return block == NULL ? NULL : __builtin_memcpy(fh_rc_at(block, head), init, size);
+}
+
+FH_INLINE const void *fh_arc_more(const void *value) {
+    if (value == NULL) return NULL;
+    uint64_t old = __atomic_fetch_add(fh_counts(value), 1, __ATOMIC_RELAXED);
+    if (FH_UNLIKELY((int32_t)(uint32_t)old <= 0 || (uint32_t)old == INT32_MAX)) fh_arc_overflow(value);
+    return value;
+}
+FH_INLINE const void *fh_arc_more_weak(const void *value) {
+    if (value != NULL) __atomic_fetch_add(fh_counts(value), FH_RC_WEAK_ONE, __ATOMIC_RELAXED);
+    return value;
+}
+FH_INLINE const void *fh_arc_try_more(const void *value) {
+    if (value == NULL) return NULL;
+    uint64_t word = __atomic_load_n(fh_counts(value), __ATOMIC_RELAXED);
+    while ((uint32_t)word != 0) {
+        if (FH_UNLIKELY((uint32_t)word == INT32_MAX)) fh_arc_overflow(value);
+        if (__atomic_compare_exchange_n(fh_counts(value), &word, word + 1, true, __ATOMIC_ACQUIRE,
+                                        __ATOMIC_RELAXED))
+            return value;
+    }
+    return NULL;
+}
+FH_INLINE size_t fh_arc_strong(const void *value) { return value ? (uint32_t)fh_arc_word(value) : 0; }
+FH_INLINE size_t fh_arc_weak(const void *value) {
+    if (value == NULL) return 0;
+    uint64_t word = fh_arc_word(value);
+    return (size_t)(word >> 32) - ((uint32_t)word > 0);
+}
+
+/* One Weak fewer. Release and, for the last, acquire: what other handles did to the block is over before it
+ * goes. */
+FH_INLINE void fh_arc_less_weak(const void *value, size_t size, size_t head) {
+    if (fh_arc_word(value) >> 32 != 1 &&
+        __atomic_fetch_sub(fh_counts(value), FH_RC_WEAK_ONE, __ATOMIC_ACQ_REL) >> 32 != 1)
+        return;
+    fh_own_free((char *)(uintptr_t)value - head, head + size, head);
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#define FH_ARC_NAMES(T)                                                                                        \
+    typedef T *fh_Arc_##T FH_NOTE("fh:arc");                                                                   \
+    typedef struct fh_ArcWeak_##T {                                                                            \
+        T *fh_weak;                                                                                            \
+    } fh_ArcWeak_##T FH_NOTE("fh:arcweak");                                                                    \
+    FH_GLUE void fh_Arc_##T##_drop(fh_Arc_##T *arc);                                                           \
+    FH_GLUE void fh_ArcWeak_##T##_drop(fh_ArcWeak_##T *weak);                                                  \
+    FH_GLUE fh_Arc_##T fh_Arc_##T##_clone(const fh_Arc_##T *arc) { return (T *)(uintptr_t)fh_arc_more(*arc); } \
+    FH_GLUE fh_ArcWeak_##T fh_ArcWeak_##T##_clone(const fh_ArcWeak_##T *weak) {                                \
+        fh_arc_more_weak(weak->fh_weak);                                                                       \
+        return *weak;                                                                                          \
+    }
+
+#define FH_ARC_BODIES(T)                                                                                 \
+    FH_GLUE void fh_Arc_##T##_run(void *p, size_t len, size_t cap) {                                     \
+        (void)len, (void)cap;                                                                            \
+        fh_drop_##T((T *)p);                                                                             \
+        fh_arc_less_weak(p, sizeof(T), FH_RC_HEAD(T));                                                   \
+    }                                                                                                    \
+    FH_GLUE void fh_Arc_##T##_drop(fh_Arc_##T *arc) {                                                    \
+        T *fh_p_ = *arc;                                                                                 \
+        if (fh_p_ == NULL) return;                                                                       \
+        *arc = NULL;                                                                                     \
+        uint64_t *fh_word_ = fh_counts(fh_p_);                                                           \
+        if (__atomic_load_n(fh_word_, __ATOMIC_ACQUIRE) != FH_RC_ONE) {                                  \
+            uint32_t fh_old_ = (uint32_t)__atomic_fetch_sub(fh_word_, 1, __ATOMIC_RELEASE);              \
+            if (FH_LIKELY((int32_t)fh_old_ > 1)) return;                                                 \
+            if (fh_old_ != 1) fh_arc_overflow(fh_p_);                                                    \
+            (void)__atomic_load_n(fh_word_, __ATOMIC_ACQUIRE);                                           \
+        } else if (fh_plain_##T) {                                                                       \
+            fh_own_free((char *)fh_p_ - FH_RC_HEAD(T), FH_RC_SIZE(T), FH_RC_HEAD(T));                    \
+            return;                                                                                      \
+        } else {                                                                                         \
+            __atomic_store_n(fh_word_, FH_RC_WEAK_ONE, __ATOMIC_RELAXED); /* no strong handle is left */ \
+        }                                                                                                \
+        fh_drop_guarded(fh_Arc_##T##_run, fh_p_, 0, 0);                                                  \
+    }                                                                                                    \
+    FH_GLUE void fh_ArcWeak_##T##_drop(fh_ArcWeak_##T *weak) {                                           \
+        if (weak->fh_weak == NULL) return;                                                               \
+        fh_arc_less_weak(weak->fh_weak, sizeof(T), FH_RC_HEAD(T));                                       \
+        weak->fh_weak = NULL;                                                                            \
+    }
+
+#include <freehold/type.h>
+
+#endif

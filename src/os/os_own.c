@@ -1,0 +1,171 @@
+/* os_own.c - see os_own.h: faults, exit, threads' numbers, names of code, the program's data, random bytes. */
+#include "os/os_own.h"
+
+#include "os/os.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <link.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include "base/report.h"
+
+/* ---- faults ---- */
+
+static void (*on_fault)(uintptr_t, uintptr_t);
+static struct sigaction before[2]; /* SIGSEGV, SIGBUS */
+
+static uintptr_t pc_of(const void *context) {
+    const ucontext_t *c = context;
+#if defined(__x86_64__)
+    return (uintptr_t)c->uc_mcontext.gregs[REG_RIP];
+#elif defined(__aarch64__)
+    return (uintptr_t)c->uc_mcontext.pc;
+#else
+    (void)c;
+    return 0;
+#endif
+}
+
+static void fault(int number, siginfo_t *info, void *context) {
+    int saved = errno;
+    if (info->si_code > 0) on_fault((uintptr_t)info->si_addr, pc_of(context));
+    const struct sigaction *next = &before[number == SIGBUS];
+    errno = saved;
+    if (next->sa_flags & SA_SIGINFO) next->sa_sigaction(number, info, context);
+    else if (next->sa_handler != SIG_DFL && next->sa_handler != SIG_IGN) next->sa_handler(number);
+    else sigaction(number, next, NULL); /* the instruction runs again, and the default happens */
+}
+
+bool fh_os_on_fault(void (*handler)(uintptr_t, uintptr_t)) {
+    on_fault = handler;
+    struct sigaction action = {.sa_sigaction = fault, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
+    return sigaction(SIGSEGV, &action, &before[0]) == 0 && sigaction(SIGBUS, &action, &before[1]) == 0;
+}
+
+/* ---- exit, threads ---- */
+
+bool fh_os_at_exit(void (*hook)(void)) { return atexit(hook) == 0; }
+
+void fh_os_exit_now(int status) { _exit(status); }
+
+uint64_t fh_os_thread(void) {
+    static __thread uint64_t number __attribute__((tls_model("initial-exec")));
+    if (number == 0) number = (uint64_t)syscall(SYS_gettid);
+    return number;
+}
+
+bool fh_os_thread_lives(uint64_t thread) { return syscall(SYS_tgkill, getpid(), (pid_t)thread, 0) == 0; }
+bool fh_os_thread_is_main(uint64_t thread) { return thread == (uint64_t)getpid(); }
+
+/* ---- names of code ---- */
+
+/* Lets addr2line tell the line at `offset` of `module`. The child gets an environment of its own: it shall not
+ * be checked. */
+static bool ask_addr2line(const char *module, uintptr_t offset, char *text, size_t size) {
+    char address[32], path[] = "PATH=/usr/local/bin:/usr/bin:/bin";
+    fh_format(address, sizeof address, "0x%zx", offset);
+    char *arguments[] = {(char *)(uintptr_t) "addr2line", (char *)(uintptr_t) "-spfe",
+                         (char *)(uintptr_t)module, address, NULL};
+    char *environment[] = {path, NULL};
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) return false;
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
+    posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
+    pid_t child;
+    bool started = posix_spawnp(&child, "addr2line", &actions, NULL, arguments, environment) == 0;
+    posix_spawn_file_actions_destroy(&actions);
+    close(ends[1]);
+    size_t length = 0;
+    struct pollfd ready = {.fd = ends[0], .events = POLLIN};
+    while (started && length < size - 1 && poll(&ready, 1, 5000) == 1) {
+        ssize_t got = read(ends[0], text + length, size - 1 - length);
+        if (got <= 0) break;
+        length += (size_t)got;
+    }
+    close(ends[0]);
+    if (started) {
+        if (length == 0) kill(child, SIGKILL);
+        waitpid(child, NULL, 0);
+    }
+    text[length] = 0;
+    char *end = strpbrk(text, "\n(");
+    if (end) *end = 0;
+    return length > 0 && strstr(text, "?") == NULL;
+}
+
+void fh_os_describe_code(uintptr_t pc, char *text, size_t size) {
+    Dl_info info;
+    fh_format(text, size, "0x%zx", pc);
+    if (pc == 0 || dladdr((void *)(pc - 1), &info) == 0 || info.dli_fname == NULL) return;
+    uintptr_t offset = pc - 1 - (uintptr_t)info.dli_fbase;
+    const ElfW(Ehdr) *head = info.dli_fbase;
+    if (head->e_type == ET_EXEC) offset = pc - 1;
+    const char *module = info.dli_fname;
+    if (strchr(module, '/') == NULL) module = "/proc/self/exe"; /* the program, as it was called */
+    char self[512];
+    ssize_t n = strcmp(module, "/proc/self/exe") == 0 ? readlink(module, self, sizeof self - 1) : -1;
+    if (n > 0) {
+        self[n] = 0;
+        module = self;
+    }
+    char line[256];
+    if (ask_addr2line(module, offset, line, sizeof line)) {
+        char *at = strstr(line, " at "); /* "function at file.c:12" */
+        if (at) {
+            *at = 0;
+            fh_format(text, size, "%s (%s)", at + 4, line);
+            return;
+        }
+    }
+    const char *base = strrchr(module, '/') ? strrchr(module, '/') + 1 : module;
+    if (info.dli_sname)
+        fh_format(text, size, "%s+0x%zx (%s)", info.dli_sname, pc - (uintptr_t)info.dli_saddr, base);
+    else fh_format(text, size, "%s+0x%zx", base, offset);
+}
+
+/* ---- data ---- */
+
+static int each_object(struct dl_phdr_info *info, size_t size, void *look) {
+    (void)size;
+    for (unsigned i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *part = &info->dlpi_phdr[i];
+        if (part->p_type != PT_LOAD || !(part->p_flags & PF_W)) continue;
+        uintptr_t from = (info->dlpi_addr + part->p_vaddr + 7) & ~(uintptr_t)7;
+        uintptr_t to = (info->dlpi_addr + part->p_vaddr + part->p_memsz) & ~(uintptr_t)7;
+        ((void (*)(const uintptr_t *, const uintptr_t *))(uintptr_t)look)((const uintptr_t *)from,
+                                                                          (const uintptr_t *)to);
+    }
+    return 0;
+}
+
+void fh_os_each_data(void (*look)(const uintptr_t *, const uintptr_t *)) {
+    dl_iterate_phdr(each_object, (void *)(uintptr_t)look);
+}
+
+/* ---- random bytes ---- */
+
+void fh_os_random(void *to, size_t size) {
+    int saved = errno;
+    if (getrandom(to, size, GRND_NONBLOCK) != (ssize_t)size) {
+        struct timespec now; /* early in the boot: the clock and the addresses of this process */
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        uint64_t word = (uint64_t)now.tv_nsec * 0x9e3779b97f4a7c15ull ^ (uintptr_t)to ^ (uintptr_t)&now;
+        for (size_t i = 0; i < size; i++)
+            ((unsigned char *)to)[i] = (unsigned char)((word = word * 6364136223846793005ull + 1) >> 56);
+    }
+    errno = saved;
+}

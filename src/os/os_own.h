@@ -1,0 +1,33 @@
+/* os_own.h - what the owners' checked mode asks of the system. As in os.h; none of it runs unless mode=checked
+ * is on. */
+#ifndef FH_OS_OWN_H
+#define FH_OS_OWN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Calls handler(address, pc) in the handler of SIGSEGV and SIGBUS, before whoever was there. When it returns,
+ * the fault goes on to the handler that was there, or to the default. To be installed once. */
+bool fh_os_on_fault(void (*handler)(uintptr_t address, uintptr_t pc));
+
+/* Calls hook when the process exits in order. */
+bool fh_os_at_exit(void (*hook)(void));
+_Noreturn void fh_os_exit_now(int status);
+
+/* A number for the calling thread that no other living thread has; whether a thread with that number lives. */
+uint64_t fh_os_thread(void);
+bool fh_os_thread_lives(uint64_t thread);
+bool fh_os_thread_is_main(uint64_t thread);
+
+/* Where code stands, in words: "file.c:12 (function)" with the help of addr2line when that is there, else
+ * "function+0x1a", else "module+0x11d9". Always writes something. */
+void fh_os_describe_code(uintptr_t pc, char *text, size_t size);
+
+/* Calls look(from, to) for the writable data of the program and of each library it has loaded. */
+void fh_os_each_data(void (*look)(const uintptr_t *from, const uintptr_t *to));
+
+/* Bytes that nobody can guess; weaker ones where the system has none to give. */
+void fh_os_random(void *to, size_t size);
+
+#endif

@@ -1,0 +1,121 @@
+/* arena.c - allocators as values, and arenas: see freehold/alloc.h.
+ *
+ *     arena.kept   -> kept -> kept -> NULL       newest first: place and drop of each thing that owns something
+ *     arena.chunks -> chunk -> chunk -> NULL     [ next, size | room ................ ]
+ *                                                               top ^         end ^
+ *
+ * Records of what is kept stand in the arena too, before the thing. Chunks double from 4 KiB to 1 MiB.
+ */
+#include <freehold/alloc.h>
+#include <freehold/frame.h>
+
+#include "own/buffer.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct fh_kept {
+    struct fh_kept *next;
+    void *thing;
+    void (*drop)(void *thing);
+};
+struct fh_chunk {
+    struct fh_chunk *next;
+    size_t size;
+};
+enum { CHUNK_LEAST = 4096, CHUNK_MOST = 1 << 20 };
+
+/* ---- allocators ---- */
+
+static void *heap_get(struct fh_alloc *self, size_t size, size_t align) {
+    (void)self;
+    return fh_buffer_get(size, align, "block of the heap");
+}
+static void heap_give(struct fh_alloc *self, void *p, size_t size, size_t align) {
+    (void)self;
+    fh_buffer_free(p, size, align);
+}
+struct fh_alloc fh_alloc_heap = {heap_get, heap_give};
+
+void *fh_alloc_get(struct fh_alloc *alloc, size_t size, size_t align) {
+    if (alloc == NULL) alloc = &fh_alloc_heap;
+    if (alloc->get == NULL)
+        return fh_arena_get((fh_arena *)alloc, size, align); /* an arena not used yet is all zero */
+    return alloc->get(alloc, size, align);
+}
+
+void fh_alloc_give(struct fh_alloc *alloc, void *p, size_t size, size_t align) {
+    if (alloc == NULL) alloc = &fh_alloc_heap;
+    if (p != NULL && alloc->give != NULL) alloc->give(alloc, p, size, align);
+}
+
+/* ---- arenas ---- */
+
+static void *arena_get(struct fh_alloc *self, size_t size, size_t align) {
+    return fh_arena_get((fh_arena *)self, size, align);
+}
+
+fh_arena fh_arena_in_frame(void) { return (fh_arena){.alloc = {.get = arena_get}, .in_frame = true}; }
+
+static bool add_chunk(fh_arena *arena, size_t need) {
+    size_t size = arena->chunks ? arena->chunks->size * 2 : CHUNK_LEAST;
+    if (size > CHUNK_MOST) size = CHUNK_MOST;
+    if (size < need) size = need;
+    struct fh_chunk *chunk = fh_buffer_get(size, 16, "arena");
+    if (chunk == NULL) return false;
+    *chunk = (struct fh_chunk){arena->chunks, size};
+    arena->chunks = chunk;
+    arena->top = (char *)(chunk + 1);
+    arena->end = (char *)chunk + size;
+    return true;
+}
+
+void *fh_arena_get(fh_arena *arena, size_t size, size_t align) {
+    arena->alloc.get = arena_get;
+    if (arena->in_frame) return fh_push_aligned(size, align < 16 ? 16 : align);
+    if (size > PTRDIFF_MAX / 2 || align > PTRDIFF_MAX / 4) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    uintptr_t at = ((uintptr_t)arena->top + align - 1) & ~(uintptr_t)(align - 1);
+    if (arena->top == NULL || at > (uintptr_t)arena->end || size > (uintptr_t)arena->end - at) {
+        if (!add_chunk(arena, sizeof(struct fh_chunk) + size + align)) return NULL;
+        at = ((uintptr_t)arena->top + align - 1) & ~(uintptr_t)(align - 1);
+    }
+    arena->top = (char *)at + size;
+    return (void *)at;
+}
+
+void *fh_arena_try_put(fh_arena *arena, void *init, size_t size, size_t align, void (*drop)(void *)) {
+    struct fh_kept *kept = drop ? fh_arena_get(arena, sizeof *kept, _Alignof(struct fh_kept)) : NULL;
+    void *thing = drop == NULL || kept != NULL ? fh_arena_get(arena, size, align) : NULL;
+    if (thing == NULL) {
+        if (drop) drop(init);
+        return NULL;
+    }
+    memcpy(thing, init, size);
+    if (drop) {
+        *kept = (struct fh_kept){arena->kept, thing, drop};
+        arena->kept = kept;
+    }
+    return thing;
+}
+
+void *fh_arena_put(fh_arena *arena, void *init, size_t size, size_t align, void (*drop)(void *)) {
+    void *thing = fh_arena_try_put(arena, init, size, align, drop);
+    if (thing == NULL) fh_own_no_memory("arena", size);
+    return thing;
+}
+
+void fh_arena_drop(fh_arena *arena) {
+    while (arena->kept != NULL) {
+        struct fh_kept *kept = arena->kept;
+        arena->kept = kept->next; /* first: a drop that places something new is met too */
+        kept->drop(kept->thing);
+    }
+    for (struct fh_chunk *chunk = arena->chunks, *next; chunk != NULL; chunk = next) {
+        next = chunk->next;
+        fh_buffer_free(chunk, chunk->size, 16);
+    }
+    *arena = (fh_arena){0};
+}

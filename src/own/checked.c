@@ -1,0 +1,251 @@
+/* checked.c - the records of all owners' blocks, and the quarantine: see checked.h.
+ *
+ *     table       open addressing by the block's address, linear probing; grows by doubling, in pages of the system
+ *     quarantine  a ring of the blocks dropped last; the oldest makes room
+ *
+ *     live + forgotten + dropped + grown records = records in the table
+ *     dropped + grown <= QUARANTINE
+ *
+ * Pages of its own: a block stands at the end of its pages, as far as its alignment lets it, and when dropped
+ * the pages become inaccessible. The first PAGES_FIRST blocks get them, then every PAGES_EACH-th, while no more
+ * than PAGES_LIVE are in use: each costs a map of the kernel, of which a process may have 65 530.
+ */
+#include "own/checked.h"
+
+#include "base/report.h"
+#include "base/settings.h"
+#include "os/os.h"
+#include "os/os_own.h"
+
+#include <freehold/rc.h>
+#include <string.h>
+
+enum { QUARANTINE = 8192, PAGES_FIRST = 4096, PAGES_EACH = 251, PAGES_LIVE = 8192, FILL = 0xdd };
+
+static struct fh_lock lock;
+static struct fh_record *table;
+static size_t room, used; /* places, records */
+static uintptr_t ring[QUARANTINE];
+static size_t ring_next;
+static size_t made, paged; /* blocks so far; with pages of their own now */
+
+/* ---- on or off ---- */
+
+static _Atomic int state; /* 0 not known yet, 1 off, 2 on */
+
+static bool decide(void) {
+    fh_settings_init();
+    bool on = fh_settings.mode == FH_MODE_CHECKED;
+    int unknown = 0;
+    if (__atomic_compare_exchange_n(&state, &unknown, on ? 2 : 1, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE) &&
+        on) {
+        fh_faults_begin();
+        fh_leaks_begin();
+    }
+    return on;
+}
+
+bool fh_checked_on(void) {
+    int now = __atomic_load_n(&state, __ATOMIC_ACQUIRE);
+    return now == 0 ? decide() : now == 2;
+}
+
+/* ---- the table ---- */
+
+static size_t place_of(uintptr_t block, size_t size) {
+    return (size_t)((block >> 4) * 0x9e3779b97f4a7c15ull >> 20) & (size - 1);
+}
+
+struct fh_record *fh_record_of(uintptr_t block) {
+    if (table == NULL || block == 0) return NULL;
+    for (size_t i = place_of(block, room);; i = (i + 1) & (room - 1)) {
+        if (table[i].block == block) return &table[i];
+        if (table[i].block == 0) return NULL;
+    }
+}
+
+struct fh_record *fh_record_around(uintptr_t address) {
+    for (size_t i = 0; i < room; i++) {
+        struct fh_record *r = &table[i];
+        if (r->block == 0) continue;
+        if (address >= r->block && address - r->block < (r->size ? r->size : 1)) return r;
+        if (r->pages && address >= (uintptr_t)r->pages && address - (uintptr_t)r->pages < r->pages_size)
+            return r;
+    }
+    return NULL;
+}
+
+void fh_each_record(void (*look)(struct fh_record *)) {
+    for (size_t i = 0; i < room; i++)
+        if (table[i].block != 0) look(&table[i]);
+}
+
+static struct fh_record *insert(struct fh_record record) {
+    size_t i = place_of(record.block, room);
+    while (table[i].block != 0) i = (i + 1) & (room - 1);
+    table[i] = record;
+    return &table[i];
+}
+
+/* At most half full, so that probes are short and end. */
+static bool make_room(void) {
+    if (used * 2 < room) return true;
+    size_t size = room ? room * 2 : 4096, page = fh_os_page_size();
+    size_t bytes = (size * sizeof *table + page - 1) & ~(page - 1);
+    struct fh_record *larger = fh_os_map(bytes), *old = table;
+    if (larger == NULL) return false;
+    size_t old_room = room;
+    table = larger;
+    room = size;
+    for (size_t i = 0; i < old_room; i++)
+        if (old[i].block != 0) insert(old[i]);
+    if (old) fh_os_unmap(old, (old_room * sizeof *old + page - 1) & ~(page - 1));
+    return true;
+}
+
+/* Linear probing: what follows in the same run moves up, so that no mark is needed. */
+static void erase(struct fh_record *record) {
+    size_t hole = (size_t)(record - table);
+    used--;
+    for (size_t i = (hole + 1) & (room - 1); table[i].block != 0; i = (i + 1) & (room - 1)) {
+        size_t home = place_of(table[i].block, room);
+        if (((i - home) & (room - 1)) < ((i - hole) & (room - 1))) continue;
+        table[hole] = table[i];
+        hole = i;
+    }
+    table[hole] = (struct fh_record){0};
+}
+
+/* ---- blocks ---- */
+
+static bool wants_pages(void) { return paged < PAGES_LIVE && (made < PAGES_FIRST || made % PAGES_EACH == 0); }
+
+/* The block at the end of pages of its own, an inaccessible page behind it. */
+static void *paged_block(struct fh_record *r) {
+    size_t page = fh_os_page_size(), align = r->align < 16 ? 16 : r->align;
+    if (r->size > PTRDIFF_MAX / 2 || align > page) return NULL;
+    size_t size = (r->size + align - 1) & ~(align - 1);
+    size_t data = (size + page - 1) & ~(page - 1);
+    if (data == 0) data = page;
+    char *pages = fh_os_map(data + page);
+    if (pages == NULL) return NULL;
+    fh_os_protect(pages + data, page);
+    r->pages = pages;
+    r->pages_size = data + page;
+    return pages + data - (size ? size : align);
+}
+
+void *fh_checked_new(size_t size, size_t align, const char *what, struct fh_where where) {
+    struct fh_record record = {.size = size,
+                               .align = align,
+                               .what = what,
+                               .born = where,
+                               .thread = fh_os_thread(),
+                               .state = FH_RECORD_LIVE};
+    fh_lock(&lock);
+    bool own = wants_pages();
+    made++;
+    fh_unlock(&lock);
+    void *block = own ? paged_block(&record) : NULL;
+    if (block == NULL) block = fh_alloc_slow(size, align);
+    if (block == NULL) return NULL;
+    record.block = (uintptr_t)block;
+    fh_lock(&lock);
+    if (make_room()) {
+        struct fh_record *old = fh_record_of(record.block); /* a forgotten one that C code has freed since */
+        if (old) *old = record;
+        else insert(record), used++;
+        paged += record.pages != NULL;
+    }
+    fh_unlock(&lock);
+    return block;
+}
+
+/* Gives the oldest block of the quarantine back for good, and puts the new one in its place. */
+static struct fh_record quarantine(uintptr_t block) {
+    struct fh_record gone = {0}, *oldest = fh_record_of(ring[ring_next]);
+    if (oldest && (oldest->state == FH_RECORD_DROPPED || oldest->state == FH_RECORD_GROWN)) {
+        gone = *oldest;
+        erase(oldest);
+        paged -= gone.pages != NULL;
+    }
+    ring[ring_next] = block;
+    ring_next = (ring_next + 1) % QUARANTINE;
+    return gone;
+}
+
+static void release(const struct fh_record *gone) {
+    if (gone->pages) fh_os_unmap(gone->pages, gone->pages_size);
+    else if (gone->block) fh_free_slow((void *)gone->block, 0, 1);
+}
+
+static _Noreturn void stop_double_drop(const struct fh_record *r, struct fh_where where) {
+    fh_report_begin("E0382", "%s dropped twice", r->what);
+    fh_report_line("dropped again here", where);
+    fh_report_line(r->state == FH_RECORD_GROWN ? "left behind here, when it grew" : "first dropped here",
+                   r->ended);
+    fh_report_record(r);
+    fh_report_note("two owners held the same block: one was copied with `=` where move() or clone() was meant");
+    fh_report_end();
+}
+
+static _Noreturn void stop_never_owner(const void *block, struct fh_where where) {
+    fh_report_begin("E0381", "dropped an owner that holds no block of an owner: %p", block);
+    fh_report_line("dropped here", where);
+    fh_report_note(
+        "it was probably never initialised (`own(X) x = {0};` is the empty owner), or was freed by other code");
+    fh_report_end();
+}
+
+void fh_checked_end(void *block, size_t size, size_t align, bool grown, struct fh_where where) {
+    (void)align;
+    fh_lock(&lock);
+    struct fh_record *r = fh_record_of((uintptr_t)block);
+    if (r == NULL || r->state == FH_RECORD_DROPPED || r->state == FH_RECORD_GROWN) {
+        struct fh_record copy = r ? *r : (struct fh_record){0};
+        fh_unlock(&lock);
+        if (r == NULL) stop_never_owner(block, where);
+        stop_double_drop(&copy, where);
+    }
+    if (r->pages) fh_os_protect(r->pages, r->pages_size);
+    else memset(block, FILL, size < r->size ? size : r->size);
+    r->ended = where;
+    r->state = grown ? FH_RECORD_GROWN : FH_RECORD_DROPPED;
+    struct fh_record gone = quarantine((uintptr_t)block);
+    fh_unlock(&lock);
+    release(&gone);
+}
+
+/* ---- Rc ---- */
+
+void fh_checked_rc_touch(const void *value, struct fh_where where) {
+    fh_lock(&lock);
+    struct fh_record *r = fh_record_of((uintptr_t)value -
+                                       8); /* the block begins 8 bytes before, or more for a larger alignment */
+    for (size_t head = 16; r == NULL && head <= 4096; head *= 2) r = fh_record_of((uintptr_t)value - head);
+    struct fh_record copy = r ? *r : (struct fh_record){0};
+    fh_unlock(&lock);
+    if (copy.state == FH_RECORD_DROPPED) stop_double_drop(&copy, where);
+    uint64_t here = fh_os_thread();
+    if (copy.what == NULL || copy.thread == here || strncmp(copy.what, "Rc", 2) != 0) return;
+    fh_report_begin("E0277", "%s cannot be shared between threads", copy.what);
+    fh_report_line("touched here, in another thread", where);
+    fh_report_record(&copy);
+    fh_report_note(
+        "made by thread %zu, touched by thread %zu: its counts are not atomic. Arc is the one for threads",
+        (size_t)copy.thread, (size_t)here);
+    fh_report_end();
+}
+
+/* ---- forgetting ---- */
+
+void fh_note_forget(const void *owner) {
+    if (!fh_checked_on()) return;
+    uintptr_t block;
+    memcpy(&block, owner, sizeof block); /* the first word of each owner */
+    fh_lock(&lock);
+    struct fh_record *r = fh_record_of(block);
+    for (size_t head = 8; r == NULL && block > 4096 && head <= 64; head *= 2) r = fh_record_of(block - head);
+    if (r && r->state == FH_RECORD_LIVE) r->state = FH_RECORD_FORGOTTEN;
+    fh_unlock(&lock);
+}

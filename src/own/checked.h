@@ -1,0 +1,86 @@
+/* checked.h - the checked mode of the owners: what is kept about each of them, and the checks that use it.
+ *
+ * On with FREEHOLD=mode=checked. Then the heap closes all bins, so that each Box, Rc, Arc, and each buffer of a
+ * Vec, Str or Map passes through these functions, even in programs whose inlined code was compiled long before:
+ *
+ *     born        a record: address, size, what it is, where and in which thread it was made
+ *     dropped     the record stays, with the place; the block waits in a quarantine, inaccessible when it has pages of
+ *                 its own (the first few thousand have, then a sample), else filled with 0xdd
+ *     evicted     the quarantine is full: the oldest block goes back to the heap, its record away
+ *
+ *     record states     live -> dropped -> (gone)        live -> forgotten
+ *
+ * What each report is about (codes as rustc's): E0382 use after move, double drop; E0381 an owner that never
+ * was one; E0502 element pointers after growth; E0505/E0597 use after drop; E0277 an Rc in two threads; leaks
+ * at exit. RefCell's borrow rules are checked in every mode (cell.c).
+ *
+ * With -DFH_CHECKED places are sites of the source; without, return addresses, which the report turns into
+ * lines with addr2line where that is installed.
+ */
+#ifndef FH_OWN_CHECKED_H
+#define FH_OWN_CHECKED_H
+
+#include <freehold/own.h>
+
+/* A place: a site when the program has told one, and the address of the code. */
+struct fh_where {
+    const struct fh_site *site;
+    uintptr_t pc;
+};
+#define FH_HERE ((struct fh_where){fh_here, (uintptr_t)__builtin_return_address(0)})
+
+enum fh_record_state {
+    FH_RECORD_NONE,
+    FH_RECORD_LIVE,
+    FH_RECORD_FORGOTTEN,
+    FH_RECORD_DROPPED,
+    FH_RECORD_GROWN
+};
+
+struct fh_record {
+    uintptr_t block; /* 0: this place of the table is free                              */
+    size_t size, align;
+    const char *what; /* "Box(Node)", "Vec" ...                                           */
+    struct fh_where born;
+    struct fh_where ended; /* dropped, or left behind when the owner grew                      */
+    uint64_t thread;       /* that made it                                                     */
+    void *pages;           /* its own pages, NULL when it is the heap's                         */
+    size_t pages_size;
+    enum fh_record_state state;
+    bool reached; /* by the search for leaks                                          */
+};
+
+/* Whether the mode is on. Reads the settings the first time. */
+bool fh_checked_on(void);
+
+/* ---- blocks (checked.c) ---- */
+
+void *fh_checked_new(size_t size, size_t align, const char *what, struct fh_where where);
+/* The block is dropped; `grown` when its contents have moved to a larger one. Stops on a double drop. */
+void fh_checked_end(void *block, size_t size, size_t align, bool grown, struct fh_where where);
+/* The calling thread touches a count; stops when it is not the thread that made the Rc. */
+void fh_checked_rc_touch(const void *block, struct fh_where where);
+/* The record of a block that begins at or (inside) contains the address; NULL when there is none. The lock is
+ * held by the caller, or everything is at its end. */
+struct fh_record *fh_record_of(uintptr_t address);
+struct fh_record *fh_record_around(uintptr_t address);
+void fh_each_record(void (*look)(struct fh_record *record));
+
+/* ---- reports (checked_report.c) ---- */
+
+/* One report, put together line by line on stderr:
+ *     begin("E0382", "use of moved value: `%s`", name)   line("moved here", where)   note("...")   end()  */
+void fh_report_begin(const char *code, const char *format, ...);
+void fh_report_line(const char *label, struct fh_where where);
+void fh_report_record(const struct fh_record *record);
+void fh_report_note(const char *format, ...);
+_Noreturn void fh_report_end(void);
+
+/* ---- moves, leaks, faults ---- */
+
+void fh_moves_explain(
+    void);                  /* lines about owners of this thread that were moved from and are empty (moves.c) */
+void fh_leaks_begin(void);  /* arms the search at exit (leaks.c)                                            */
+void fh_faults_begin(void); /* arms the explanation of faults (faults.c)                                    */
+
+#endif

@@ -1,0 +1,60 @@
+/* checked_report.c - reports of the owners' checked mode, in rustc's manner:
+ *
+ *     error[E0382]: use of moved value: `n`
+ *       --> list.c:14: used here: n                         in main
+ *       --> list.c:12: moved here: move(n)                  in main
+ *       --> list.c:10: created here: box(Node)              Box(Node), 40 bytes
+ *        = note: a moved-from owner is empty
+ *     freehold: stopped by FREEHOLD=mode=checked
+ *
+ * Without -DFH_CHECKED a place is an address, for which addr2line is asked.
+ */
+#include "own/checked.h"
+
+#include "base/report.h"
+#include "os/os.h"
+#include "os/os_own.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+void fh_report_begin(const char *code, const char *format, ...) {
+    char text[400];
+    va_list args;
+    va_start(args, format);
+    fh_vformat(text, sizeof text, format, args);
+    va_end(args);
+    fh_print(2, "error[%s]: %s\n", code, text);
+}
+
+/* A site is worth more than an address: but only when it is in the same function, as far as can be told. */
+void fh_report_line(const char *label, struct fh_where where) {
+    char code[400] = "";
+    if (where.site)
+        fh_print(2, "  --> %s:%d: %s: %s  (in %s)\n", where.site->file, where.site->line, label,
+                 where.site->text, where.site->function);
+    if (where.site == NULL && where.pc != 0) {
+        fh_os_describe_code(where.pc, code, sizeof code);
+        fh_print(2, "  --> %s: %s\n", code, label);
+    }
+}
+
+void fh_report_record(const struct fh_record *r) {
+    char label[160];
+    fh_format(label, sizeof label, "created here (%s, %zu bytes at 0x%zx)", r->what, r->size, (size_t)r->block);
+    fh_report_line(label, r->born);
+}
+
+void fh_report_note(const char *format, ...) {
+    char text[400];
+    va_list args;
+    va_start(args, format);
+    fh_vformat(text, sizeof text, format, args);
+    va_end(args);
+    fh_print(2, "   = note: %s\n", text);
+}
+
+void fh_report_end(void) {
+    fh_print(2, "freehold: stopped by FREEHOLD=mode=checked\n");
+    fh_os_abort();
+}

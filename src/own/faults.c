@@ -1,0 +1,50 @@
+/* faults.c - a fault at an address that belongs to an owner, or at almost zero, is explained before the default
+ * happens:
+ *
+ *     address in the first 64 KiB      an empty owner was used: moved from, or never filled
+ *     in the pages of a dropped block  use after drop (the borrow outlived its owner)
+ *     in those of a block left behind  an element pointer used after its Vec grew
+ *     behind a live block              an access past the end
+ */
+#include "own/checked.h"
+
+#include "base/report.h"
+#include "os/os_own.h"
+
+static void explain_empty(uintptr_t address, struct fh_where where) {
+    fh_report_begin("E0382", "an empty owner was used: access to offset %zu of nothing", (size_t)address);
+    fh_report_line("used here", where);
+    fh_moves_explain();
+    fh_report_note("a moved-from, dropped or never filled owner is empty (NULL)");
+    fh_report_end();
+}
+
+static void explain_record(const struct fh_record *r, uintptr_t address, struct fh_where where) {
+    if (r->state == FH_RECORD_GROWN) {
+        fh_report_begin("E0502", "%s: an element pointer was used after the %s grew and moved", r->what,
+                        r->what);
+        fh_report_line("used here", where);
+        fh_report_line("grown here", r->ended);
+    } else if (r->state == FH_RECORD_DROPPED) {
+        fh_report_begin("E0505",
+                        "use of %s after it was dropped: the borrow outlives the owner (E0505, E0515, E0597)",
+                        r->what);
+        fh_report_line("used here", where);
+        fh_report_line("dropped here", r->ended);
+    } else {
+        fh_report_begin("bounds", "access %zu bytes past the end of %s", (size_t)(address - r->block - r->size),
+                        r->what);
+        fh_report_line("used here", where);
+    }
+    fh_report_record(r);
+    fh_report_end();
+}
+
+static void explain(uintptr_t address, uintptr_t pc) {
+    struct fh_where where = {NULL, pc + 1}; /* the describer expects a return address */
+    if (address < 65536) explain_empty(address, where);
+    const struct fh_record *r = fh_record_around(address);
+    if (r != NULL && r->pages != NULL) explain_record(r, address, where);
+}
+
+void fh_faults_begin(void) { fh_os_on_fault(explain); }

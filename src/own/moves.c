@@ -1,0 +1,136 @@
+/* moves.c - owners that were moved from: which variables are empty because of a move, and must not be used
+ * before they are set.
+ *
+ * Programs built with -DFH_CHECKED tell each move (address, size and name of the owner, frame, place) and each
+ * scope that declares an owner. Per thread:
+ *
+ *     scopes   a stack of the scopes that are open: frame address and function
+ *     moves    owners moved from and, as far as known, not set since
+ *
+ * An address on the stack is used again and again by other variables, so a move out of a local is noted only
+ * inside a function that has a scope open, and forgotten when the function's last scope closes: only what is
+ * surely the same variable is ever reported. A moved-from owner that is no longer all zero was set again; its
+ * note goes. An owner in the heap (a field) is not noted: taking a field out and looking at it later is what
+ * `take` is for, and moves out of fields are checked by the compiler's const alone.
+ */
+#include "own/checked.h"
+
+#include <string.h>
+
+#include "base/report.h"
+
+enum { SCOPES = 512, MOVES = 256 };
+
+struct move {
+    const void *owner;
+    size_t size;
+    const void *frame;
+    const struct fh_site *site;
+    struct fh_where born; /* of what it held */
+};
+
+static __thread struct fh_scope scopes[SCOPES];
+static __thread size_t scope_count; /* may rise above SCOPES: then the rest is not noted */
+static __thread struct move *moves;
+static __thread size_t move_count;
+
+static bool all_zero(const void *p, size_t size) {
+    const unsigned char *bytes = p;
+    for (size_t i = 0; i < size; i++)
+        if (bytes[i] != 0) return false;
+    return true;
+}
+
+static void forget_move(size_t i) { moves[i] = moves[--move_count]; }
+
+/* Scopes that longjmp left open stand below the frame that is entered now. */
+static void drop_stale_scopes(const void *frame) {
+    while (scope_count > 0 && scope_count <= SCOPES &&
+           (uintptr_t)scopes[scope_count - 1].frame < (uintptr_t)frame)
+        scope_count--;
+}
+
+struct fh_scope fh_scope_enter(const void *frame, const struct fh_site *site) {
+    struct fh_scope scope = {frame, site};
+    if (!fh_checked_on()) return scope;
+    drop_stale_scopes(frame);
+    if (scope_count < SCOPES) scopes[scope_count] = scope;
+    scope_count++;
+    fh_here = site;
+    return scope;
+}
+
+static bool same_function(const struct fh_scope *a, const void *frame, const struct fh_site *site) {
+    return a->frame == frame && strcmp(a->site->function, site->function) == 0;
+}
+
+void fh_scope_leave(struct fh_scope *scope) {
+    if (!fh_checked_on() || scope_count == 0) return;
+    scope_count--;
+    if (scope_count > 0 && scope_count <= SCOPES &&
+        same_function(&scopes[scope_count - 1], scope->frame, scope->site))
+        return;
+    for (size_t i = move_count; i-- > 0;)
+        if (moves[i].frame == scope->frame && strcmp(moves[i].site->function, scope->site->function) == 0)
+            forget_move(i);
+}
+
+static struct move *find(const void *owner) {
+    for (size_t i = move_count; i-- > 0;)
+        if (moves[i].owner == owner) return &moves[i];
+    return NULL;
+}
+
+static _Noreturn void stop_moved(const struct move *move, const struct fh_site *site, const char *what) {
+    fh_report_begin("E0382", "use of moved value: `%s`", move->site->text);
+    fh_report_line(what, (struct fh_where){site, 0});
+    fh_report_line("moved here", (struct fh_where){move->site, 0});
+    fh_report_line("created here", move->born);
+    fh_report_note(
+        "a moved-from owner is empty; set() it before it is used again, or clone() instead of move()");
+    fh_report_end();
+}
+
+static struct fh_where born_of(const void *owner) {
+    uintptr_t block;
+    memcpy(&block, owner, sizeof block);
+    struct fh_record *record = fh_record_of(block);
+    return record ? record->born : (struct fh_where){0};
+}
+
+void fh_note_move(const void *owner, size_t size, const void *frame, const struct fh_site *site) {
+    if (!fh_checked_on()) return;
+    struct move *known = find(owner);
+    bool empty = all_zero(owner, size);
+    if (known && empty) stop_moved(known, site, "moved again here");
+    if (known) forget_move((size_t)(known - moves));
+    if (empty || scope_count == 0 || scope_count > SCOPES ||
+        !same_function(&scopes[scope_count - 1], frame, site))
+        return;
+    uintptr_t distance = (uintptr_t)owner - (uintptr_t)frame + 65536;
+    if (distance > 2 * 65536) return; /* not a local of this function */
+    if (moves == NULL) moves = fh_calloc(MOVES, sizeof *moves);
+    if (moves == NULL) return;
+    if (move_count == MOVES) forget_move(0);
+    moves[move_count++] =
+        (struct move){owner, size, frame, site, size >= sizeof(void *) ? born_of(owner) : (struct fh_where){0}};
+}
+
+void fh_note_use(const void *owner, size_t size, const struct fh_site *site) {
+    if (move_count == 0) return;
+    struct move *known = find(owner);
+    if (known == NULL) return;
+    if (size == known->size && all_zero(owner, size)) stop_moved(known, site, "used here");
+    forget_move((size_t)(known - moves));
+}
+
+/* For a fault at a small address: which owners of this thread are empty because they were moved from. */
+void fh_moves_explain(void) {
+    for (size_t i = move_count; i-- > 0;) {
+        if (!all_zero(moves[i].owner, moves[i].size)) continue;
+        char label[200];
+        fh_format(label, sizeof label, "`%s` was moved here, and is empty since", moves[i].site->text);
+        fh_report_line(label, (struct fh_where){moves[i].site, 0});
+        fh_report_line("created here", moves[i].born);
+    }
+}

@@ -1,0 +1,142 @@
+/* own.c - what the inlined owners call when they cannot help themselves: no bin, no memory, no end to a chain.
+ *
+ * Deferred drops. Glue runs recursively down to FH_DROP_DEPTH; there it comes to fh_drop_later. The first call
+ * in a thread becomes the worker: it keeps a stack of what is still to be dropped, and runs one after the
+ * other, each again to that depth. Calls from within push onto the worker's stack and return.
+ *
+ *     depth 0 .. 100     recursion in order, as Rust's drop
+ *     at 100             worker:  while (stack not empty) run(pop)          <-- at most one worker a thread
+ *     101 .. 200         recursion of what the worker runs; at 200 it pushes
+ *
+ * A list of ten million nodes keeps the stack at one entry; a tree, at the number of subtrees that hang at
+ * depth 200. The stack begins with 32 places in the worker's own frame, and grows on the heap. Should there be
+ * no memory for that, the drop goes on recursively: then the call stack is the limit, as it is in Rust always.
+ */
+#include <freehold/own.h>
+
+#include "base/report.h"
+#include "own/buffer.h"
+#include "own/checked.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+
+__thread unsigned fh_drop_depth;
+__thread const struct fh_site *fh_here;
+
+/* ---- chains ---- */
+
+struct pending {
+    void (*run)(void *, size_t, size_t);
+    void *p;
+    size_t len, cap;
+};
+struct worker {
+    struct pending *stack;
+    size_t count, room;
+    struct pending first[32];
+};
+static __thread struct worker *worker;
+
+static bool make_room(struct worker *w) {
+    size_t room = w->room * 2;
+    struct pending *stack =
+        w->stack == w->first ? fh_malloc(room * sizeof *stack) : fh_realloc(w->stack, room * sizeof *stack);
+    if (stack == NULL) return false;
+    if (w->stack == w->first) memcpy(stack, w->first, sizeof w->first);
+    w->stack = stack;
+    w->room = room;
+    return true;
+}
+
+/* Not inlined: its frame is what a worker costs, and only the one that becomes it shall pay. */
+static __attribute__((noinline)) void work(struct pending first) {
+    struct worker mine; /* not cleared: most of it is never used */
+    mine.stack = mine.first;
+    mine.count = 1;
+    mine.room = sizeof mine.first / sizeof *mine.first;
+    unsigned depth = fh_drop_depth;
+    mine.first[0] = first;
+    worker = &mine;
+    while (mine.count > 0) {
+        struct pending next = mine.stack[--mine.count];
+        fh_drop_depth = 1; /* a level of its own: glue that calls glue counts from here */
+        next.run(next.p, next.len, next.cap);
+    }
+    worker = NULL;
+    fh_drop_depth = depth;
+    if (mine.stack != mine.first) fh_free(mine.stack);
+}
+
+void fh_drop_later(void (*run)(void *, size_t, size_t), void *p, size_t len, size_t cap) {
+    struct pending pending = {run, p, len, cap};
+    struct worker *w = worker;
+    if (w == NULL) work(pending);
+    else if (w->count < w->room || make_room(w)) w->stack[w->count++] = pending;
+    else run(p, len, cap);
+}
+
+/* ---- failure ---- */
+
+void fh_own_no_memory(const char *what, size_t size) {
+    fh_fatal("out of memory: %s of %H (%zu bytes)", what, size, size);
+}
+
+void fh_own_out_of_range(const char *what, size_t index, size_t len) {
+    if (fh_here)
+        fh_fatal("%s:%d: index out of range in %s: the index is %zu, the length %zu", fh_here->file,
+                 fh_here->line, what, index, len);
+    fh_fatal("index out of range in %s: the index is %zu, the length %zu", what, index, len);
+}
+
+void fh_own_stop(const char *format, ...) {
+    char text[300];
+    va_list args;
+    va_start(args, format);
+    fh_vformat(text, sizeof text, format, args);
+    va_end(args);
+    fh_fatal("%s", text);
+}
+
+/* ---- blocks ---- */
+
+void *fh_own_try_slow(size_t size, size_t align, const char *what) {
+    if (fh_checked_on()) return fh_checked_new(size, align, what, FH_HERE);
+    return fh_alloc_slow(size, align);
+}
+
+void *fh_own_new_slow(size_t size, size_t align, const char *what) {
+    void *block = fh_checked_on() ? fh_checked_new(size, align, what, FH_HERE) : fh_alloc_slow(size, align);
+    if (block == NULL) fh_own_no_memory(what, size);
+    return block;
+}
+
+void fh_own_free_slow(void *p, size_t size, size_t align) {
+    if (fh_checked_on()) fh_checked_end(p, size, align, false, FH_HERE);
+    else fh_free_slow(p, size, align);
+}
+
+/* ---- buffers ---- */
+
+void *fh_buffer_get(size_t size, size_t align, const char *what) {
+    if (fh_checked_on()) return fh_checked_new(size, align, what, FH_HERE);
+    return align <= 16 ? fh_malloc(size) : fh_aligned_alloc(align, size);
+}
+
+void fh_buffer_free(void *p, size_t size, size_t align) {
+    if (fh_checked_on()) fh_checked_end(p, size, align, false, FH_HERE);
+    else if (align <= 16) fh_free_sized(p, size);
+    else fh_free_aligned_sized(p, align, size);
+}
+
+void *fh_buffer_resize(void *p, size_t old, size_t size, size_t align, const char *what) {
+    if (p == NULL) return fh_buffer_get(size, align, what);
+    if (!fh_checked_on() && align <= 16) return fh_realloc(p, size);
+    void *block = fh_buffer_get(size, align, what);
+    if (block == NULL) return NULL;
+    memcpy(block, p, old < size ? old : size);
+    if (fh_checked_on()) fh_checked_end(p, old, align, true, FH_HERE);
+    else fh_free_aligned_sized(p, align, old);
+    return block;
+}

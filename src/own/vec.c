@@ -1,0 +1,131 @@
+/* vec.c - the parts of Vec that are not worth inlining: growth, gaps, cuts. Elements are bytes here.
+ *
+ * Growth: twice the capacity, at least 4 elements and 64 bytes, at least what is asked; then rounded up to what
+ * the heap's block holds anyway. realloc extends in place or remaps pages where it can.
+ */
+#include <freehold/vec.h>
+
+#include "own/buffer.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct fh_alloc *alloc_of(const struct fh_raw_vec *v, size_t whole) {
+    return whole >= sizeof(struct fh_raw_vec) ? v->alloc : NULL;
+}
+
+static void *resize(struct fh_raw_vec *v, size_t size, size_t align, size_t whole, size_t cap) {
+    struct fh_alloc *alloc = alloc_of(v, whole);
+    if (alloc == NULL) return fh_buffer_resize(v->ptr, v->cap * size, cap * size, align, "Vec");
+    char *ptr = fh_alloc_get(alloc, cap * size, align);
+    if (ptr == NULL) return NULL;
+    if (v->ptr != NULL) {
+        memcpy(ptr, v->ptr, (v->len < cap ? v->len : cap) * size);
+        fh_alloc_give(alloc, v->ptr, v->cap * size, align);
+    }
+    return ptr;
+}
+
+bool fh_vec_try_room(void *vec, size_t size, size_t align, size_t whole, size_t n) {
+    struct fh_raw_vec *v = vec;
+    if (n <= v->cap - v->len) return true;
+    if (size == 0) size = 1;
+    size_t most = PTRDIFF_MAX / size;
+    if (n > most - v->len) {
+        errno = ENOMEM;
+        return false;
+    }
+    size_t least = v->len + n;
+    size_t cap = v->cap > most / 2 ? most : v->cap * 2;
+    if (cap < 64 / size) cap = 64 / size;
+    if (cap < 4) cap = 4;
+    if (cap < least) cap = least;
+    if (cap * size <= PTRDIFF_MAX / 2) cap = fh_good_size(cap * size) / size;
+    void *ptr = resize(v, size, align, whole, cap);
+    if (ptr == NULL) return false;
+    v->ptr = ptr;
+    v->cap = cap;
+    return true;
+}
+
+void fh_vec_room(void *vec, size_t size, size_t align, size_t whole, size_t n) {
+    if (FH_UNLIKELY(!fh_vec_try_room(vec, size, align, whole, n))) {
+        const struct fh_raw_vec *v = vec;
+        size_t bytes;
+        fh_own_no_memory("Vec", __builtin_mul_overflow(v->len + n, size, &bytes) ? SIZE_MAX : bytes);
+    }
+}
+
+void fh_vec_free(void *vec, size_t size, size_t align, size_t whole) {
+    struct fh_raw_vec *v = vec;
+    struct fh_alloc *alloc = alloc_of(v, whole);
+    if (alloc != NULL) fh_alloc_give(alloc, v->ptr, v->cap * size, align);
+    else if (v->cap > 0) fh_buffer_free(v->ptr, v->cap * size, align);
+    v->ptr = NULL;
+    v->len = v->cap = 0;
+}
+
+/* Memory that is not used goes back; when the smaller block cannot be had, nothing happens. */
+void fh_vec_fit(void *vec, size_t size, size_t align, size_t whole, size_t unused) {
+    (void)unused;
+    struct fh_raw_vec *v = vec;
+    if (v->cap == v->len) return;
+    if (v->len == 0) {
+        fh_vec_free(v, size, align, whole);
+        return;
+    }
+    void *ptr = resize(v, size, align, whole, v->len);
+    if (ptr == NULL) return;
+    v->ptr = ptr;
+    v->cap = v->len;
+}
+
+void fh_vec_open_gap(void *vec, size_t size, size_t i) {
+    struct fh_raw_vec *v = vec;
+    memmove(v->ptr + (i + 1) * size, v->ptr + i * size, (v->len - i) * size);
+    v->len++;
+}
+
+void fh_vec_close_gap(void *vec, size_t size, size_t i) {
+    struct fh_raw_vec *v = vec;
+    v->len--;
+    memmove(v->ptr + i * size, v->ptr + (i + 1) * size, (v->len - i) * size);
+}
+
+void fh_vec_fill_gap(void *vec, size_t size, size_t i) {
+    struct fh_raw_vec *v = vec;
+    v->len--;
+    if (i != v->len) memcpy(v->ptr + i * size, v->ptr + v->len * size, size);
+}
+
+void fh_vec_cut(void *vec, void *out, size_t size, size_t align, size_t whole, size_t from, size_t to) {
+    struct fh_raw_vec *v = vec, *cut = out;
+    if (to > v->len) fh_own_out_of_range("vec_drain", to, v->len);
+    if (from > to) fh_own_out_of_range("vec_drain", from, to);
+    memset(cut, 0, whole);
+    if (whole >= sizeof *v) cut->alloc = v->alloc;
+    if (from == to) return;
+    fh_vec_room(cut, size, align, whole, to - from);
+    memcpy(cut->ptr, v->ptr + from * size, (to - from) * size);
+    cut->len = to - from;
+    memmove(v->ptr + from * size, v->ptr + to * size, (v->len - to) * size);
+    v->len -= to - from;
+}
+
+void fh_vec_turn(void *vec, size_t size, size_t align, size_t whole, size_t unused) {
+    (void)align, (void)whole, (void)unused;
+    struct fh_raw_vec *v = vec;
+    if (v->len < 2) return;
+    for (char *a = v->ptr, *b = v->ptr + (v->len - 1) * size; a < b; a += size, b -= size)
+        for (size_t i = 0; i < size; i++) {
+            char t = a[i];
+            a[i] = b[i];
+            b[i] = t;
+        }
+}
+
+void *fh_vec_search_raw(const void *ptr, size_t len, size_t size, const void *key,
+                        int (*compare)(const void *, const void *)) {
+    return len == 0 ? NULL : bsearch(key, ptr, len, size, compare);
+}
