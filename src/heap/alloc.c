@@ -14,6 +14,13 @@
 #include <errno.h>
 #include <string.h>
 
+#ifndef FH_NO_STANDARD_NAMES
+/* Ties malloc.c to this file: whoever links the static library, if only for fh_malloc, gets malloc and free from it too.
+ * Else the program's strdup would be libc's and its fh_free ours. Sanitizer builds leave the names to the sanitizer. */
+extern const char fh_standard_names __attribute__((visibility("hidden")));
+static const char *const standard_names __attribute__((used)) = &fh_standard_names;
+#endif
+
 /* ---- small blocks ---- */
 
 static void *late_take(unsigned c) {

@@ -52,12 +52,11 @@ struct fh_counters {
     uint64_t counting;  /* 1: count=on                                                               */
     uint64_t started;   /* ns on the monotonic clock                                                 */
     uint64_t pid_space; /* inode of the pid namespace: pids of another one mean nothing to a reader  */
-    uint64_t image;     /* differs after each exec; the same for two copies of the library in one process,
-                                      one linked in and one preloaded, which have a file each                   */
+    uint64_t image;     /* differs after each exec; but see record.c on two copies in one process    */
     uint64_t forked;    /* 1: begun by fork, 0: by exec                                              */
     struct {
         uint64_t allocs, frees, reallocs, asked;
-    } inherited; /* the counts at the fork; all 0 when begun by exec                          */
+    } inherited; /* the counts at the fork; all 0 when begun by exec */
 
     uint64_t finished;           /* enum fh_ending; written after `final`, before the lines below             */
     struct fh_stats final;       /* fh_stats at the end                                                       */

@@ -50,6 +50,7 @@ static void before_fork(void);
 static void after_fork_in_parent(void);
 static void after_fork_in_child(void);
 static void at_thread_exit(void *unused);
+static void hook_fork(void);
 
 /* ---- beginning ---- */
 
@@ -71,8 +72,15 @@ static bool begin_once(void) {
     if (first) done = begin();
     if (done) atomic_store_explicit(&begun, true, memory_order_release);
     fh_unlock(&begin_lock);
-    if (first && done) fh_os_at_fork(before_fork, after_fork_in_parent, after_fork_in_child); /* may allocate */
+    if (first && done) hook_fork();
     return done;
+}
+
+/* When the library is loaded: before that there may be allocations, hardly threads. At the first allocation too, should it
+ * be the earlier one after all. Registering may allocate, so no lock is held. */
+static __attribute__((constructor)) void hook_fork(void) {
+    static _Atomic bool hooked;
+    if (!atomic_exchange(&hooked, true)) fh_os_at_fork(before_fork, after_fork_in_parent, after_fork_in_child);
 }
 
 /* ---- parked heaps ---- */
@@ -182,6 +190,7 @@ static void at_thread_exit(void *unused) {
 }
 
 static void before_fork(void) {
+    fh_lock(&begin_lock);
     fh_lock(&list_lock);
     for (struct fh_heap *heap = all_heaps; heap; heap = heap->next) fh_lock(&heap->lock);
     fh_lock(&parked_lock);
@@ -197,6 +206,7 @@ static void after_fork_in_parent(void) {
     fh_unlock(&parked_lock);
     for (struct fh_heap *heap = all_heaps; heap; heap = heap->next) fh_unlock(&heap->lock);
     fh_unlock(&list_lock);
+    fh_unlock(&begin_lock);
 }
 
 static void after_fork_in_child(void) {

@@ -16,6 +16,7 @@
 
 #include "../os/os.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -168,24 +169,28 @@ static bool extend_to(uint32_t at, uint32_t granules) {
     return true;
 }
 
+/* Maps as much from `at` on as the system gives, at least `least`. Returns how much; 0 with errno EEXIST when something else
+ * is mapped in the way, and with another errno when the system refuses. */
+static uint32_t extend_at(uint32_t at, uint32_t least, uint32_t most) {
+    for (uint32_t wanted = most;; wanted = wanted / 2 > least ? wanted / 2 : least) {
+        if (extend_to(at, wanted)) return wanted;
+        if (wanted == least) return 0;
+    }
+}
+
 uint32_t fh_space_extend(uint32_t least, uint32_t *first) {
-    uint32_t all = (uint32_t)(fh_space.size >> FH_GRANULE_SHIFT);
+    uint32_t all = (uint32_t)(fh_space.size >> FH_GRANULE_SHIFT), usual = (uint32_t)(USUAL_STRETCH >> FH_GRANULE_SHIFT);
     uint32_t at = fh_space.mapped ? fh_space.mapped : 1; /* granule 0 is never used: 0 means "none" */
-    for (int foreign = 0; foreign < MOST_FOREIGN; foreign++) {
-        if (least > all - at) return 0;
-        uint32_t usual = (uint32_t)(USUAL_STRETCH >> FH_GRANULE_SHIFT);
-        uint32_t wanted = least > usual ? least : usual;
-        if (wanted > all - at) wanted = all - at;
-        for (;; wanted = wanted / 4 > least ? wanted / 4 : least) {
-            if (extend_to(at, wanted)) {
-                *first = at;
-                return wanted;
-            }
-            if (wanted == least) break;
+    for (int foreign = 0; foreign < MOST_FOREIGN && least <= all - at; foreign++) {
+        uint32_t most = least > usual ? least : usual, got;
+        if (most > all - at) most = all - at;
+        got = extend_at(at, least, most);
+        if (got > 0) {
+            *first = at;
+            return got;
         }
-        if (fh_space.reserved) return 0; /* nobody else can be in the way: the system has no more */
-        at += (uint32_t)(USUAL_STRETCH >> FH_GRANULE_SHIFT);
-        if (at >= all) return 0;
+        if (errno != EEXIST) return 0;
+        at = usual < all - at ? at + usual : all;
     }
     return 0;
 }

@@ -6,7 +6,10 @@
  *
  *     _Znwm     operator new(size_t)             _ZdlPv     operator delete(void *)
  *     _Znam     ... new[]                        _ZdaPv     ... delete[]
- *     suffixes: RKSt9nothrow_t  nothrow,   St11align_val_t  aligned,   m  sized delete
+ *     suffixes: St11align_val_t  aligned,   m  sized delete,   RKSt9nothrow_t  nothrow
+ *
+ * The nothrow forms of new are left to the C++ runtime on purpose: there they call the forms above and turn any
+ * exception, also one that the new_handler throws, into NULL. C cannot catch.
  */
 #include "../base/report.h"
 #include "../heap/fast.h"
@@ -38,25 +41,13 @@ FH_INLINE void *or_throw(void *block, size_t size, size_t align) {
     return FH_LIKELY(block != NULL) ? block : new_failed(size, align);
 }
 
-FH_INLINE void *or_null(void *block, size_t size, size_t align) {
-    return FH_LIKELY(block != NULL) ? block : retry(size, align);
-}
-
 #define NEW(name) FH_API void *name(size_t size); void *name(size_t size)
-#define NEW_NOTHROW(name) FH_API void *name(size_t size, const void *tag); void *name(size_t size, const void *tag)
 #define NEW_ALIGNED(name) FH_API void *name(size_t size, size_t align); void *name(size_t size, size_t align)
-#define NEW_ALIGNED_NOTHROW(name) \
-    FH_API void *name(size_t size, size_t align, const void *tag); \
-    void *name(size_t size, size_t align, const void *tag)
 
 NEW(_Znwm) { return or_throw(fh_fast_malloc(size), size, 1); }
 NEW(_Znam) { return or_throw(fh_fast_malloc(size), size, 1); }
-NEW_NOTHROW(_ZnwmRKSt9nothrow_t) { (void)tag; return or_null(fh_fast_malloc(size), size, 1); }
-NEW_NOTHROW(_ZnamRKSt9nothrow_t) { (void)tag; return or_null(fh_fast_malloc(size), size, 1); }
 NEW_ALIGNED(_ZnwmSt11align_val_t) { return or_throw(fh_fast_aligned(align, size), size, align); }
 NEW_ALIGNED(_ZnamSt11align_val_t) { return or_throw(fh_fast_aligned(align, size), size, align); }
-NEW_ALIGNED_NOTHROW(_ZnwmSt11align_val_tRKSt9nothrow_t) { (void)tag; return or_null(fh_fast_aligned(align, size), size, align); }
-NEW_ALIGNED_NOTHROW(_ZnamSt11align_val_tRKSt9nothrow_t) { (void)tag; return or_null(fh_fast_aligned(align, size), size, align); }
 
 /* All deletes are one: the heap knows the class, and does not trust a size that a wrong destructor may have made wrong. */
 #define DELETE(name) FH_API void name(void *p); void name(void *p) { fh_fast_free(p); }

@@ -35,6 +35,8 @@ EXPORT void *pvalloc(size_t size);
 EXPORT size_t malloc_usable_size(void *p);
 EXPORT size_t malloc_good_size(size_t size);
 
+const char fh_standard_names __attribute__((visibility("hidden"))) = 1; /* alloc.c says why */
+
 void *malloc(size_t size) { return fh_fast_malloc(size); }
 
 void free(void *p) { fh_fast_free(p); }

@@ -19,7 +19,7 @@ size_t fh_os_page_size(void);
 
 /* Readable, writable, zero pages anywhere. NULL when refused. */
 void *fh_os_map(size_t size);
-/* The same at exactly this address; false when something is there already or the system refuses. */
+/* The same at exactly this address; false when something is there already (errno EEXIST) or the system refuses. */
 bool fh_os_map_at(void *at, size_t size);
 /* The same for a table of which little may ever be touched: not counted against the system's promise of memory. */
 bool fh_os_map_table_at(void *at, size_t size);

@@ -5,8 +5,12 @@
  * result covers. Memory is given back with MADV_DONTNEED and never MADV_FREE, because only the former shows in
  * the resident size at once.
  */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* mremap */
+#endif
 #include "os.h"
 
+#include <errno.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -39,7 +43,10 @@ void *fh_os_map(size_t size) { return mapped(mmap(NULL, size, PROT_READ | PROT_W
 static bool map_at(void *at, size_t size, int flags) {
     void *got = mmap(at, size, PROT_READ | PROT_WRITE, PRIVATE | MAP_FIXED_NOREPLACE | flags, -1, 0);
     if (got == at) return true;
-    if (got != MAP_FAILED) munmap(got, size); /* an old kernel put it elsewhere */
+    if (got != MAP_FAILED) { /* an old kernel put it elsewhere */
+        munmap(got, size);
+        errno = EEXIST;
+    }
     return false;
 }
 
