@@ -1,14 +1,14 @@
 /* os_record.c - a file that is memory, who this process is, and its end, on Linux.
  *
- * System calls are made through syscall(2) and not through open, read, write: those names are a favourite of other
- * preloaded libraries (fakeroot, libeatmydata, proot's helpers ...), which may allocate in them, and we may be
- * inside the first malloc of the process.
+ * System calls are made through syscall(2) and not through open, read, write: those names are a favourite of
+ * other preloaded libraries (fakeroot, libeatmydata, proot's helpers ...), which may allocate in them, and we
+ * may be inside the first malloc of the process.
  *
  * Two ways in which making a file can kill a program, and what is done about them:
  *
- *     RLIMIT_FSIZE is smaller than the file    the kernel sends SIGXFSZ       the limit is looked at first
- *     the disk is full                         a store into the mapping       the bytes are written with write(2), which
- *                                              is SIGBUS                      says ENOSPC and takes the room at once
+ *     RLIMIT_FSIZE is below the file's size    the kernel sends SIGXFSZ    the limit is looked at first
+ *     the disk is full                         a store into the mapping    the bytes are written with write(2),
+ *                                              is SIGBUS                   which says ENOSPC instead
  *
  * The end of a process is seen with glibc's on_exit, because it tells the status, and because a handler that is
  * registered before main begins runs after all destructors, also those of the loader. Elsewhere a handler of
@@ -108,8 +108,8 @@ static void read_command(char *text, size_t room) {
         if (text[i] == '\0') text[i] = ' ';
 }
 
-/* From the 16 random bytes that the kernel gives each program. They are the seed of the stack protector, so only 16
- * bits made from all of them leave the process. */
+/* From the 16 random bytes that the kernel gives each program. They are the seed of the stack protector, so
+ * only 16 bits made from all of them leave the process. */
 static uint64_t image_number(void) {
     uint64_t halves[2] = {0, 0};
     const void *random = (const void *)getauxval(AT_RANDOM);

@@ -8,15 +8,21 @@
  *     exit    `final`, finished = 1, then what has to be asked of the kernel
  *     kill    nothing to do: the file is the memory
  *
- * Why a copy at both ends of a fork: a shared mapping stays shared with the child, so until the child has moved away
- * its counts would be the parent's, and the parent may already be counting on when the child first runs. `aside` is private
- * memory: it is as it was at the moment of the fork. The child's counters stay there if it gets no file.
+ * Why a copy at both ends of a fork: a shared mapping stays shared with the child, so until the child has moved
+ * away its counts would be the parent's, and the parent may already be counting on when the child first runs.
+ * `aside` is private memory: it is as it was at the moment of the fork. The child's counters stay there if it
+ * gets no file.
  *
- * Why not a handler for every ending: a signal handler would change the program, and nothing sees kill -9. The file
- * lacks only what must be asked at the end; the counts are complete at every moment.
+ * Why not a handler for every ending: a signal handler would change the program, and nothing sees kill -9. The
+ * file lacks only what must be asked at the end; the counts are complete at every moment.
  *
- * When the directory is gone, cannot be reached (chroot, another user, another mount namespace) or takes no more, the process
- * counts in its own memory and nobody reads it. It is never told: it did not ask for any of this.
+ * A program may have the library linked in and get it preloaded as well. Then two copies begin, each with a
+ * file of its own; the program calls one of them. Both files have the same `image`, by which `freehold run`
+ * knows them.
+ *
+ * When the directory is gone, cannot be reached (chroot, another user, another mount namespace) or takes no
+ * more, the process counts in its own memory and nobody reads it. It is never told: it did not ask for any of
+ * this.
  */
 #include "record/record.h"
 
@@ -69,7 +75,8 @@ static void introduce(struct fh_counters *counters) {
 
 static bool recording(void) { return fh_settings.report[0] != '\0'; }
 
-/* Once. Whoever comes second while the first is at it waits: it must not count into memory that is being copied. */
+/* Once. Whoever comes second while the first is at it waits: it must not count into memory that is being
+ * copied. */
 void fh_on_start(void) {
     static _Atomic bool done;
     static struct fh_lock lock;
@@ -116,10 +123,12 @@ static void after_fork_in_child(void) {
 
 /* ---------------------------------------------------------------- the end ------------------------------- */
 
-/* First all that needs no system call: should a filter of the program's kill us for the rest, the numbers stand.
+/* First all that needs no system call: should a filter of the program's kill us for the rest, the numbers
+ * stand.
  *
- * exit may be called by a signal handler that interrupted malloc. It must not be, and it often is; such a program must not
- * hang because fh_stats waits for a lock that its own thread holds. It ends without `final`. */
+ * exit may be called by a signal handler that interrupted malloc. It must not be, and it often is; such a
+ * program must not hang because fh_stats waits for a lock that its own thread holds. It ends without `final`.
+ * */
 static void at_end(int status) {
     struct fh_counters *counters = fh_counters;
     if (fh_locks_held > 0) return;

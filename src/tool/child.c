@@ -6,17 +6,19 @@
  *     kill -TERM freehold             a process signals us alone                passed on
  *     kill 0 in the program           the program signals its group             not passed on: it knows
  *     Ctrl-Z, reading in background   the program stops, or does not            we stop when it has stopped
- *     fg, bg, kill -CONT              SIGCONT                                    passed on (a second one does no harm)
+ *     fg, bg, kill -CONT              SIGCONT                                   passed on; harmless if twice
  *
- * Whom a signal came from stands in siginfo: the kernel's have si_code > 0. A signal that a process sent to the whole
- * group (kill -TERM -PGID) cannot be told from one that was sent to us alone, and reaches the program twice.
+ * Whom a signal came from stands in siginfo: the kernel's have si_code > 0. A signal that a process sent to the
+ * whole group (kill -TERM -PGID) cannot be told from one that was sent to us alone, and reaches the program
+ * twice.
  *
  * The signals are blocked and taken one by one with sigtimedwait: no handlers, so nothing is interrupted and no
- * state is shared with a handler. Signals that were ignored when we were started (nohup, a shell's background job)
- * stay ignored, here and in the program.
+ * state is shared with a handler. Signals that were ignored when we were started (nohup, a shell's background
+ * job) stay ignored, here and in the program.
  *
- * Why not a process group of its own for the program: then Ctrl-C would reach it alone, which is neat, but the terminal would
- * have to be handed over and back at each stop, and `freehold run a | less` would lose its pipeline.
+ * Why not a process group of its own for the program: then Ctrl-C would reach it alone, which is neat, but the
+ * terminal would have to be handed over and back at each stop, and `freehold run a | less` would lose its
+ * pipeline.
  */
 #include "tool/child.h"
 
@@ -75,8 +77,8 @@ static _Noreturn void become(const char *path, char **argv, int tell) {
     _exit(FH_EXIT_CANNOT_RUN);
 }
 
-/* A pipe that exec closes tells whether exec worked: nothing comes, or the errno. Its ends are moved above the three
- * standard descriptors, one of which may be closed and then is to stay so in the program. */
+/* A pipe that exec closes tells whether exec worked: nothing comes, or the errno. Its ends are moved above the
+ * three standard descriptors, one of which may be closed and then is to stay so in the program. */
 static bool open_pipe(int pipe_of[2]) {
     if (pipe2(pipe_of, O_CLOEXEC) != 0) return false;
     for (int i = 0; i < 2; i++) {
@@ -109,9 +111,9 @@ int fh_child_start(struct fh_child *child, const char *path, char **argv) {
 
 /* ---------------------------------------------------------------- attend -------------------------------- */
 
-/* Stops us as the program was stopped, so that the shell takes its terminal back. Comes back when continued. Only
- * where a terminal is: a SIGSTOP that somebody sent to the program by hand, to continue it later, must not leave us
- * stopped for ever; and the kernel stops no orphaned group by SIGTSTP. */
+/* Stops us as the program was stopped, so that the shell takes its terminal back. Comes back when continued.
+ * Only where a terminal is: a SIGSTOP that somebody sent to the program by hand, to continue it later, must not
+ * leave us stopped for ever; and the kernel stops no orphaned group by SIGTSTP. */
 static void stop_alike(int signal) {
     sigset_t one;
     int terminal = open("/dev/tty", O_RDONLY | O_CLOEXEC | O_NOCTTY);
@@ -142,7 +144,8 @@ static void read_name(struct fh_child *child) {
 static bool look_after(struct fh_child *child) {
     for (;;) {
         siginfo_t what = {.si_pid = 0};
-        if (waitid(P_PID, (id_t)child->pid, &what, WEXITED | WSTOPPED | WNOHANG | WNOWAIT) != 0 || what.si_pid == 0)
+        if (waitid(P_PID, (id_t)child->pid, &what, WEXITED | WSTOPPED | WNOHANG | WNOWAIT) != 0 ||
+            what.si_pid == 0)
             return false;
         if (what.si_code == CLD_STOPPED || what.si_code == CLD_TRAPPED) {
             waitid(P_PID, (id_t)child->pid, &what, WSTOPPED | WNOHANG);
@@ -180,10 +183,11 @@ const char *fh_signal_name(int signal) {
         int number;
         const char *name;
     } names[] = {
-        {SIGHUP, "SIGHUP"},   {SIGINT, "SIGINT"},       {SIGQUIT, "SIGQUIT"}, {SIGILL, "SIGILL"},       {SIGTRAP, "SIGTRAP"},
-        {SIGABRT, "SIGABRT"}, {SIGBUS, "SIGBUS"},       {SIGFPE, "SIGFPE"},   {SIGKILL, "SIGKILL"},     {SIGUSR1, "SIGUSR1"},
-        {SIGSEGV, "SIGSEGV"}, {SIGUSR2, "SIGUSR2"},     {SIGPIPE, "SIGPIPE"}, {SIGALRM, "SIGALRM"},     {SIGTERM, "SIGTERM"},
-        {SIGXCPU, "SIGXCPU"}, {SIGXFSZ, "SIGXFSZ"},     {SIGPROF, "SIGPROF"}, {SIGVTALRM, "SIGVTALRM"}, {SIGIO, "SIGIO"},
+        {SIGHUP, "SIGHUP"},   {SIGINT, "SIGINT"},   {SIGQUIT, "SIGQUIT"},     {SIGILL, "SIGILL"},
+        {SIGTRAP, "SIGTRAP"}, {SIGABRT, "SIGABRT"}, {SIGBUS, "SIGBUS"},       {SIGFPE, "SIGFPE"},
+        {SIGKILL, "SIGKILL"}, {SIGUSR1, "SIGUSR1"}, {SIGSEGV, "SIGSEGV"},     {SIGUSR2, "SIGUSR2"},
+        {SIGPIPE, "SIGPIPE"}, {SIGALRM, "SIGALRM"}, {SIGTERM, "SIGTERM"},     {SIGXCPU, "SIGXCPU"},
+        {SIGXFSZ, "SIGXFSZ"}, {SIGPROF, "SIGPROF"}, {SIGVTALRM, "SIGVTALRM"}, {SIGIO, "SIGIO"},
         {SIGSYS, "SIGSYS"},
     };
     static char other[32];

@@ -7,10 +7,10 @@
 
 struct fh_child {
     pid_t pid;
-    int status;       /* as waitpid tells it                                              */
-    double seconds;   /* from its start to its end                                        */
-    size_t peak_rss;  /* bytes, of its largest moment, as the kernel told at its end      */
-    char name[16];    /* the kernel's name of the process at its end, "" where unknown    */
+    int status;      /* as waitpid tells it                                              */
+    double seconds;  /* from its start to its end                                        */
+    size_t peak_rss; /* bytes, of its largest moment, as the kernel told at its end      */
+    char name[16];   /* the kernel's name of the process at its end, "" where unknown    */
 };
 
 /* Executes `path` with argv and the environment of this process. 0, or the errno of what failed. */

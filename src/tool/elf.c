@@ -5,9 +5,9 @@
  *                                  ├─ PT_LOAD     address ──> offset in the file
  *                                  └─ PT_DYNAMIC ──> DT_NEEDED names (libc.so.6, libasan.so ...), DT_SONAME
  *
- * Files may be damaged or hostile: every read is a pread of a fixed size at an offset from the file, and a read that
- * finds less than it asked for ends the inquiry. Files for another machine are only named. What is not understood is
- * left to the kernel and the loader, which have the last word.
+ * Files may be damaged or hostile: every read is a pread of a fixed size at an offset from the file, and a read
+ * that finds less than it asked for ends the inquiry. Files for another machine are only named. What is not
+ * understood is left to the kernel and the loader, which have the last word.
  */
 #include "tool/elf.h"
 
@@ -51,8 +51,9 @@ static void name_machine(const header *head, struct fh_elf *elf) {
         unsigned machine;
         const char *name;
     } names[] = {
-        {EM_X86_64, "x86-64"}, {EM_386, "x86"},      {EM_AARCH64, "aarch64"}, {EM_ARM, "ARM"},   {EM_RISCV, "RISC-V"},
-        {EM_PPC64, "POWER"},   {EM_PPC, "PowerPC"},  {EM_S390, "s390"},       {EM_MIPS, "MIPS"}, {EM_SPARCV9, "SPARC"},
+        {EM_X86_64, "x86-64"}, {EM_386, "x86"},       {EM_AARCH64, "aarch64"}, {EM_ARM, "ARM"},
+        {EM_RISCV, "RISC-V"},  {EM_PPC64, "POWER"},   {EM_PPC, "PowerPC"},     {EM_S390, "s390"},
+        {EM_MIPS, "MIPS"},     {EM_SPARCV9, "SPARC"},
     };
     bool big = head->e_ident[EI_DATA] == ELFDATA2MSB;
     unsigned machine = head->e_machine;
@@ -60,7 +61,8 @@ static void name_machine(const header *head, struct fh_elf *elf) {
     const char *bits = head->e_ident[EI_CLASS] == ELFCLASS32 ? "32-bit " : "";
     snprintf(elf->machine, sizeof elf->machine, "%smachine %u", bits, machine);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (names[i].machine == machine) snprintf(elf->machine, sizeof elf->machine, "%s%s", bits, names[i].name);
+        if (names[i].machine == machine)
+            snprintf(elf->machine, sizeof elf->machine, "%s%s", bits, names[i].name);
     elf->same_machine = machine == OUR_MACHINE && !big && head->e_ident[EI_CLASS] == ELFCLASS64;
 }
 
@@ -90,7 +92,8 @@ static uint64_t offset_of(const struct segments *segments, uint64_t address) {
 /* ---------------------------------------------------------------- what it needs ------------------------- */
 
 static void judge_needed(const char *name, struct fh_elf *elf) {
-    static const char *const sanitizers[] = {"libasan.so", "libtsan.so", "liblsan.so", "libhwasan.so", "libclang_rt."};
+    static const char *const sanitizers[] = {"libasan.so", "libtsan.so", "liblsan.so", "libhwasan.so",
+                                             "libclang_rt."};
     if (strcmp(name, "libc.so.6") == 0) elf->glibc = true;
     for (size_t i = 0; i < sizeof sanitizers / sizeof sanitizers[0]; i++)
         if (strncmp(name, sanitizers[i], strlen(sanitizers[i])) == 0)
@@ -102,13 +105,15 @@ static void read_dynamic(int fd, const struct segments *segments, const segment 
     uint64_t strings = UINT64_MAX;
     uint64_t count = where->p_filesz / sizeof entry;
     if (count > DYNAMIC_READ) count = DYNAMIC_READ;
-    for (uint64_t i = 0; i < count && read_at(fd, &entry, sizeof entry, where->p_offset + i * sizeof entry); i++) {
+    for (uint64_t i = 0; i < count && read_at(fd, &entry, sizeof entry, where->p_offset + i * sizeof entry);
+         i++) {
         if (entry.d_tag == DT_STRTAB) strings = offset_of(segments, entry.d_un.d_ptr);
         if (entry.d_tag == DT_SONAME) elf->is_loader = true;
         if (entry.d_tag == DT_NULL) break;
     }
     if (strings == UINT64_MAX) return;
-    for (uint64_t i = 0; i < count && read_at(fd, &entry, sizeof entry, where->p_offset + i * sizeof entry); i++) {
+    for (uint64_t i = 0; i < count && read_at(fd, &entry, sizeof entry, where->p_offset + i * sizeof entry);
+         i++) {
         char name[64];
         if (entry.d_tag == DT_NULL) break;
         if (entry.d_tag != DT_NEEDED) continue;
@@ -141,7 +146,8 @@ enum fh_elf_read fh_elf_read(int fd, struct fh_elf *elf) {
     if (!read_at(fd, &head, offsetof(header, e_version), 0)) return FH_ELF_DAMAGED;
     name_machine(&head, elf);
     if (!elf->same_machine) return FH_ELF_OK;
-    if (!read_at(fd, &head, sizeof head, 0) || (head.e_type != ET_EXEC && head.e_type != ET_DYN)) return FH_ELF_DAMAGED;
+    if (!read_at(fd, &head, sizeof head, 0) || (head.e_type != ET_EXEC && head.e_type != ET_DYN))
+        return FH_ELF_DAMAGED;
     if (!read_segments(fd, &head, &segments)) return FH_ELF_DAMAGED;
     for (size_t i = 0; i < segments.count; i++) {
         const segment *s = &segments.list[i];

@@ -4,7 +4,7 @@
  *
  *     $FREEHOLD_LIB                                  said by the user: this or none
  *     beside the command                             the build tree
- *     the library folder of the installation        from the command's own place, so that a moved installation works
+ *     the library folder of the installation        as seen from the command, so that all of it can be moved
  *     ../lib, ../lib/<multiarch>, ../lib64           a package that put it elsewhere
  *
  * A file counts only if it is a library for this machine that has Freehold in it.
@@ -26,12 +26,13 @@
 #define TUPLE "aarch64-linux-"
 #endif
 #ifdef __GLIBC__
-#define MULTIARCH TUPLE "gnu"
+#define MULTIARCH_FOLDER "../lib/" TUPLE "gnu"
 #else
-#define MULTIARCH TUPLE "musl"
+#define MULTIARCH_FOLDER "../lib/" TUPLE "musl"
 #endif
 
-static const char *const folders[] = {"", FREEHOLD_LIBRARY_FROM_COMMAND, "../lib", "../lib/" MULTIARCH, "../lib64"};
+static const char *const folders[] = {"", FREEHOLD_LIBRARY_FROM_COMMAND, "../lib", MULTIARCH_FOLDER,
+                                      "../lib64"};
 static const char *const names[] = {"libfreehold.so", "libfreehold.so.0"};
 
 /* NULL when this is our library, and then *library is filled; else what is wrong with it. */
@@ -51,8 +52,9 @@ static void folder_of_command(char *folder, size_t room) {
     ssize_t length = readlink("/proc/self/exe", folder, room - 1);
     folder[length > 0 ? length : 0] = '\0';
     char *slash = strrchr(folder, '/');
-    if (slash == NULL) fh_tool_fail(FH_EXIT_OWN, "cannot find out where this command is (is /proc mounted?); say where "
-                                                 "the library is: FREEHOLD_LIB=/path/to/libfreehold.so");
+    if (slash == NULL)
+        fh_tool_fail(FH_EXIT_OWN, "cannot find out where this command is (is /proc mounted?); say where "
+                                  "the library is: FREEHOLD_LIB=/path/to/libfreehold.so");
     *slash = '\0';
 }
 
@@ -73,7 +75,8 @@ void fh_library_find(struct fh_library *library) {
     }
     fh_tool_fail(FH_EXIT_OWN,
                  "libfreehold.so is neither in %s nor in %s/%s.\n"
-                 "          Build it (make), install it (make install), or say where it is: FREEHOLD_LIB=/path/to/libfreehold.so",
+                 "          Build it (make), install it (make install), or say where it is: "
+                 "FREEHOLD_LIB=/path/to/libfreehold.so",
                  folder, folder, FREEHOLD_LIBRARY_FROM_COMMAND);
 }
 
@@ -81,7 +84,9 @@ char *fh_library_preload_name(const struct fh_library *library, const char *dire
     if (strpbrk(library->path, " \t\n:") == NULL) return fh_tool_text("%s", library->path);
     char *link = fh_tool_text("%s/libfreehold.so", directory);
     if (symlink(library->path, link) != 0)
-        fh_tool_fail(FH_EXIT_OWN, "the library's path \"%s\" has a blank or a colon in it, which LD_PRELOAD cannot express, "
-                                  "and no link to it can be made in %s: %s", library->path, directory, strerror(errno));
+        fh_tool_fail(FH_EXIT_OWN,
+                     "the library's path \"%s\" has a blank or a colon in it, which LD_PRELOAD cannot express, "
+                     "and no link to it can be made in %s: %s",
+                     library->path, directory, strerror(errno));
     return link;
 }

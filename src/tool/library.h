@@ -12,8 +12,8 @@ struct fh_library {
 /* Finds the library or ends the command with a message that says where it was looked for. */
 void fh_library_find(struct fh_library *library);
 
-/* The name for LD_PRELOAD, a new string. LD_PRELOAD has no way to quote a blank or a colon, so for a path that has one
- * a symbolic link is made in `directory`, which must have neither. */
+/* The name for LD_PRELOAD, a new string. LD_PRELOAD has no way to quote a blank or a colon, so for a path that
+ * has one a symbolic link is made in `directory`, which must have neither. */
 char *fh_library_preload_name(const struct fh_library *library, const char *directory);
 
 #endif

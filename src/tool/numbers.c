@@ -3,13 +3,13 @@
  *     DIR/PID.N.fh ──read, checked──> struct fh_counters ──┬─ main pid: the newest is kept whole
  *                                                          └─ others (and older main ones): a struct fh_image
  *
- * A build of a large program makes tens of thousands of processes, at 8 KiB of file each. So files are taken in while
- * the program runs, once there are MANY, and the images that are kept are limited to KEPT, the largest; the
- * others are only summed. Memory and disk are bounded whatever the program does.
+ * A build of a large program makes tens of thousands of processes, at 8 KiB of file each. So files are taken in
+ * while the program runs, once there are MANY, and the images that are kept are limited to KEPT, the largest;
+ * the others are only summed. Memory and disk are bounded whatever the program does.
  *
- * The directory may hold anything (another user's process may write there when root runs the command), so a file counts only if
- * it is a regular file of the right size that begins as it must. Texts in it are not trusted either: screen.c shows no
- * control characters.
+ * The directory may hold anything (another user's process may write there when root runs the command), so a
+ * file counts only if it is a regular file of the right size that begins as it must. Texts in it are not
+ * trusted either: screen.c shows no control characters.
  */
 #include "tool/numbers.h"
 
@@ -56,8 +56,9 @@ static bool read_file(int directory, const char *name, struct fh_counters *count
     return good;
 }
 
-/* The file is mapped in the process of this pid: it is the image that runs there now. The name is looked for and not the
- * inode, which some file systems (overlayfs, btrfs) number differently here and there; the directory's name is random. */
+/* The file is mapped in the process of this pid: it is the image that runs there now. The name is looked for
+ * and not the inode, which some file systems (overlayfs, btrfs) number differently here and there; the
+ * directory's name is random. */
 static bool runs(const struct fh_numbers *numbers, const char *name, uint64_t pid) {
     const char *slash = strrchr(numbers->directory, '/');
     char *mapped = fh_tool_text("%s/%s", slash ? slash : numbers->directory, name);
@@ -86,7 +87,12 @@ static bool is_main(const struct fh_numbers *numbers, uint64_t pid, uint64_t pid
 
 static struct fh_image image_of(const struct fh_counters *c) {
     struct fh_image image = {
-        .pid = c->pid, .parent = c->parent, .pid_space = c->pid_space, .image = c->image, .started = c->started, .ended = c->ended,
+        .pid = c->pid,
+        .parent = c->parent,
+        .pid_space = c->pid_space,
+        .image = c->image,
+        .started = c->started,
+        .ended = c->ended,
         .end = c->finished ? FH_IMAGE_EXITED : FH_IMAGE_NOT_SEEN,
         .status = c->exit_status != 0 ? (int)(c->exit_status - 1) : -1,
         .forked = c->forked != 0,
@@ -95,7 +101,9 @@ static struct fh_image image_of(const struct fh_counters *c) {
         .reallocs = c->reallocs - c->inherited.reallocs,
         .live_blocks = c->allocs - c->frees,
         .live_asked = c->asked,
-        .asked_peak = c->asked_peak, .held_peak = c->held_peak, .peak_rss = c->peak_rss,
+        .asked_peak = c->asked_peak,
+        .held_peak = c->held_peak,
+        .peak_rss = c->peak_rss,
     };
     memcpy(image.command, c->command, sizeof image.command);
     return image;
@@ -136,8 +144,8 @@ static bool same_process(const struct fh_image *one, const struct fh_image *othe
     return one->pid == other->pid && one->pid_space == other->pid_space;
 }
 
-/* Two copies of the library in one process, one linked in and one preloaded, begin at once and leave a file each; the
- * program uses one of them. */
+/* Two copies of the library in one process, one linked in and one preloaded, begin at once and leave a file
+ * each; the program uses one of them. */
 static bool is_double(const struct fh_image *image, const struct fh_image *before) {
     return same_process(before, image) && before->image == image->image && before->forked == image->forked &&
            image->started - before->started < 1000000000u;
@@ -161,7 +169,8 @@ static void find_replaced(struct fh_numbers *numbers) {
     forget_doubles(numbers);
     for (size_t i = 0; i + 1 < numbers->count; i++) {
         struct fh_image *image = &numbers->images[i], *next = image + 1;
-        if (image->end == FH_IMAGE_NOT_SEEN && same_process(image, next) && !next->forked) image->end = FH_IMAGE_REPLACED;
+        if (image->end == FH_IMAGE_NOT_SEEN && same_process(image, next) && !next->forked)
+            image->end = FH_IMAGE_REPLACED;
     }
 }
 
@@ -216,7 +225,8 @@ static size_t count_files(DIR *directory) {
 static void take_in(struct fh_numbers *numbers, int directory, const char *name, bool last) {
     struct fh_counters counters;
     bool good = read_file(directory, name, &counters);
-    if (!last && (!good || is_main(numbers, counters.pid, counters.pid_space) || !is_over(numbers, &counters))) return;
+    if (!last && (!good || is_main(numbers, counters.pid, counters.pid_space) || !is_over(numbers, &counters)))
+        return;
     unlinkat(directory, name, 0);
     if (!good) return;
     numbers->counting |= counters.counting != 0;
@@ -224,7 +234,8 @@ static void take_in(struct fh_numbers *numbers, int directory, const char *name,
         add_main(numbers, &counters);
     } else {
         struct fh_image *image = add_image(numbers, &counters);
-        if (last && image->end == FH_IMAGE_NOT_SEEN && runs(numbers, name, counters.pid)) image->end = FH_IMAGE_RUNS;
+        if (last && image->end == FH_IMAGE_NOT_SEEN && runs(numbers, name, counters.pid))
+            image->end = FH_IMAGE_RUNS;
     }
 }
 
@@ -249,7 +260,9 @@ void fh_numbers_gather_all(struct fh_numbers *numbers) {
 
 /* ---------------------------------------------------------------- sums ---------------------------------- */
 
-bool fh_image_is_launcher(const struct fh_image *image) { return image->forked && image->end == FH_IMAGE_REPLACED; }
+bool fh_image_is_launcher(const struct fh_image *image) {
+    return image->forked && image->end == FH_IMAGE_REPLACED;
+}
 
 struct fh_images_sum fh_numbers_sum_children(const struct fh_numbers *numbers) {
     struct fh_images_sum sum = numbers->dropped;

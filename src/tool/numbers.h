@@ -1,11 +1,11 @@
 /* numbers.h - what the processes of a run left in their numbers files.
  *
- * One file is one *image*: one program in one process. exec begins another image in the same process. The images of
- * the process that the command started are its main images; the last one is what the report is about.
+ * One file is one *image*: one program in one process. exec begins another image in the same process. The
+ * images of the process that the command started are its main images; the last one is what the report is about.
  *
  *     sh -c 'make; exec ls'        pid 10:  sh ──exec──> ls                     main images: sh, ls
- *                                  pid 11:  sh (fork) ──exec──> make            a fork that went on to exec is no more
- *                                  pid 12:  sh (fork) ──exec──> cc                than a launcher; it gets no line
+ *                                  pid 11:  sh (fork) ──exec──> make      forks that went on to exec are
+ *                                  pid 12:  sh (fork) ──exec──> cc        launchers: they get no line
  */
 #ifndef FH_TOOL_NUMBERS_H
 #define FH_TOOL_NUMBERS_H
@@ -56,7 +56,8 @@ struct fh_numbers {
 /* Begins with the empty directory; `main_pid` is filled in by the caller when it is known. */
 void fh_numbers_begin(struct fh_numbers *numbers, const char *directory);
 
-/* While the program runs: when there are very many files, takes in those whose process is over, and removes them. */
+/* While the program runs: when there are very many files, takes in those whose process is over, and removes
+ * them. */
 void fh_numbers_gather_some(struct fh_numbers *numbers);
 
 /* At the end: takes in all files, removes them, and says how each image ended. */
@@ -65,7 +66,8 @@ void fh_numbers_gather_all(struct fh_numbers *numbers);
 /* A fork that went on to exec: not worth a line. */
 bool fh_image_is_launcher(const struct fh_image *image);
 
-/* The sum over the images that are in other processes than the main one and are no launchers; and over all images. */
+/* The sum over the images that are in other processes than the main one and are no launchers; and over all
+ * images. */
 struct fh_images_sum fh_numbers_sum_children(const struct fh_numbers *numbers);
 struct fh_images_sum fh_numbers_sum_all(const struct fh_numbers *numbers);
 

@@ -7,8 +7,8 @@
  *                           │       a sanitizer with a heap of its own
  *                           └─ neither: a text without "#!"
  *
- * A program for which preloading has no effect would run as ever and leave no numbers; a message before it runs is
- * worth more than one after. What cannot be known (a file that may be executed but not read) is let pass.
+ * A program for which preloading has no effect would run as ever and leave no numbers; a message before it runs
+ * is worth more than one after. What cannot be known (a file that may be executed but not read) is let pass.
  *
  * A static program that was linked with libfreehold.a keeps its numbers by itself; the
  * library's ELF note tells, and then nothing needs to be preloaded.
@@ -31,7 +31,8 @@
 
 enum { SCRIPTS_NESTED = 4, SCRIPT_LINE = 256 };
 
-static void wrong(struct fh_program *program, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static void wrong(struct fh_program *program, int status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 static void wrong(struct fh_program *program, int status, const char *format, ...) {
     va_list args;
@@ -75,13 +76,15 @@ static bool judge_file(const char *name, struct fh_program *program) {
     struct stat file;
     if (stat(program->path, &file) != 0) {
         bool missing = errno == ENOENT || errno == ENOTDIR;
-        wrong(program, missing ? FH_EXIT_NOT_FOUND : FH_EXIT_CANNOT_RUN, "%s: %s", name, missing ? "there is no such file" : strerror(errno));
+        wrong(program, missing ? FH_EXIT_NOT_FOUND : FH_EXIT_CANNOT_RUN, "%s: %s", name,
+              missing ? "there is no such file" : strerror(errno));
     } else if (S_ISDIR(file.st_mode)) {
         wrong(program, FH_EXIT_CANNOT_RUN, "%s is a directory, not a program", name);
     } else if (!S_ISREG(file.st_mode)) {
         wrong(program, FH_EXIT_CANNOT_RUN, "%s is not a regular file, so it cannot be a program", name);
     } else if (!executable_file(program->path)) {
-        wrong(program, FH_EXIT_CANNOT_RUN, "%s may not be executed (no permission); to allow it: chmod +x %s", name, program->path);
+        wrong(program, FH_EXIT_CANNOT_RUN, "%s may not be executed (no permission); to allow it: chmod +x %s",
+              name, program->path);
     }
     return program->wrong == NULL;
 }
@@ -95,8 +98,10 @@ static const char *gained_rights(int fd, const struct stat *file) {
     if (fstatvfs(fd, &system) == 0 && (system.f_flag & ST_NOSUID)) return NULL;
     if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1) return NULL;
     if ((file->st_mode & S_ISUID) && file->st_uid != getuid()) return "set-user-ID";
-    if ((file->st_mode & S_ISGID) && (file->st_mode & S_IXGRP) && file->st_gid != getgid()) return "set-group-ID";
-    if (getuid() != 0 && fgetxattr(fd, "security.capability", capabilities, sizeof capabilities) > 0) return "privileged (it has file capabilities)";
+    if ((file->st_mode & S_ISGID) && (file->st_mode & S_IXGRP) && file->st_gid != getgid())
+        return "set-group-ID";
+    if (getuid() != 0 && fgetxattr(fd, "security.capability", capabilities, sizeof capabilities) > 0)
+        return "privileged (it has file capabilities)";
     return NULL;
 }
 
@@ -106,7 +111,8 @@ static bool judge_rights(int fd, const char *name, struct fh_program *program) {
     if (kind == NULL) return true;
     wrong(program, FH_EXIT_CANNOT_RUN,
           "%s is %s: the system lets no library be preloaded into it.\n"
-          "          Run it as the user or group that it belongs to (as root, say), or run a copy without that right: cp %s /tmp/",
+          "          Run it as the user or group that it belongs to (as root, say), or run a copy without that "
+          "right: cp %s /tmp/",
           name, kind, program->path);
     return false;
 }
@@ -121,28 +127,33 @@ static void judge_libc(const char *name, const struct fh_elf *elf, const struct 
     if (musl == !library->elf.glibc) return;
     wrong(program, FH_EXIT_CANNOT_RUN,
           "%s uses %s, but %s was built for %s.\n"
-          "          Build Freehold with the program's C library and name that build: FREEHOLD_LIB=/path/to/libfreehold.so",
+          "          Build Freehold with the program's C library and name that build: "
+          "FREEHOLD_LIB=/path/to/libfreehold.so",
           name, musl ? "musl" : "glibc", library->path, musl ? "glibc" : "musl");
 }
 
 static void judge_elf(const char *name, const struct fh_elf *elf, const struct fh_library *library,
                       struct fh_program *program) {
     if (!elf->same_machine) {
-        wrong(program, FH_EXIT_CANNOT_RUN, "%s is a program for another machine (%s), for which this library was not built",
-              name, elf->machine);
+        wrong(program, FH_EXIT_CANNOT_RUN,
+              "%s is a program for another machine (%s), for which this library was not built", name,
+              elf->machine);
     } else if (elf->has_freehold || elf->is_loader) {
         return;
     } else if (!elf->loads_libraries) {
         wrong(program, FH_EXIT_CANNOT_RUN,
               "%s is statically linked: no library can be preloaded into it.\n"
-              "          Link it dynamically, or link it with libfreehold.a: then it has this heap and can be run like this",
+              "          Link it dynamically, or link it with libfreehold.a: then it has this heap and can be "
+              "run like this",
               name);
     } else if (access(elf->interpreter, F_OK) != 0) {
         wrong(program, FH_EXIT_CANNOT_RUN, "%s needs the loader %s, which is not here", name, elf->interpreter);
     } else if (elf->sanitizer[0] != '\0') {
         wrong(program, FH_EXIT_CANNOT_RUN,
-              "%s was built with a sanitizer (it needs %s), which has a heap of its own and refuses to run on another.\n"
-              "          Build it without -fsanitize to see its memory here", name, elf->sanitizer);
+              "%s was built with a sanitizer (it needs %s), which has a heap of its own and refuses to run on "
+              "another.\n"
+              "          Build it without -fsanitize to see its memory here",
+              name, elf->sanitizer);
     } else {
         judge_libc(name, elf, library, program);
     }
@@ -153,17 +164,19 @@ static void judge_elf(const char *name, const struct fh_elf *elf, const struct f
 static void judge(const char *name, int depth, const struct fh_library *library, struct fh_program *program);
 
 /* Judges `interpreter`, which runs the script `name`. */
-static void judge_interpreter(const char *name, const char *interpreter, int depth, const struct fh_library *library,
-                              struct fh_program *program) {
+static void judge_interpreter(const char *name, const char *interpreter, int depth,
+                              const struct fh_library *library, struct fh_program *program) {
     struct fh_program next = {.status = 0};
     snprintf(next.path, sizeof next.path, "%s", interpreter);
     judge(interpreter, depth + 1, library, &next);
     if (next.wrong == NULL) return;
-    wrong(program, next.status == FH_EXIT_NOT_FOUND ? FH_EXIT_CANNOT_RUN : next.status, "%s is a script; its interpreter %s", name, next.wrong);
+    wrong(program, next.status == FH_EXIT_NOT_FOUND ? FH_EXIT_CANNOT_RUN : next.status,
+          "%s is a script; its interpreter %s", name, next.wrong);
     free(next.wrong);
 }
 
-/* What "env" of "#!/usr/bin/env WORD" will run. NULL: not the plain form, or not found; env itself will say so. */
+/* What "env" of "#!/usr/bin/env WORD" will run. NULL: not the plain form, or not found; env itself will say so.
+ * */
 static const char *looked_through_env(const char *interpreter, const char *word, char *path, size_t room) {
     const char *slash = strrchr(interpreter, '/');
     if (strcmp(slash ? slash + 1 : interpreter, "env") != 0) return NULL;
@@ -182,8 +195,10 @@ static void judge_script(const char *name, char *line, int depth, const struct f
     word += strspn(word, " \t");
     size_t length = strlen(interpreter);
     if (length > 0 && interpreter[length - 1] == '\r') {
-        wrong(program, FH_EXIT_CANNOT_RUN, "%s is a script with Windows line ends: its first line ends in a carriage return, "
-                                           "which the system takes for a part of the interpreter's name", name);
+        wrong(program, FH_EXIT_CANNOT_RUN,
+              "%s is a script with Windows line ends: its first line ends in a carriage return, "
+              "which the system takes for a part of the interpreter's name",
+              name);
         return;
     }
     judge_interpreter(name, interpreter, depth, library, program);
@@ -206,10 +221,14 @@ static void judge_contents(int fd, const char *name, int depth, const struct fh_
     if (!judge_rights(fd, name, program)) return;
     switch (fh_elf_read(fd, &elf)) {
         case FH_ELF_OK: judge_elf(name, &elf, library, program); break;
-        case FH_ELF_DAMAGED: wrong(program, FH_EXIT_CANNOT_RUN, "%s is a damaged ELF file, or one that is not a program", name); break;
+        case FH_ELF_DAMAGED:
+            wrong(program, FH_EXIT_CANNOT_RUN, "%s is a damaged ELF file, or one that is not a program", name);
+            break;
         case FH_ELF_NOT_ELF:
-            wrong(program, FH_EXIT_CANNOT_RUN, "%s is neither an ELF program nor a script with a \"#!\" line%s%s", name,
-                  got == 0 ? " (it is empty)" : "; if it is a shell script: freehold run sh ", got == 0 ? "" : program->path);
+            wrong(program, FH_EXIT_CANNOT_RUN,
+                  "%s is neither an ELF program nor a script with a \"#!\" line%s%s", name,
+                  got == 0 ? " (it is empty)" : "; if it is a shell script: freehold run sh ",
+                  got == 0 ? "" : program->path);
             break;
     }
 }
@@ -231,7 +250,8 @@ void fh_program_find(const char *name, const struct fh_library *library, struct 
     } else if (strchr(name, '/') != NULL) {
         snprintf(program->path, sizeof program->path, "%s", name);
     } else if (!search_path(name, program->path, sizeof program->path)) {
-        wrong(program, FH_EXIT_NOT_FOUND, "%s: not found in PATH%s%s", name, access(name, F_OK) == 0 ? "; the one in this folder is ./" : "",
+        wrong(program, FH_EXIT_NOT_FOUND, "%s: not found in PATH%s%s", name,
+              access(name, F_OK) == 0 ? "; the one in this folder is ./" : "",
               access(name, F_OK) == 0 ? name : "");
     }
     if (program->wrong == NULL) judge(name, 0, library, program);

@@ -10,10 +10,11 @@ struct fh_run {
     char **argv; /* the program and its arguments, as given */
     const struct fh_child *child;
     const struct fh_numbers *numbers;
-    bool fast;            /* the user asked for no counting             */
-    unsigned most_lines;  /* lines for other processes in the text form */
+    bool fast;             /* the user asked for no counting             */
+    unsigned most_lines;   /* lines for other processes in the text form */
     unsigned most_classes; /* lines for size classes                     */
-    const char *note;     /* what is to be known about the numbers, as a sentence for fh_screen_paragraph; NULL: nothing */
+    const char
+        *note; /* what is to be known about the numbers, as a sentence for fh_screen_paragraph; NULL: nothing */
 };
 
 /* Sizes in bytes of what the heap held when the process came to its end.

@@ -1,8 +1,8 @@
-/* report_json.c - the report for machines. The schema is written down in docs/RUN.md; a change that takes away or
- * redefines a member gets a new name in "schema".
+/* report_json.c - the report for machines. The schema is written down in docs/RUN.md; a change that takes away
+ * or redefines a member gets a new name in "schema".
  *
- * A small writer: every member is begun by key(), which writes the comma that is due; open and close keep the depth.
- * What is not known is null, never 0. Sizes are bytes.
+ * A small writer: every member is begun by key(), which writes the comma that is due; open and close keep the
+ * depth. What is not known is null, never 0. Sizes are bytes.
  */
 #include "tool/report.h"
 
@@ -36,7 +36,10 @@ static void close_with(struct json *json, char bracket) {
 
 /* The length of a well-formed UTF-8 character above ASCII that begins here, 0 if none does. */
 static size_t character(const unsigned char *t) {
-    size_t length = t[0] >= 0xf0 && t[0] < 0xf5 ? 4 : t[0] >= 0xe0 && t[0] < 0xf0 ? 3 : t[0] >= 0xc2 && t[0] < 0xe0 ? 2 : 0;
+    size_t length = t[0] >= 0xf0 && t[0] < 0xf5   ? 4
+                    : t[0] >= 0xe0 && t[0] < 0xf0 ? 3
+                    : t[0] >= 0xc2 && t[0] < 0xe0 ? 2
+                                                  : 0;
     for (size_t i = 1; i < length; i++)
         if ((t[i] & 0xc0) != 0x80) return 0;
     if ((t[0] == 0xe0 && t[1] < 0xa0) || (t[0] == 0xed && t[1] >= 0xa0)) return 0; /* overlong; a surrogate */
@@ -105,8 +108,10 @@ static void put_child_end(struct json *json, int status) {
 }
 
 static void put_image_end(struct json *json, enum fh_image_end end, int status) {
-    static const char *const names[] = {
-        [FH_IMAGE_EXITED] = "exit", [FH_IMAGE_REPLACED] = "exec", [FH_IMAGE_RUNS] = "running", [FH_IMAGE_NOT_SEEN] = "not seen"};
+    static const char *const names[] = {[FH_IMAGE_EXITED] = "exit",
+                                        [FH_IMAGE_REPLACED] = "exec",
+                                        [FH_IMAGE_RUNS] = "running",
+                                        [FH_IMAGE_NOT_SEEN] = "not seen"};
     key(json, "ended");
     open_with(json, '{');
     put_string(json, "how", names[end]);
@@ -116,7 +121,8 @@ static void put_image_end(struct json *json, enum fh_image_end end, int status) 
 
 /* ---------------------------------------------------------------- the program --------------------------- */
 
-static void put_peak_and_end(struct json *json, const char *name, bool peak_known, uint64_t peak, bool end_known, uint64_t end) {
+static void put_peak_and_end(struct json *json, const char *name, bool peak_known, uint64_t peak,
+                             bool end_known, uint64_t end) {
     key(json, name);
     open_with(json, '{');
     put_known(json, "peak", peak_known, peak);
@@ -206,7 +212,8 @@ static void put_program(struct json *json, const struct fh_run *run) {
     put_known(json, "resizes", counted, main->reallocs);
     put_known(json, "live_blocks", counted, main->allocs - main->frees);
     put_peak_and_end(json, "asked", counted, main->asked_peak, counted, main->asked);
-    put_peak_and_end(json, "held", true, fh_held_peak(main), true, main->finished ? main->final.held : main->held);
+    put_peak_and_end(json, "held", true, fh_held_peak(main), true,
+                     main->finished ? main->final.held : main->held);
     put_known(json, "held_at_asked_peak", counted, main->held_at_peak);
     put_peak_and_end(json, "resident", peak_rss != 0, peak_rss, main->exit_rss != 0, main->exit_rss);
     put_final(json, main);

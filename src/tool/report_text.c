@@ -6,9 +6,9 @@
  *     classes       a line for each busy size class
  *     processes     a line for each of the largest other processes, the others summed
  *
- * Whatever is not known is not shown as zero: a process that was killed has no `final`, and without counting nothing is
- * known of single calls. Numbers stand in columns, aligned at their right; lines fit the screen, and columns that
- * a narrow one has no room for are left out, the least important first.
+ * Whatever is not known is not shown as zero: a process that was killed has no `final`, and without counting
+ * nothing is known of single calls. Numbers stand in columns, aligned at their right; lines fit the screen, and
+ * columns that a narrow one has no room for are left out, the least important first.
  */
 #include "tool/report.h"
 
@@ -22,9 +22,12 @@
 /* ---------------------------------------------------------------- what both forms need ------------------ */
 
 struct fh_held_parts fh_held_parts_of(const struct fh_stats *final) {
-    struct fh_held_parts parts = {
-        .held = final->held, .asked = final->live, .cached = final->cached, .holes = final->free_in_spans,
-        .reusable = final->free_extents, .books = final->metadata + final->span_tail};
+    struct fh_held_parts parts = {.held = final->held,
+                                  .asked = final->live,
+                                  .cached = final->cached,
+                                  .holes = final->free_in_spans,
+                                  .reusable = final->free_extents,
+                                  .books = final->metadata + final->span_tail};
     if (final->counting && final->asked <= final->live) {
         parts.asked = final->asked;
         parts.rounding = final->live - final->asked;
@@ -62,7 +65,8 @@ static void print_heading(const struct fh_run *run, struct fh_screen *screen) {
         free(words);
         words = longer;
     }
-    fh_screen_print(screen, FH_DIM, "\nfreehold  ");
+    fh_screen_print(screen, FH_PLAIN, "\n");
+    fh_screen_print(screen, FH_DIM, "freehold  ");
     if (screen->colour) fputs("\033[1m", screen->out);
     fh_screen_foreign(screen, words, screen->width - 10);
     if (screen->colour) fputs("\033[0m", screen->out);
@@ -74,20 +78,26 @@ static void print_heading(const struct fh_run *run, struct fh_screen *screen) {
 
 /* ---------------------------------------------------------------- memory -------------------------------- */
 
-static void print_sizes(struct fh_screen *screen, const char *label, bool known, uint64_t peak, bool end_known, uint64_t end) {
-    fh_screen_print(screen, FH_PLAIN, "  %-14s%12s%14s\n", label, known ? fh_size_text(peak) : "-",
+static void print_sizes(struct fh_screen *screen, const char *label, bool known, uint64_t peak, bool end_known,
+                        uint64_t end) {
+    fh_screen_print(screen, FH_PLAIN, "  %-12s%12s%14s\n", label, known ? fh_size_text(peak) : "-",
                     end_known ? fh_size_text(end) : "-");
 }
 
 static void print_memory(const struct fh_run *run, struct fh_screen *screen) {
     const struct fh_counters *main = run->numbers->main;
     uint64_t peak_rss = fh_run_peak_rss(run);
-    fh_screen_print(screen, FH_BOLD, "\n  %-14s%12s%14s\n", "memory", "peak", main && main->finished ? "at exit" : "at the end");
+    fputc('\n', screen->out);
+    fh_screen_print(screen, FH_BOLD, "  %-12s%12s%14s", "memory", "peak",
+                    main && main->finished ? "at exit" : "at the end");
+    fputc('\n', screen->out);
     if (main != NULL) {
         print_sizes(screen, "asked for", main->counting, main->asked_peak, main->counting, main->asked);
-        print_sizes(screen, "held", true, fh_held_peak(main), true, main->finished ? main->final.held : main->held);
+        print_sizes(screen, "held", true, fh_held_peak(main), true,
+                    main->finished ? main->final.held : main->held);
     }
-    print_sizes(screen, "resident", peak_rss != 0, peak_rss, main && main->exit_rss != 0, main ? main->exit_rss : 0);
+    print_sizes(screen, "resident", peak_rss != 0, peak_rss, main && main->exit_rss != 0,
+                main ? main->exit_rss : 0);
     fputc('\n', screen->out);
 }
 
@@ -119,8 +129,9 @@ static void say_calls(const struct fh_counters *main, struct fh_screen *screen) 
     FILE *out = begin_sentence(&sentence);
     uint64_t allocs = main->allocs - main->inherited.allocs, frees = main->frees - main->inherited.frees;
     uint64_t live = main->allocs - main->frees;
-    fprintf(out, "%s" FH_JOIN "allocation%s, %s" FH_JOIN "free%s, %s" FH_JOIN "resize%s. ", fh_count_text(allocs), plural(allocs),
-            fh_count_text(frees), plural(frees), fh_count_text(main->reallocs), plural(main->reallocs));
+    fprintf(out, "%s" FH_JOIN "allocation%s, %s" FH_JOIN "free%s, %s" FH_JOIN "resize%s. ",
+            fh_count_text(allocs), plural(allocs), fh_count_text(frees), plural(frees),
+            fh_count_text(main->reallocs), plural(main->reallocs));
     if (allocs == 0) {
         fprintf(out, "The program did not use this heap: it has an allocator of its own, or needs none.");
     } else if (live == 0) {
@@ -138,7 +149,8 @@ static void say_peak(const struct fh_counters *main, struct fh_screen *screen) {
     uint64_t asked = main->asked_peak, held = main->held_at_peak;
     if (asked == 0 || held < asked) return;
     FILE *out = begin_sentence(&sentence);
-    fprintf(out, "At its peak the program had asked for %s and the heap held %s, ", fh_size_text_joined(asked), fh_size_text_joined(held));
+    fprintf(out, "At its peak the program had asked for %s and the heap held %s, ", fh_size_text_joined(asked),
+            fh_size_text_joined(held));
     if (held / asked < 3) fprintf(out, "%s more.", fh_percent_text_joined(held - asked, asked));
     else fprintf(out, "%s" FH_JOIN "times as much.", fh_count_text(held / asked));
     end_sentence(&sentence, screen);
@@ -153,7 +165,9 @@ static void say_part(FILE *out, uint64_t part, uint64_t held, const char *what) 
 static unsigned holiest_class(const struct fh_stats *final) {
     unsigned most = 0;
     for (unsigned c = 1; c < FH_CLASS_COUNT; c++)
-        if (final->classes[c].free * fh_class_size(c) > (most ? final->classes[most].free * fh_class_size(most) : 0)) most = c;
+        if (final->classes[c].free * fh_class_size(c) >
+            (most ? final->classes[most].free * fh_class_size(most) : 0))
+            most = c;
     return most;
 }
 
@@ -161,7 +175,8 @@ static void say_holes(FILE *out, const struct fh_stats *final, uint64_t holes, u
     unsigned c = holiest_class(final);
     say_part(out, holes, held, "holes, free blocks in spans that have blocks in use");
     if (holes > 0 && c > 0)
-        fprintf(out, " (the most, %s, in blocks of %s)", fh_size_text_joined(final->classes[c].free * fh_class_size(c)),
+        fprintf(out, " (the most, %s, in blocks of %s)",
+                fh_size_text_joined(final->classes[c].free * fh_class_size(c)),
                 fh_size_text_joined(fh_class_size(c)));
 }
 
@@ -175,17 +190,20 @@ static void say_held(const struct fh_counters *main, struct fh_screen *screen) {
             final->counting ? "asked for and had not freed" : "had in use");
     say_part(out, parts.rounding, parts.held, "rounding up to size classes");
     say_holes(out, final, parts.holes, parts.held);
-    say_part(out, parts.cached, parts.held, final->threads > 1 ? "free blocks that threads keep at hand" : "free blocks kept at hand");
+    say_part(out, parts.cached, parts.held,
+             final->threads > 1 ? "free blocks that threads keep at hand" : "free blocks kept at hand");
     say_part(out, parts.reusable, parts.held, "free pages kept for the next request");
     if (parts.reusable > 0 && final->largest_hole <= parts.reusable)
         fprintf(out, ", the largest piece %s", fh_size_text_joined(final->largest_hole));
     say_part(out, parts.books, parts.held, "the heap's own books");
     fprintf(out, ".");
-    if (final->purged > 0) fprintf(out, " %s had been given back to the system.", fh_size_text_joined(final->purged));
+    if (final->purged > 0)
+        fprintf(out, " %s had been given back to the system.", fh_size_text_joined(final->purged));
     end_sentence(&sentence, screen);
 }
 
-/* Of a process that did not come to its end in order only the counts are known: what small blocks were rounded to. */
+/* Of a process that did not come to its end in order only the counts are known: what small blocks were rounded
+ * to. */
 static void say_held_unfinished(const struct fh_counters *main, struct fh_screen *screen) {
     struct sentence sentence;
     uint64_t usable = 0, asked = 0;
@@ -194,20 +212,23 @@ static void say_held_unfinished(const struct fh_counters *main, struct fh_screen
         asked += main->classes[c].asked;
     }
     uint64_t rounding = usable > asked ? usable - asked : 0;
-    if (main->held < main->asked + rounding) return;
+    if (main->held == 0 || main->held < main->asked + rounding) return;
     FILE *out = begin_sentence(&sentence);
-    fprintf(out, "Of %s held at the end, %s (%s) is what the program asked for and had not freed", fh_size_text_joined(main->held),
-            fh_size_text_joined(main->asked), fh_percent_text_joined(main->asked, main->held));
+    fprintf(out, "Of %s held at the end, %s (%s) is what the program asked for and had not freed",
+            fh_size_text_joined(main->held), fh_size_text_joined(main->asked),
+            fh_percent_text_joined(main->asked, main->held));
     say_part(out, rounding, main->held, "rounding up to size classes");
     say_part(out, main->held - main->asked - rounding, main->held,
-             "holes, free blocks and pages kept at hand, and the heap's own books (which of them, only a process that calls exit can say)");
+             "holes, free blocks and pages kept at hand, and the heap's own books (which of them, only a "
+             "process that calls exit can say)");
     fprintf(out, ".");
     end_sentence(&sentence, screen);
 }
 
 static void say_fast(struct fh_screen *screen) {
-    fh_screen_paragraph(screen, "Calls were not counted (--fast), so what the program asked for, its peak of that, and "
-                                "rounding are not known. Without --fast they are.");
+    fh_screen_paragraph(screen,
+                        "Calls were not counted (--fast), so what the program asked for, its peak of that, and "
+                        "rounding are not known. Without --fast they are.");
 }
 
 /* What the process was before exec made it the program that the report is about. */
@@ -215,20 +236,22 @@ static void say_before(const struct fh_run *run, struct fh_screen *screen) {
     const struct fh_numbers *numbers = run->numbers;
     struct sentence sentence;
     size_t earlier = 0;
-    const struct fh_image *first = NULL;
+    uint64_t allocs = 0;
     for (size_t i = 0; i < numbers->count; i++) {
         const struct fh_image *image = &numbers->images[i];
         if (image->pid != numbers->main_pid || image->pid_space != numbers->pid_space) continue;
-        if (first == NULL) first = image;
         earlier++;
+        allocs += image->allocs;
     }
-    if (first == NULL) return;
+    if (earlier == 0) return;
     fh_screen_print(screen, FH_PLAIN, "  These are the numbers of ");
     fh_screen_foreign(screen, numbers->main->command, screen->width - 28);
     fputc('\n', screen->out);
     FILE *out = begin_sentence(&sentence);
-    fprintf(out, "which the process became by exec (its program no." FH_JOIN "%zu); %s" FH_JOIN "allocation%s before that.", earlier + 1,
-            fh_count_text(first->allocs), plural(first->allocs));
+    fprintf(out,
+            "which the process became by exec (its program no." FH_JOIN "%zu); %s" FH_JOIN
+            "allocation%s before that.",
+            earlier + 1, fh_count_text(allocs), plural(allocs));
     end_sentence(&sentence, screen);
 }
 
@@ -247,14 +270,14 @@ static void print_sentences(const struct fh_run *run, struct fh_screen *screen) 
     } else {
         say_fast(screen);
     }
-    if (main->finished) say_held(main, screen);
-    else if (main->counting) say_held_unfinished(main, screen);
+    if (main->finished && main->final.held > 0) say_held(main, screen);
+    else if (!main->finished && main->counting) say_held_unfinished(main, screen);
 }
 
 /* ---------------------------------------------------------------- classes ------------------------------- */
 
-/* A line of the table. Counted: allocations, and live blocks, bytes asked for, most blocks at once. Not counted: `many`
- * is the bytes in spans of the class, and `peak` the free blocks. */
+/* A line of the table. Counted: allocations, and live blocks, bytes asked for, most blocks at once. Not
+ * counted: `many` is the bytes in spans of the class, and `peak` the free blocks. */
 struct class_line {
     unsigned c;
     uint64_t many, live, asked, peak;
@@ -280,7 +303,8 @@ static size_t counted_lines(const struct fh_counters *main, struct class_line *l
         const struct fh_class_counters *k = &main->classes[c];
         if (k->allocs == 0) continue;
         double peak_bytes = (double)k->peak_blocks * (double)(c ? fh_class_size(c) : 2 * FH_SMALL_MAX);
-        lines[count++] = (struct class_line){c, k->allocs, k->allocs - k->frees, k->asked, k->peak_blocks, peak_bytes};
+        lines[count++] =
+            (struct class_line){c, k->allocs, k->allocs - k->frees, k->asked, k->peak_blocks, peak_bytes};
         allocs += (double)k->allocs;
         peak += peak_bytes;
     }
@@ -295,7 +319,8 @@ static size_t uncounted_lines(const struct fh_stats *final, struct class_line *l
         const struct fh_class_stats *k = &final->classes[c];
         uint64_t bytes = (uint64_t)k->blocks * k->block_size;
         if (k->blocks == 0) continue;
-        lines[count++] = (struct class_line){c, bytes, k->live, (uint64_t)k->live * k->block_size, k->cached + k->free, (double)bytes};
+        lines[count++] = (struct class_line){
+            c, bytes, k->live, (uint64_t)k->live * k->block_size, k->cached + k->free, (double)bytes};
     }
     return count;
 }
@@ -322,18 +347,22 @@ static struct columns columns_for(const struct fh_screen *screen, bool counted) 
 }
 
 static void print_class_head(struct fh_screen *screen, const struct columns *columns) {
-    fh_screen_print(screen, FH_BOLD, "\n  %*s%*s", LABEL, "size class", MANY_WIDTH, columns->sizes ? "held" : "allocations");
+    fputc('\n', screen->out);
+    fh_screen_print(screen, FH_BOLD, "  %*s%*s", LABEL, "size class", MANY_WIDTH,
+                    columns->sizes ? "held" : "allocations");
     if (columns->bar) fprintf(screen->out, "  %*s", columns->bar, "");
     if (columns->live) fh_screen_print(screen, FH_BOLD, "%*s", LIVE, "live");
     fh_screen_print(screen, FH_BOLD, "%*s", ASKED, columns->sizes ? "in use" : "live bytes");
-    if (columns->peak) fh_screen_print(screen, FH_BOLD, "%*s", PEAK, columns->sizes ? "free blocks" : "most live");
+    if (columns->peak)
+        fh_screen_print(screen, FH_BOLD, "%*s", PEAK, columns->sizes ? "free blocks" : "most live");
     fputc('\n', screen->out);
 }
 
 /* `most` is what a full bar stands for; 0: no bar. `peak` false: not shown (a sum of peaks means nothing). */
 static void print_class_line(struct fh_screen *screen, const struct columns *columns, const char *label,
                              const struct class_line *line, uint64_t most, bool peak) {
-    fprintf(screen->out, "  %*s%*s", LABEL, label, MANY_WIDTH, columns->sizes ? fh_size_text(line->many) : fh_count_text(line->many));
+    fprintf(screen->out, "  %*s%*s", LABEL, label, MANY_WIDTH,
+            columns->sizes ? fh_size_text(line->many) : fh_count_text(line->many));
     if (columns->bar) {
         fputs("  ", screen->out);
         fh_screen_bar(screen, most ? (double)line->many / (double)most : 0, columns->bar);
@@ -364,7 +393,8 @@ static void print_classes(const struct fh_run *run, struct fh_screen *screen) {
         if (lines[i].many > most) most = lines[i].many;
     struct columns columns = columns_for(screen, main->counting);
     print_class_head(screen, &columns);
-    for (size_t i = 0; i < shown; i++) print_class_line(screen, &columns, fh_class_label(lines[i].c), &lines[i], most, true);
+    for (size_t i = 0; i < shown; i++)
+        print_class_line(screen, &columns, fh_class_label(lines[i].c), &lines[i], most, true);
     if (shown == count) return;
     char *label = fh_tool_text("%zu others", count - shown);
     print_class_line(screen, &columns, label, &rest, 0, !main->counting);
@@ -373,11 +403,19 @@ static void print_classes(const struct fh_run *run, struct fh_screen *screen) {
 
 /* ---------------------------------------------------------------- other processes ----------------------- */
 
-enum { PID_WIDTH = 9, ENDED = 9, PEAK_ASKED = 12, ALLOCS = 13 };
+enum { PID_WIDTH = 7, ENDED = 9, PEAK_ASKED = 12, ALLOCS = 13, LEAST_COMMAND = 12 };
+
+/* The columns left for the command, and whether the column of allocations stands before it. */
+static int room_for_command(const struct fh_screen *screen, bool counting, bool *allocations) {
+    int room = screen->width - 2 - PID_WIDTH - 2 - ENDED - PEAK_ASKED - 2;
+    *allocations = counting && room >= ALLOCS + LEAST_COMMAND;
+    return *allocations ? room - ALLOCS : room;
+}
 
 static int larger_first(const void *a, const void *b) {
     const struct fh_image *x = *(const struct fh_image *const *)a, *y = *(const struct fh_image *const *)b;
-    uint64_t nx = x->asked_peak ? x->asked_peak : x->held_peak, ny = y->asked_peak ? y->asked_peak : y->held_peak;
+    uint64_t nx = x->asked_peak ? x->asked_peak : x->held_peak,
+             ny = y->asked_peak ? y->asked_peak : y->held_peak;
     return nx != ny ? (nx < ny) - (nx > ny) : (x->started > y->started) - (x->started < y->started);
 }
 
@@ -393,29 +431,35 @@ static void print_image(const struct fh_run *run, struct fh_screen *screen, cons
         case FH_IMAGE_RUNS: snprintf(ended, sizeof ended, "running"); break;
         case FH_IMAGE_NOT_SEEN: snprintf(ended, sizeof ended, "not seen"); break;
     }
-    int room = screen->width - 2 - PID_WIDTH - 2 - ENDED - PEAK_ASKED - 2;
+    bool allocations;
+    int room = room_for_command(screen, counting, &allocations);
     fprintf(screen->out, "  %*" PRIu64 "  %-*s%*s", PID_WIDTH, image->pid, ENDED, ended, PEAK_ASKED,
             fh_size_text(counting ? image->asked_peak : image->held_peak));
-    if (counting && room >= ALLOCS + 12) {
-        fprintf(screen->out, "%*s", ALLOCS, fh_count_text(image->allocs));
-        room -= ALLOCS;
-    }
+    if (allocations) fprintf(screen->out, "%*s", ALLOCS, fh_count_text(image->allocs));
     fputs("  ", screen->out);
     fh_screen_foreign(screen, image->command, room);
     fputc('\n', screen->out);
 }
 
-static void print_images_head(const struct fh_run *run, struct fh_screen *screen, const struct fh_images_sum *sum) {
-    bool counting = run->numbers->counting;
-    fh_screen_print(screen, FH_BOLD, "\n  %s other process%s", fh_count_text(sum->images), sum->images == 1 ? "" : "es");
-    if (counting)
-        fprintf(screen->out, ", with %s allocation%s and %s free%s", fh_count_text(sum->allocs), plural(sum->allocs),
-                fh_count_text(sum->frees), plural(sum->frees));
+static void print_images_head(const struct fh_run *run, struct fh_screen *screen,
+                              const struct fh_images_sum *sum) {
+    bool counting = run->numbers->counting, allocations;
+    int room = room_for_command(screen, counting, &allocations);
+    char *calls = fh_tool_text(", with %s allocation%s and %s free%s", fh_count_text(sum->allocs),
+                               plural(sum->allocs), fh_count_text(sum->frees), plural(sum->frees));
+    char *others =
+        fh_tool_text("  %s other process%s", fh_count_text(sum->images), sum->images == 1 ? "" : "es");
     fputc('\n', screen->out);
-    fh_screen_print(screen, FH_DIM, "  %*s  %-*s%*s", PID_WIDTH, "pid", ENDED, "ended", PEAK_ASKED, counting ? "peak asked" : "peak held");
-    if (counting && screen->width - 2 - PID_WIDTH - 2 - ENDED - PEAK_ASKED - 2 >= ALLOCS + 12)
-        fh_screen_print(screen, FH_DIM, "%*s", ALLOCS, "allocations");
-    fh_screen_print(screen, FH_DIM, "  command\n");
+    fh_screen_print(screen, FH_BOLD, "%s", others);
+    if (counting && strlen(others) + strlen(calls) <= (size_t)screen->width) fputs(calls, screen->out);
+    fputc('\n', screen->out);
+    free(others);
+    free(calls);
+    fh_screen_print(screen, FH_DIM, "  %*s  %-*s%*s", PID_WIDTH, "pid", ENDED, "ended", PEAK_ASKED,
+                    counting ? "peak asked" : "peak held");
+    if (allocations) fh_screen_print(screen, FH_DIM, "%*s", ALLOCS, "allocations");
+    fh_screen_print(screen, FH_DIM, "  %.*s", room, "command");
+    fputc('\n', screen->out);
 }
 
 static void print_images(const struct fh_run *run, struct fh_screen *screen) {
@@ -438,11 +482,14 @@ static void print_images(const struct fh_run *run, struct fh_screen *screen) {
         not_seen |= list[i]->end == FH_IMAGE_NOT_SEEN;
     }
     if (sum.images > shown)
-        fh_screen_print(screen, FH_PLAIN, "  %*s  more, each with a peak of at most %s\n", PID_WIDTH, fh_count_text(sum.images - shown),
-                        fh_size_text(shown < count ? (numbers->counting ? list[shown]->asked_peak : list[shown]->held_peak)
-                                                   : sum.largest_asked_peak));
+        fh_screen_print(
+            screen, FH_PLAIN, "  %*s  more, each with a peak of at most %s\n", PID_WIDTH,
+            fh_count_text(sum.images - shown),
+            fh_size_text(shown < count ? (numbers->counting ? list[shown]->asked_peak : list[shown]->held_peak)
+                                       : sum.largest_asked_peak));
     if (not_seen)
-        fh_screen_paragraph(screen, "(not seen: it ended by a signal or by _exit, or went on, by exec, as a program that could not be watched)");
+        fh_screen_paragraph(screen, "(not seen: it ended by a signal or by _exit, or went on, by exec, as a "
+                                    "program that could not be watched)");
     free(list);
 }
 

@@ -8,7 +8,8 @@
  *     report <── numbers.c <── DIR/PID.N.fh <────────────────┴──────────────────────┘
  *
  * The program's input, output, status and signals are its own: see child.c. The report goes to stderr after the
- * program has ended, or into a file that is opened before the program starts, so that a bad name is known in time.
+ * program has ended, or into a file that is opened before the program starts, so that a bad name is known in
+ * time.
  */
 #include "base/settings.h"
 #include "tool/report.h"
@@ -42,7 +43,8 @@ struct options {
 
 static void print_help(void) {
     printf("usage: freehold run [options] [--] PROGRAM [ARGUMENT...]\n\n"
-           "Runs PROGRAM on the Freehold heap, its children too, and reports on its memory when it ends. Its input,\n"
+           "Runs PROGRAM on the Freehold heap, its children too, and reports on its memory when it ends. Its "
+           "input,\n"
            "output, signals and exit status pass through; the report goes to stderr.\n\n"
            "Options:\n"
            "  --json             the report as JSON (docs/RUN.md has the schema)\n"
@@ -52,9 +54,12 @@ static void print_help(void) {
            "  --classes N        lines for size classes, the busiest (%d); 0: none\n"
            "  --set KEY=VALUE    a setting of the library; may be repeated\n"
            "  --help, --version\n\n"
-           "Exit status: the program's own; if a signal ended it, freehold ends by the same signal (128 + number in\n"
-           "a shell). 2: wrong options; 125: freehold failed; 126: the program cannot be run; 127: it was not found.\n\n"
-           "Environment: FREEHOLD_LIB names another libfreehold.so; NO_COLOR turns colour off. FREEHOLD has settings,\n"
+           "Exit status: the program's own; if a signal ended it, freehold ends by the same signal (128 + "
+           "number in\n"
+           "a shell). 2: wrong options; 125: freehold failed; 126: the program cannot be run; 127: it was not "
+           "found.\n\n"
+           "Environment: FREEHOLD_LIB names another libfreehold.so; NO_COLOR turns colour off. FREEHOLD has "
+           "settings,\n"
            "as --set does:\n",
            LINES, CLASSES);
     fflush(stdout);
@@ -74,13 +79,17 @@ static unsigned number_of(const char *option, const char *text) {
 static void add_setting(struct options *options, const char *text) {
     const char *equals = strchr(text, '=');
     char nothing[1];
-    if (equals == NULL || equals == text) fh_tool_fail(FH_EXIT_USAGE, "--set wants KEY=VALUE, not \"%s\"", text);
-    if (strchr(text, ',') != NULL) fh_tool_fail(FH_EXIT_USAGE, "--set takes one setting, without a comma: \"%s\"", text);
+    if (equals == NULL || equals == text)
+        fh_tool_fail(FH_EXIT_USAGE, "--set wants KEY=VALUE, not \"%s\"", text);
+    if (strchr(text, ',') != NULL)
+        fh_tool_fail(FH_EXIT_USAGE, "--set takes one setting, without a comma: \"%s\"", text);
     char *key = fh_tool_text("%.*s", (int)(equals - text), text);
     if (fh_get(key, nothing, 0) < 0)
-        fh_tool_fail(FH_EXIT_USAGE, "there is no setting \"%s\"; `freehold run --help` lists what there is", key);
+        fh_tool_fail(FH_EXIT_USAGE, "there is no setting \"%s\"; `freehold run --help` lists what there is",
+                     key);
     if (strcmp(key, "report") == 0) fh_tool_fail(FH_EXIT_USAGE, "freehold run sets report= itself");
-    if (strcmp(key, "count") == 0) fh_tool_fail(FH_EXIT_USAGE, "freehold run sets count= itself; --fast is without counting");
+    if (strcmp(key, "count") == 0)
+        fh_tool_fail(FH_EXIT_USAGE, "freehold run sets count= itself; --fast is without counting");
     char *longer = fh_tool_text("%s%s,", options->settings, text);
     free(options->settings);
     free(key);
@@ -105,8 +114,12 @@ static _Noreturn void fail_option(char **argv, int kind) {
     const char *word = argv[optind - 1];
     if (kind == ':') fh_tool_fail(FH_EXIT_USAGE, "%s wants a value", word);
     if (optopt >= JSON) fh_tool_fail(FH_EXIT_USAGE, "%s takes no value", word);
-    if (optopt != 0 && strncmp(word, "--", 2) != 0) fh_tool_fail(FH_EXIT_USAGE, "there is no option -%c; `freehold run --help` lists what there is", optopt);
-    fh_tool_fail(FH_EXIT_USAGE, "there is no option %s (or it could mean several); `freehold run --help` lists what there is", word);
+    if (optopt != 0 && strncmp(word, "--", 2) != 0)
+        fh_tool_fail(FH_EXIT_USAGE, "there is no option -%c; `freehold run --help` lists what there is",
+                     optopt);
+    fh_tool_fail(FH_EXIT_USAGE,
+                 "there is no option %s (or it could mean several); `freehold run --help` lists what there is",
+                 word);
 }
 
 /* Options end at the program's name or at "--": what follows is the program's. */
@@ -129,27 +142,30 @@ static void read_options(struct options *options, int argc, char **argv) {
     }
     options->argv = argv + optind;
     if (options->argv[0] == NULL)
-        fh_tool_fail(FH_EXIT_USAGE, "which program? For instance: freehold run ls -l   (`freehold run --help` says more)");
+        fh_tool_fail(FH_EXIT_USAGE,
+                     "which program? For instance: freehold run ls -l   (`freehold run --help` says more)");
 }
 
 /* ---------------------------------------------------------------- the directory ------------------------- */
 
 /* The place must be nameable in FREEHOLD and LD_PRELOAD: no comma, blank or colon. */
 static char *try_directory(const char *place) {
-    if (place == NULL || place[0] != '/' || strlen(place) > 400 || strpbrk(place, ", \t\n:") != NULL) return NULL;
+    if (place == NULL || place[0] != '/' || strlen(place) > 400 || strpbrk(place, ", \t\n:") != NULL)
+        return NULL;
     char *directory = fh_tool_text("%s/freehold-XXXXXX", place);
     if (mkdtemp(directory) != NULL) return directory;
     free(directory);
     return NULL;
 }
 
-/* In memory where that can be: the files are written at every call of malloc. Processes that root starts may become
- * those of other users, who then must be able to make files there, but not to see which there are. */
+/* In memory where that can be: the files are written at every call of malloc. Processes that root starts may
+ * become those of other users, who then must be able to make files there, but not to see which there are. */
 static char *make_directory(void) {
     char *directory = try_directory(getenv("TMPDIR"));
     if (directory == NULL) directory = try_directory("/dev/shm");
     if (directory == NULL) directory = try_directory("/tmp");
-    if (directory == NULL) fh_tool_fail(FH_EXIT_OWN, "cannot make a directory for the numbers in TMPDIR, /dev/shm or /tmp");
+    if (directory == NULL)
+        fh_tool_fail(FH_EXIT_OWN, "cannot make a directory for the numbers in TMPDIR, /dev/shm or /tmp");
     if (geteuid() == 0 && chmod(directory, 01733) != 0)
         fh_tool_say("processes of other users will not be counted: %s: %s", directory, strerror(errno));
     return directory;
@@ -173,13 +189,15 @@ static void set_variable(const char *name, char *value) {
     free(value);
 }
 
-/* The user's own values stay: of settings that are said twice the later one holds; of preloaded libraries the first. */
-static void set_environment(const struct options *options, const struct fh_library *library, const char *directory) {
+/* The user's own values stay: of settings that are said twice the later one holds; of preloaded libraries the
+ * first. */
+static void set_environment(const struct options *options, const struct fh_library *library,
+                            const char *directory) {
     const char *settings = getenv("FREEHOLD"), *preloaded = getenv("LD_PRELOAD");
     bool some = settings != NULL && settings[0] != '\0', others = preloaded != NULL && preloaded[0] != '\0';
     char *name = fh_library_preload_name(library, directory);
-    set_variable("FREEHOLD", fh_tool_text("%s%s%scount=%s,report=%s", some ? settings : "", some ? "," : "", options->settings,
-                                          options->fast ? "off" : "on", directory));
+    set_variable("FREEHOLD", fh_tool_text("%s%s%scount=%s,report=%s", some ? settings : "", some ? "," : "",
+                                          options->settings, options->fast ? "off" : "on", directory));
     set_variable("LD_PRELOAD", fh_tool_text("%s%s%s", name, others ? ":" : "", others ? preloaded : ""));
     free(name);
 }
@@ -189,10 +207,12 @@ static void set_environment(const struct options *options, const struct fh_libra
 static char *note_without_numbers(const struct fh_run *run) {
     int status = run->child->status;
     if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
-        return fh_tool_text("No numbers came from the program: the loader could not start it. What it lacks stands above.");
-    return fh_tool_text("No numbers came from the program, so nothing more is known of its memory. Either the loader did not "
-                        "take the library (then its message stands above), or no file could be made: a limit on file size "
-                        "(ulimit -f) or on open files (ulimit -n), or a seccomp filter.");
+        return fh_tool_text(
+            "No numbers came from the program: the loader could not start it. What it lacks stands above.");
+    return fh_tool_text(
+        "No numbers came from the program, so nothing more is known of its memory. Either the loader did not "
+        "take the library (then its message stands above), or no file could be made: a limit on file size "
+        "(ulimit -f) or on open files (ulimit -n), or a seccomp filter.");
 }
 
 /* A sentence about the numbers that a reader must know to understand them; NULL: there is none. */
@@ -202,12 +222,16 @@ static char *make_note(const struct fh_run *run) {
     int status = run->child->status;
     if (main == NULL) return note_without_numbers(run);
     if (main->finished && WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
-        return fh_tool_text("The program's own seccomp filter killed it at its very end, most likely because Freehold asked "
-                            "the system for the resident size then. Without Freehold it may well end in order.");
+        return fh_tool_text(
+            "The program's own seccomp filter killed it at its very end, most likely because Freehold asked "
+            "the system for the resident size then. Without Freehold it may well end in order.");
     if (!main->finished && WIFEXITED(status) && last[0] != '\0' && strcmp(last, main->name) != 0)
-        return fh_tool_text("The process was called \"%s\" at its end, but the numbers are of \"%s\": most likely it went on, "
-                            "by exec, as a program that could not be watched, because its environment was cleared of LD_PRELOAD and "
-                            "FREEHOLD, or because that program is static or set-user-ID.", last, main->name);
+        return fh_tool_text(
+            "The process was called \"%s\" at its end, but the numbers are of \"%s\": most likely it went on, "
+            "by exec, as a program that could not be watched, because its environment was cleared of "
+            "LD_PRELOAD and "
+            "FREEHOLD, or because that program is static or set-user-ID.",
+            last, main->name);
     return NULL;
 }
 
@@ -219,7 +243,8 @@ static FILE *open_output(const char *path) {
     return file;
 }
 
-/* Put together in memory and written in one piece, so that a program that still runs writes before it or behind it. */
+/* Put together in memory and written in one piece, so that a program that still runs writes before it or behind
+ * it. */
 static void write_report(const struct options *options, const struct fh_run *run, FILE *output) {
     char *text = NULL;
     size_t length = 0;
@@ -234,7 +259,8 @@ static void write_report(const struct options *options, const struct fh_run *run
     }
     fclose(memory);
     fwrite(text, 1, length, output);
-    if (fflush(output) != 0 || ferror(output)) fh_tool_say("the report could not be written: %s", strerror(errno));
+    if (fflush(output) != 0 || ferror(output))
+        fh_tool_say("the report could not be written: %s", strerror(errno));
     free(text);
 }
 
@@ -267,8 +293,12 @@ int fh_run_command(int argc, char **argv) {
     fh_numbers_gather_all(&numbers);
     remove_directory(directory);
 
-    struct fh_run run = {.argv = options.argv, .child = &child, .numbers = &numbers, .fast = options.fast,
-                         .most_lines = options.lines, .most_classes = options.classes};
+    struct fh_run run = {.argv = options.argv,
+                         .child = &child,
+                         .numbers = &numbers,
+                         .fast = options.fast,
+                         .most_lines = options.lines,
+                         .most_classes = options.classes};
     char *note = make_note(&run);
     run.note = note;
     write_report(&options, &run, output);

@@ -14,8 +14,11 @@
 
 enum { NARROWEST = 40, WIDEST = 100, WIDTH_ELSEWHERE = 80, BUFFERS = 12, BUFFER = 40 };
 
-static const char *const escapes[] = {
-    [FH_PLAIN] = "", [FH_BOLD] = "\033[1m", [FH_DIM] = "\033[2m", [FH_BAR] = "\033[36m", [FH_WARN] = "\033[33m"};
+static const char *const escapes[] = {[FH_PLAIN] = "",
+                                      [FH_BOLD] = "\033[1m",
+                                      [FH_DIM] = "\033[2m",
+                                      [FH_BAR] = "\033[36m",
+                                      [FH_WARN] = "\033[33m"};
 
 /* A terminal that does not know its width says 0. */
 static int width_of(int fd) {
@@ -31,7 +34,8 @@ void fh_screen_begin(struct fh_screen *screen, FILE *out, int fd) {
     setlocale(LC_CTYPE, "");
     screen->out = out;
     screen->width = terminal ? width_of(fd) : WIDTH_ELSEWHERE;
-    screen->colour = terminal && (no_color == NULL || no_color[0] == '\0') && term != NULL && strcmp(term, "dumb") != 0;
+    screen->colour =
+        terminal && (no_color == NULL || no_color[0] == '\0') && term != NULL && strcmp(term, "dumb") != 0;
     screen->utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
 }
 
@@ -81,8 +85,14 @@ void fh_screen_paragraph(struct fh_screen *screen, const char *text) {
 }
 
 void fh_screen_bar(struct fh_screen *screen, double share, int room) {
-    static const char *const parts[] = {"", "\xe2\x96\x8f", "\xe2\x96\x8e", "\xe2\x96\x8d", "\xe2\x96\x8c",
-                                        "\xe2\x96\x8b", "\xe2\x96\x8a", "\xe2\x96\x89"}; /* one to seven eighths */
+    static const char *const parts[] = {"",
+                                        "\xe2\x96\x8f",
+                                        "\xe2\x96\x8e",
+                                        "\xe2\x96\x8d",
+                                        "\xe2\x96\x8c",
+                                        "\xe2\x96\x8b",
+                                        "\xe2\x96\x8a",
+                                        "\xe2\x96\x89"}; /* one to seven eighths */
     int eighths = (int)(share * room * 8 + 0.5);
     if (eighths > room * 8) eighths = room * 8;
     if (eighths == 0 && share > 0) eighths = 1;
@@ -96,7 +106,8 @@ void fh_screen_bar(struct fh_screen *screen, double share, int room) {
     for (int i = full; i < room; i++) fputc(' ', screen->out);
 }
 
-/* The length of the well-formed UTF-8 character that begins here; 0: none does, or it is a control character. */
+/* The length of the well-formed UTF-8 character that begins here; 0: none does, or it is a control character.
+ * */
 static size_t character(const char *text) {
     const unsigned char *t = (const unsigned char *)text;
     if (t[0] < 0x80) return t[0] >= ' ' && t[0] != 0x7f;

@@ -1,4 +1,5 @@
-/* screen.h - where a report is written: how wide, with colour or without, and text and numbers laid out for it. */
+/* screen.h - where a report is written: how wide, with colour or without, and text and numbers laid out for it.
+ * */
 #ifndef FH_TOOL_SCREEN_H
 #define FH_TOOL_SCREEN_H
 
@@ -16,8 +17,8 @@ struct fh_screen {
     bool utf8;   /* so are characters beyond ASCII */
 };
 
-/* For a report that goes to the file behind `fd`, written to `out`. Colour: on a terminal, unless NO_COLOR is set or TERM
- * is "dumb". Width: the terminal's; 80 elsewhere. */
+/* For a report that goes to the file behind `fd`, written to `out`. Colour: on a terminal, unless NO_COLOR is
+ * set or TERM is "dumb". Width: the terminal's; 80 elsewhere. */
 void fh_screen_begin(struct fh_screen *screen, FILE *out, int fd);
 
 /* printf in this style. */
@@ -29,15 +30,16 @@ void fh_screen_print(struct fh_screen *screen, enum fh_style style, const char *
 #define FH_JOIN "\x1f"
 void fh_screen_paragraph(struct fh_screen *screen, const char *text);
 
-/* A bar of `room` columns of which share (0 ... 1) is filled, in eighths of a column where UTF-8 is; a share that
- * is not zero shows. */
+/* A bar of `room` columns of which share (0 ... 1) is filled, in eighths of a column where UTF-8 is; a share
+ * that is not zero shows. */
 void fh_screen_bar(struct fh_screen *screen, double share, int room);
 
-/* A text of others (a command line), without control characters, cut to `room` columns with "..." at its end. */
+/* A text of others (a command line), without control characters, cut to `room` columns with "..." at its end.
+ * */
 void fh_screen_foreign(struct fh_screen *screen, const char *text, int room);
 
-/* Numbers as text, in one of a few buffers that are used in turn: good for one print. "12.3 MiB"; "1,234,567"; "7 %",
- * "<1 %". The _joined form has FH_JOIN for the blank, for paragraphs. */
+/* Numbers as text, in one of a few buffers that are used in turn: good for one print. "12.3 MiB"; "1,234,567";
+ * "7 %", "<1 %". The _joined form has FH_JOIN for the blank, for paragraphs. */
 const char *fh_size_text(uint64_t bytes);
 const char *fh_size_text_joined(uint64_t bytes);
 const char *fh_count_text(uint64_t n);

@@ -1,5 +1,5 @@
-/* tool.h - what the subcommands of `freehold` have in common: exit statuses, messages, memory that is there or the
- * command ends.
+/* tool.h - what the subcommands of `freehold` have in common: exit statuses, messages, memory that is there or
+ * the command ends.
  *
  *     status   meaning                                           as
  *     2        the command line is wrong                         most tools

@@ -1,0 +1,127 @@
+"""The two forms of the report: what they say, and that they are well-formed whatever the program was called."""
+import json
+import os
+import subprocess
+import tempfile
+
+from common import COMMAND, SUBJECT, Run, Test, environment, main
+
+
+def text_of(*words, options=(), **more):
+    run = Run(*words, options=options, json_report=False, **more)
+    return run.err
+
+
+def unbroken(text):
+    """The text with the line breaks of its paragraphs taken out."""
+    return " ".join(text.split())
+
+
+class Text(Test):
+    def test_numbers_of_a_known_program(self):
+        text = unbroken(text_of(SUBJECT, "counts"))
+        self.assertIn("exit 0", text)
+        self.assertIn("1,013 allocations, 411 frees, 15 resizes.", text)
+        self.assertIn("At the end 602 blocks with 107.8 KiB were not freed.", text)
+        self.assertIn("At its peak the program had asked for 1.1 MiB and the heap held", text)
+        self.assertRegex(text, r"Of [0-9.]+ [KM]iB held at exit, 107.8 KiB \(\d+ %\) is what the program asked for"
+                               r" and had not freed;")
+        self.assertIn("is rounding up to size classes", text)
+        self.assertIn("the heap's own books", text)
+
+    def test_classes_of_a_known_program(self):
+        lines = [line.split() for line in text_of(SUBJECT, "counts").splitlines()]
+        small, = [words for words in lines if words[:2] == ["112", "B"]]
+        self.assertEqual(small[2], "1,000")
+        self.assertEqual(small[-4:], ["590", "57.7", "KiB", "1,000"])
+
+    def test_nothing_allocated(self):
+        self.assertIn("did not use this heap", unbroken(text_of(SUBJECT, "exits", "0")))
+
+    def test_ends(self):
+        self.assertIn("killed by SIGKILL", text_of(SUBJECT, "dies", "9"))
+        self.assertIn("exit 3,", text_of(SUBJECT, "exits_at_once", "3"))
+        self.assertIn("at the end", text_of(SUBJECT, "exits_at_once", "3"))
+        self.assertIn("at exit", text_of(SUBJECT, "exits", "3"))
+
+    def test_other_processes(self):
+        text = text_of(SUBJECT, "forks_many", "20")
+        self.assertIn("20 other processes, with 60 allocations and 0 frees", text)
+        self.assertEqual(text.count("  exit 0  "), 8)
+        self.assertIn("12  more", text)
+        self.assertEqual(text_of(SUBJECT, "forks_many", "20", options=["--children", "100"]).count("  exit 0  "), 20)
+        self.assertNotIn("other processes", text_of(SUBJECT, "forks_many", "20", options=["--children=0"]))
+
+    def test_number_of_classes(self):
+        text = text_of("ls", "/", options=["--classes", "3"])
+        self.assertRegex(text, r"\d+ others")
+        self.assertNotIn("size class ", text_of("ls", "/", options=["--classes", "0"]))
+
+    def test_output_file(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "report")
+            for option in (["--output", path], ["--output=" + path], ["-o", path], ["-o" + path]):
+                run = Run(SUBJECT, "counts", options=option, json_report=False)
+                self.assertEqual((run.out, run.err), (b"", ""))
+                with open(path, encoding="utf-8") as file:
+                    self.assertIn("1,013 allocations", file.read())
+
+    def test_no_control_characters_of_others(self):
+        run = Run("sh", "-c", 'sh -c ": $1"; :', "sh", "\x1b[31mred\x07\x9b\r", json_report=False,
+                  env=environment(LC_ALL="C.UTF-8"))
+        self.assertNotRegex(run.err, "[\x00-\x09\x0b-\x1f\x7f\x9b]")
+        self.assertIn("?[31mred?", run.err)
+
+    def test_command_lines_that_are_not_utf8(self):
+        for locale in ("C", "C.UTF-8"):
+            run = Run("printf", b"\xff\xfe\xe2\x82", json_report=False, env=environment(LC_ALL=locale))
+            self.assertEqual(run.out, b"\xff\xfe\xe2\x82")
+            self.assertIn("printf ????", run.err)
+
+
+class Json(Test):
+    MEMBERS = {"schema", "version", "arguments", "pid", "seconds", "ended", "counted", "note", "program", "others",
+               "others_not_listed", "all"}
+    PROGRAM = {"command", "finished", "allocations", "frees", "resizes", "live_blocks", "asked", "held",
+               "held_at_asked_peak", "resident", "at_exit", "classes"}
+    OTHER = {"pid", "parent", "command", "begun_by", "ended", "allocations", "frees", "resizes", "live_blocks", "asked",
+             "held_peak", "resident_peak"}
+
+    def test_schema(self):
+        for words in ((SUBJECT, "counts"), (SUBJECT, "dies", "9"), (SUBJECT, "forks"), ("sh", "-c", "ls; exec ls")):
+            for options in ([], ["--fast"]):
+                run = Run(*words, options=options)
+                self.assertEqual(set(run.report), self.MEMBERS)
+                self.assertEqual(set(run.program), self.PROGRAM)
+                for other in run.report["others"]:
+                    self.assertEqual(set(other), self.OTHER)
+                self.assert_sound(run)
+
+    def test_schema_is_documented(self):
+        with open(os.path.join(os.environ["FREEHOLD_SOURCE"], "docs/RUN.md"), encoding="utf-8") as file:
+            text = file.read()
+        for member in self.MEMBERS | self.PROGRAM | self.OTHER:
+            self.assertIn('"%s"' % member, text)
+
+    def test_any_arguments(self):
+        words = ['"', "\\", "\t\n\x01\x7f", "é€😀",
+                 b"\xff", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xc0\xaf", b"\xe2\x82"]
+        run = Run("true", *words)
+        self.assertEqual(run.report["arguments"][1:5], words[:4])
+        self.assertEqual(run.report["arguments"][5:], ["\ufffd" * n for n in (1, 3, 4, 2, 2)])
+        self.assertIsNotNone(run.program["command"])
+
+    def test_to_the_error_output(self):
+        done = subprocess.run([COMMAND, "run", "--json", SUBJECT, "counts"], capture_output=True, check=False)
+        self.assertEqual(json.loads(done.stderr)["program"]["allocations"], 1013)
+
+    def test_sum_over_all(self):
+        run = Run("sh", "-c", "ls; ls; ls")
+        listed = run.report["others"] + [run.program]
+        self.assertEqual(run.report["all"]["allocations"], sum(one["allocations"] for one in listed))
+        self.assertEqual(run.report["all"]["frees"], sum(one["frees"] for one in listed))
+        self.assertEqual(run.report["all"]["largest_asked_peak"], max(one["asked"]["peak"] for one in listed))
+        self.assertEqual(run.report["all"]["processes"], 4)
+
+
+main()
