@@ -265,6 +265,8 @@ static bool extend(uint32_t granules) {
     return true;
 }
 
+void fh_extent_begin(void) { enter_merged(1, fh_space.mapped - 1, FH_FREE_CLEAN, 0); }
+
 /* The first granule from g on whose address is a multiple of `align` granules. */
 static uint32_t aligned(uint32_t g, uint32_t align) {
     uint64_t base = fh_space.base >> FH_GRANULE_SHIFT, number = base + g;

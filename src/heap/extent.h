@@ -10,6 +10,9 @@
 
 #include "../os/os.h"
 
+/* Makes the stretch that fh_space_begin has mapped free. Once, before all else. */
+void fh_extent_begin(void);
+
 /* Takes an extent of `granules` whose first granule number is a multiple of `align` (a power of two, 1 = any).
  * The head of its first granule gets `kind`, its class table entries `class`. *clean tells whether its pages read as
  * zero. Returns the first granule, 0 when there is no memory (or the limit forbids it; errno is not set). */

@@ -61,6 +61,7 @@ static bool begin(void) {
     if (!fh_space_begin(fh_seen)) return false;
     if (!fh_os_at_thread_exit(at_thread_exit)) return false;
     all_heaps = &late_heap;
+    fh_extent_begin();
     fh_class_begin();
     return true;
 }
