@@ -14,7 +14,8 @@
 #                 [SERIAL])                     nothing else runs beside it
 #
 #     The program's target has the name of the test; the file is build/tests/FOLDER/NAME. malloc and its kin are
-#     not treated as built-ins, so that the compiler does not take calls away. FREEHOLD_REPLACES_MALLOC is defined as 1 or 0:
+#     not treated as built-ins, so that the compiler does not take calls away.
+#     FREEHOLD_REPLACES_MALLOC is defined as 1 or 0:
 #     0 in the address and thread sanitizer builds, where malloc is the sanitizer's.
 #
 #   freehold_script(NAME SCRIPT                 a program of whole processes: FILE.py (Python 3), FILE.sh (bash)

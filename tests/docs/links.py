@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What the documents point at is there: relative links, pictures, headings, and paths of this project in `backticks`."""
+"""What the documents point at is there: relative links, pictures, headings, paths of this project in `backticks`."""
 import os
 import re
 import sys

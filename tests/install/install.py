@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""What `cmake --install` puts down is enough to build and run programs, in C and C++, by pkg-config and by CMake, against
-either library; and it still is after the whole prefix has been moved.
+"""What `cmake --install` puts down is enough to build and run programs, in C and C++, by pkg-config and by CMake,
+against either library; and it still is after the whole prefix has been moved.
 """
 import os
 import re
@@ -116,7 +116,7 @@ with tempfile.TemporaryDirectory() as temporary:
     all_ways(moved, top / "two")
     if (BUILD / "freehold").exists():
         run(moved / "bin/freehold", "--help")
-        own = {name: value for name, value in os.environ.items() if name != "FREEHOLD_LIB"}  # it finds the library itself
+        own = {name: value for name, value in os.environ.items() if name != "FREEHOLD_LIB"}  # it finds it itself
         run(moved / "bin/freehold", "run", "--output", top / "report", "--", "/bin/true", env=own)
 
     # DESTDIR, as packagers use it

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """libfreehold.so shows its public names and nothing else, and needs nothing but the C library.
 
-A name that leaks out can collide with a program's own; a library that is needed would be loaded into every process that is
-run on this heap.
+A name that leaks out can collide with a program's own; a library that is needed would be loaded into every process
+that is run on this heap.
 """
 import os
 import re

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Each public header stands alone: it compiles first and only, twice included, under a user's strict warnings, as C11 with
-both compilers where they are there, and as C++17 and C++20.
+"""Each public header stands alone: it compiles first and only, twice included, under a user's strict warnings, as C11
+with both compilers where they are there, and as C++17 and C++20.
 """
 import itertools
 import os

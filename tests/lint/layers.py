@@ -4,8 +4,9 @@
     tool > record > malloc > own > stack > heap > base > os
 
 A file may include headers of its own part and of parts below. Public headers belong to the part that carries them
-out; one that is neither listed here nor has "stack" in its name belongs to `own`. Parts above os/ (but for the command) may not include headers by
-which a program reaches the system past the C library's pure part: those calls belong into os/.
+out; one that is neither listed here nor has "stack" in its name belongs to `own`. Parts above os/ (but for the command)
+may not include headers by which a program reaches the system past the C library's pure part: those calls belong into
+os/.
 
     layers.py [SOURCES]         prints each breach as FILE:LINE: reason; status 1 when there is one
 """

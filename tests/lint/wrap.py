@@ -3,10 +3,10 @@
 
     wrap.py FILE...
 
-clang-format leaves comments alone here, because it would spoil their diagrams. This is the careful version: a line is touched
-only if it is too long, is a comment, and is prose. Its last words move to the front of the next line if that continues the
-paragraph, else to a line of their own. Diagrams, tables and code (anything indented by four or more, or with gaps of
-three blanks) stay as they are, and tests/lint/habits.py names those that are too long.
+clang-format leaves comments alone here, because it would spoil their diagrams. This is the careful version: a line is
+touched only if it is too long, is a comment, and is prose. Its last words move to the front of the next line if that
+continues the paragraph, else to a line of their own. Diagrams, tables and code (anything indented by four or more, or
+with gaps of three blanks) stay as they are, and tests/lint/habits.py names those that are too long.
 """
 import re
 import sys

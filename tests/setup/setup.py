@@ -23,7 +23,8 @@ case $1 in
         {fails}
         for word in "$@"; do
             case $word in
-                [a-z]*) [ "$word" = install ] || {{ printf '#!/bin/sh\\n{says}\\n' > "{bin}/$word"; chmod +x "{bin}/$word"; }} ;;
+                install) ;;
+                [a-z]*) printf '#!/bin/sh\\n{says}\\n' > "{bin}/$word"; chmod +x "{bin}/$word" ;;
             esac
         done ;;
 esac
