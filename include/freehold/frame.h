@@ -85,11 +85,12 @@ struct fh_frame {
  *     base ......... top ......... limit
  *     |  pushed      |  free       |
  *
- *     a push fits when  top + its size < limit       (limit is one more than the last address the top may have)
+ *     a push fits when  its size < limit - top       (limit is one more than the last address the top may have)
  *     a frame may be closed when  frame == its address
  *
- * Both tests are the only ways into the rest of the library. Whoever must see pushes sets limit to 0; whoever must see
- * the closing of a frame sets bit 0 of the word that holds its address ("watched"). So what is off costs nothing. */
+ * Both tests are the only ways into the rest of the library. Whoever must see pushes keeps limit equal to top; whoever
+ * must see the closing of a frame sets bit 0 of the word that holds its address ("watched"). So what is off costs
+ * nothing. */
 struct fh_frames {
     char *top;
     char *limit;
@@ -146,7 +147,7 @@ FH_API void fh_frame_unwind(const struct fh_frame_mark *mark);
 /* ---------------------------------------------------------------- pushes ------------------------------- */
 
 /* What is pushed belongs to the innermost open frame; without one, to the thread. All give NULL and ENOMEM when it does not
- * fit (or, by the setting region_full=abort, a report and abort). Addresses are aligned to 16 bytes, and to the type's
+ * fit (or, by the setting region_abort=on, a report and abort). Addresses are aligned to 16 bytes, and to the type's
  * alignment where that is larger. Contents are undefined unless said otherwise. A size of zero gives a valid address.
  *
  *     fh_push(T)                   a T *: room for one
@@ -235,28 +236,25 @@ FH_INLINE void fh_frame_close(struct fh_frame *frame) {
     fh_frame_close_slow(frame);
 }
 
-/* The top is always a multiple of 16, so sizes are rounded up to that. The first test keeps the sum from wrapping. */
+/* The top and the region's end are multiples of 16: what fits, fits rounded up to that too. */
 FH_INLINE void *fh_push_bytes(size_t size) {
     char *place = fh_frames.top;
-    if (FH_LIKELY(size <= PTRDIFF_MAX)) {
-        uintptr_t top = (uintptr_t)place + ((size + 15) & ~(size_t)15);
-        if (FH_LIKELY(top < (uintptr_t)fh_frames.limit)) {
-            fh_frames.top = (char *)top;
-            return place;
-        }
+    if (FH_LIKELY(size < (size_t)((uintptr_t)fh_frames.limit - (uintptr_t)place))) {
+        fh_frames.top = place + ((size + 15) & ~(size_t)15);
+        return place;
     }
     return fh_push_slow(size, 16);
 }
 
+/* With the alignment a constant, as it is for types, the tests of it are decided by the compiler. */
 FH_INLINE void *fh_push_aligned(size_t size, size_t align) {
-    if (align <= 16 && align && (align & (align - 1)) == 0) return fh_push_bytes(size);
-    uintptr_t place = ((uintptr_t)fh_frames.top + (align - 1)) & ~(align - 1);
-    if (FH_LIKELY(size <= PTRDIFF_MAX && align <= 4096 && align && (align & (align - 1)) == 0)) {
-        uintptr_t top = place + ((size + 15) & ~(size_t)15);
-        if (FH_LIKELY(top < (uintptr_t)fh_frames.limit)) {
-            fh_frames.top = (char *)top;
-            return (void *)place;
-        }
+    if (align == 0 || (align & (align - 1)) != 0) return fh_push_slow(size, align);
+    if (align <= 16) return fh_push_bytes(size);
+    char *top = fh_frames.top;
+    size_t room = (size_t)((uintptr_t)fh_frames.limit - (uintptr_t)top), skip = -(uintptr_t)top & (align - 1);
+    if (FH_LIKELY(skip < room && size < room - skip)) {
+        fh_frames.top = top + skip + ((size + 15) & ~(size_t)15);
+        return top + skip;
     }
     return fh_push_slow(size, align);
 }

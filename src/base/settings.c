@@ -24,9 +24,8 @@
 
 struct fh_settings fh_settings = {
     .mode = FH_MODE_FAST,
-    .stack_report = true,
     .decay_ms = 500,
-    .region_size = (size_t)64 << 20,
+    .region_size = (size_t)1 << 30,
 };
 
 enum kind { MODE, SWITCH, SIZE, DURATION, TEXT };
@@ -44,19 +43,21 @@ struct row {
 #define FIELD(name) offsetof(struct fh_settings, name), sizeof fh_settings.name
 
 static const struct row rows[] = {
-    {"mode", MODE, AT_START, FIELD(mode), "fast: nothing is checked that costs time"},
+    {"mode", MODE, AT_START, FIELD(mode), "fast, or checked: misuse is caught at some cost"},
     {"count", SWITCH, AT_START, FIELD(count), "see and count each call"},
     {"stack_report", SWITCH, AT_START, FIELD(stack_report),
      "report a stack overflow instead of a bare SIGSEGV"},
     {"limit", SIZE, ANY_TIME, FIELD(limit), "most bytes that the heap may hold; 0 is no limit"},
     {"decay", DURATION, ANY_TIME, FIELD(decay_ms), "how long free pages are kept for reuse"},
     {"region", SIZE, ANY_TIME, FIELD(region_size), "address space of a thread's region stack"},
+    {"region_check", SWITCH, AT_START, FIELD(region_check), "catch pointers past their frame (mode=checked does too)"},
+    {"region_abort", SWITCH, ANY_TIME, FIELD(region_abort), "a push that does not fit ends the process, with a report"},
     {"report", TEXT, AT_START, FIELD(report), "directory in which each process keeps its numbers"},
 };
 
-static const char *const mode_names[] = {[FH_MODE_FAST] = "fast"};
+static const char *const mode_names[] = {[FH_MODE_FAST] = "fast", [FH_MODE_CHECKED] = "checked"};
 static const char *const kind_names[] = {
-    [MODE] = "a mode (fast)",
+    [MODE] = "a mode (fast or checked)",
     [SWITCH] = "on or off",
     [SIZE] = "a size (a number, then K, M, G, T or nothing)",
     [DURATION] = "a duration (a number, then ms, s or nothing)",

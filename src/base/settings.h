@@ -13,15 +13,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum fh_mode { FH_MODE_FAST };
+enum fh_mode { FH_MODE_FAST, FH_MODE_CHECKED };
 
 struct fh_settings {
-    enum fh_mode mode;  /* mode=fast                                                              */
+    enum fh_mode mode;  /* mode=fast|checked                                                      */
     bool count;         /* count=on|off     each call is seen and counted                          */
     bool stack_report;  /* stack_report=on|off   install the stack overflow report at start        */
     size_t limit;       /* limit=SIZE       most bytes the heap may hold; 0 = none                 */
     size_t decay_ms;    /* decay=MS         how long free pages are kept before they are given back */
     size_t region_size; /* region=SIZE      address space of a thread's region stack               */
+    bool region_check;  /* region_check=on|off   pointers past their frame are caught; so in mode=checked */
+    bool region_abort;  /* region_abort=on|off   a push that does not fit ends the process         */
     char report[512];   /* report=DIR       directory in which each process keeps its numbers      */
 };
 extern struct fh_settings fh_settings __attribute__((visibility("hidden")));

@@ -1,0 +1,46 @@
+/* os_unwind.h - walking a call stack from the registers of a signal, by the unwind information in .eh_frame.
+ *
+ * Works in a handler: it allocates nothing, takes no lock, and reads the stack only where a mapping is. Where a function has
+ * no unwind information the chain of frame pointers is followed instead.
+ */
+#ifndef FH_OS_UNWIND_H
+#define FH_OS_UNWIND_H
+
+#include "os/os_modules.h"
+
+#if defined(__x86_64__)
+enum { FH_OS_FP = 6, FH_OS_SP = 7, FH_OS_RA = 16, FH_OS_REGISTERS = 17 };
+#else
+enum { FH_OS_FP = 29, FH_OS_RA = 30, FH_OS_SP = 31, FH_OS_REGISTERS = 32 };
+#endif
+
+struct fh_os_registers {
+    uintptr_t pc;
+    uintptr_t r[FH_OS_REGISTERS]; /* by their DWARF numbers */
+};
+
+/* From the third argument of a signal handler. */
+void fh_os_registers_of(const void *context, struct fh_os_registers *registers);
+
+struct fh_os_unwind_row;
+
+struct fh_os_unwind {
+    struct fh_os_modules *modules;
+    struct fh_os_registers now;
+    bool exact;                /* pc is where the fault was, or a signal came in; else it is a return address */
+    uintptr_t function;        /* where the function at pc begins, or pc itself when that is not known        */
+    uintptr_t low, high;       /* readable memory that holds the stack here                                   */
+    struct fh_os_unwind_row *rows; /* a cache                                                                  */
+};
+
+/* Bytes that `rows` needs. */
+size_t fh_os_unwind_rows_size(void);
+
+/* Begins at the registers. `rows` is zeroed memory. */
+void fh_os_unwind_begin(struct fh_os_unwind *walk, struct fh_os_modules *modules, const struct fh_os_registers *registers,
+                        void *rows);
+
+/* Goes to the caller. False: this was the last frame, or the way is lost. */
+bool fh_os_unwind_next(struct fh_os_unwind *walk);
+
+#endif
