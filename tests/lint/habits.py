@@ -2,8 +2,8 @@
 """Habits of the project's files that no other tool checks.
 
 Text:  UTF-8, no tabs (but in Makefiles), no blanks at line ends, a newline at the end; in code lines of at most 120
-       columns. (112 is the width; clang-format and wrap.py keep code and prose to it, diagrams and examples in comments may
-       need a little more.)
+       columns. (112 is the width; clang-format and wrap.py keep code and prose to it, diagrams and examples in comments
+       may need a little more.)
 C:     opens with a comment that names the file and says what it is; at most 800 lines (STYLE: one subject a file);
        a header has an include guard of its path.
 All:   no work left behind as a note.
