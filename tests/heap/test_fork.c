@@ -96,11 +96,11 @@ static void child_and_parent_go_on_while_threads_are_in_the_heap(void **state) {
     (void)state;
     pthread_t t[CHURNERS];
     start_churn(t);
-    int forks = (int)env_number("TEST_FORKS", 150);
+    int forks = (int)env_number("TEST_FORKS", 60);
     for (int i = 0; i < forks; i++) {
         pid_t pid = fork();
         if (pid == 0) {
-            live_in_child((uint64_t)i + 1, 1500);
+            live_in_child((uint64_t)i + 1, 700);
             if (i % 3 == 0) exit(0);
             _exit(0);
         }
@@ -198,7 +198,7 @@ static void forks_nest(void **state) {
     (void)state;
     pthread_t t[CHURNERS];
     start_churn(t);
-    for (int i = 0; i < 10; i++) nested(6);
+    for (int i = 0; i < 5; i++) nested(6);
     stop_churn(t);
 }
 
