@@ -19,11 +19,12 @@
  *         return wrong != NULL;
  *     }
  *
- * As Rc (rc.h: same block, same word), with atomic counts. The handles may be used and dropped by any thread;
- * the T itself is as safe as you make it (a mutex in it, or nothing that changes). The whole word is one
- * atomic, so the last drop of an Arc that nobody shares is a load and a comparison: FH_RC_ONE means that no
- * other handle exists, and only a handle can make another. Otherwise: subtract with release, and the last one
- * acquires before it drops the T.
+ * As Rc (rc.h: same block, same word), with atomic counts. The handles may be used and dropped by any thread; the T itself
+ * is as safe as you make it (a mutex in it, or nothing that changes). Each subtraction of an owner releases; the last one acquires,
+ * drops the T, and finds out by a load whether a Weak is about: so an Arc that is made and dropped costs one atomic operation.
+ *
+ * Why not look before subtracting, and spare even that one when nobody shares it? Measured: 1.4 instead of 2.1 ns for an Arc
+ * that is made and dropped, but 4.3 instead of 3.4 ns for one that is cloned and dropped, which is what an Arc is for.
  */
 #ifndef FREEHOLD_ARC_H
 #define FREEHOLD_ARC_H
@@ -68,6 +69,14 @@ extern "C" {
 /* More handles than 2^31, or a handle to a T that is gone: reports and stops. */
 FH_API void fh_arc_overflow(const void *value) __attribute__((cold, noreturn));
 
+/* The two halves of the word, each an atomic of its own; the whole is read at once where both must be of one moment. */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+FH_INLINE int32_t *fh_arc_strong_at(const void *value) { return (int32_t *)(void *)fh_counts(value); }
+FH_INLINE int32_t *fh_arc_weak_at(const void *value) { return (int32_t *)(void *)fh_counts(value) + 1; }
+#else
+FH_INLINE int32_t *fh_arc_strong_at(const void *value) { return (int32_t *)(void *)fh_counts(value) + 1; }
+FH_INLINE int32_t *fh_arc_weak_at(const void *value) { return (int32_t *)(void *)fh_counts(value); }
+#endif
 FH_INLINE uint64_t fh_arc_word(const void *value) {
     return __atomic_load_n(fh_counts(value), __ATOMIC_ACQUIRE);
 }
@@ -80,22 +89,25 @@ FH_INLINE void *fh_try_arc_put(const void *init, size_t size, size_t head, const
     return block == NULL ? NULL : __builtin_memcpy(fh_rc_at(block, head), init, size);
 }
 
+/* The result's sign alone is the test for overflow, so that the addition's own flags answer it (lock inc; js). */
 FH_INLINE const void *fh_arc_more(const void *value) {
     if (value == NULL) return NULL;
-    uint64_t old = __atomic_fetch_add(fh_counts(value), 1, __ATOMIC_RELAXED);
-    if (FH_UNLIKELY((int32_t)(uint32_t)old <= 0 || (uint32_t)old == INT32_MAX)) fh_arc_overflow(value);
+    if (FH_UNLIKELY(__atomic_add_fetch(fh_arc_strong_at(value), 1, __ATOMIC_RELAXED) <= 0))
+        fh_arc_overflow(value);
     return value;
 }
 FH_INLINE const void *fh_arc_more_weak(const void *value) {
-    if (value != NULL) __atomic_fetch_add(fh_counts(value), FH_RC_WEAK_ONE, __ATOMIC_RELAXED);
+    if (value == NULL) return NULL;
+    if (FH_UNLIKELY(__atomic_add_fetch(fh_arc_weak_at(value), 1, __ATOMIC_RELAXED) <= 0))
+        fh_arc_overflow(value);
     return value;
 }
 FH_INLINE const void *fh_arc_try_more(const void *value) {
     if (value == NULL) return NULL;
-    uint64_t word = __atomic_load_n(fh_counts(value), __ATOMIC_RELAXED);
-    while ((uint32_t)word != 0) {
-        if (FH_UNLIKELY((uint32_t)word == INT32_MAX)) fh_arc_overflow(value);
-        if (__atomic_compare_exchange_n(fh_counts(value), &word, word + 1, true, __ATOMIC_ACQUIRE,
+    int32_t strong = __atomic_load_n(fh_arc_strong_at(value), __ATOMIC_RELAXED);
+    while (strong != 0) {
+        if (FH_UNLIKELY(strong == INT32_MAX)) fh_arc_overflow(value);
+        if (__atomic_compare_exchange_n(fh_arc_strong_at(value), &strong, strong + 1, true, __ATOMIC_ACQUIRE,
                                         __ATOMIC_RELAXED))
             return value;
     }
@@ -108,11 +120,10 @@ FH_INLINE size_t fh_arc_weak(const void *value) {
     return (size_t)(word >> 32) - ((uint32_t)word > 0);
 }
 
-/* One Weak fewer. Release and, for the last, acquire: what other handles did to the block is over before it
- * goes. */
+/* One Weak fewer. Who sees 1 is alone, and need not subtract. */
 FH_INLINE void fh_arc_less_weak(const void *value, size_t size, size_t head) {
-    if (fh_arc_word(value) >> 32 != 1 &&
-        __atomic_fetch_sub(fh_counts(value), FH_RC_WEAK_ONE, __ATOMIC_ACQ_REL) >> 32 != 1)
+    int32_t *weak = fh_arc_weak_at(value);
+    if (__atomic_load_n(weak, __ATOMIC_ACQUIRE) != 1 && __atomic_fetch_sub(weak, 1, __ATOMIC_ACQ_REL) != 1)
         return;
     fh_own_free((char *)(uintptr_t)value - head, head + size, head);
 }
@@ -134,34 +145,28 @@ FH_INLINE void fh_arc_less_weak(const void *value, size_t size, size_t head) {
         return *weak;                                                                                          \
     }
 
-#define FH_ARC_BODIES(T)                                                                                 \
-    FH_GLUE void fh_Arc_##T##_run(void *p, size_t len, size_t cap) {                                     \
-        (void)len, (void)cap;                                                                            \
-        fh_drop_##T((T *)p);                                                                             \
-        fh_arc_less_weak(p, sizeof(T), FH_RC_HEAD(T));                                                   \
-    }                                                                                                    \
-    FH_GLUE void fh_Arc_##T##_drop(fh_Arc_##T *arc) {                                                    \
-        T *fh_p_ = *arc;                                                                                 \
-        if (fh_p_ == NULL) return;                                                                       \
-        *arc = NULL;                                                                                     \
-        uint64_t *fh_word_ = fh_counts(fh_p_);                                                           \
-        if (__atomic_load_n(fh_word_, __ATOMIC_ACQUIRE) != FH_RC_ONE) {                                  \
-            uint32_t fh_old_ = (uint32_t)__atomic_fetch_sub(fh_word_, 1, __ATOMIC_RELEASE);              \
-            if (FH_LIKELY((int32_t)fh_old_ > 1)) return;                                                 \
-            if (fh_old_ != 1) fh_arc_overflow(fh_p_);                                                    \
-            (void)__atomic_load_n(fh_word_, __ATOMIC_ACQUIRE);                                           \
-        } else if (fh_plain_##T) {                                                                       \
-            fh_own_free((char *)fh_p_ - FH_RC_HEAD(T), FH_RC_SIZE(T), FH_RC_HEAD(T));                    \
-            return;                                                                                      \
-        } else {                                                                                         \
-            __atomic_store_n(fh_word_, FH_RC_WEAK_ONE, __ATOMIC_RELAXED); /* no strong handle is left */ \
-        }                                                                                                \
-        fh_drop_guarded(fh_Arc_##T##_run, fh_p_, 0, 0);                                                  \
-    }                                                                                                    \
-    FH_GLUE void fh_ArcWeak_##T##_drop(fh_ArcWeak_##T *weak) {                                           \
-        if (weak->fh_weak == NULL) return;                                                               \
-        fh_arc_less_weak(weak->fh_weak, sizeof(T), FH_RC_HEAD(T));                                       \
-        weak->fh_weak = NULL;                                                                            \
+#define FH_ARC_BODIES(T)                                                                              \
+    FH_GLUE void fh_Arc_##T##_run(void *p, size_t len, size_t cap) {                                  \
+        (void)len, (void)cap;                                                                         \
+        fh_drop_##T((T *)p);                                                                          \
+        fh_arc_less_weak(p, sizeof(T), FH_RC_HEAD(T));                                                \
+    }                                                                                                 \
+    FH_GLUE void fh_Arc_##T##_drop(fh_Arc_##T *arc) {                                                 \
+        T *fh_p_ = *arc;                                                                              \
+        if (fh_p_ == NULL) return;                                                                    \
+        *arc = NULL;                                                                                  \
+        if (FH_LIKELY(__atomic_sub_fetch(fh_arc_strong_at(fh_p_), 1, __ATOMIC_RELEASE) != 0)) return; \
+        (void)__atomic_load_n(fh_arc_strong_at(fh_p_), __ATOMIC_ACQUIRE);                             \
+        if (fh_plain_##T) {                                                                           \
+            fh_arc_less_weak(fh_p_, sizeof(T), FH_RC_HEAD(T));                                        \
+            return;                                                                                   \
+        }                                                                                             \
+        fh_drop_guarded(fh_Arc_##T##_run, fh_p_, 0, 0);                                               \
+    }                                                                                                 \
+    FH_GLUE void fh_ArcWeak_##T##_drop(fh_ArcWeak_##T *weak) {                                        \
+        if (weak->fh_weak == NULL) return;                                                            \
+        fh_arc_less_weak(weak->fh_weak, sizeof(T), FH_RC_HEAD(T));                                    \
+        weak->fh_weak = NULL;                                                                         \
     }
 
 #include <freehold/type.h>

@@ -115,7 +115,7 @@ FH_INLINE void *fh_try_rc_put(const void *init, size_t size, size_t head, const 
 FH_INLINE const void *fh_rc_more(const void *value) {
     if (value == NULL) return NULL;
     uint64_t *word = fh_counts(value);
-    if (FH_UNLIKELY((int32_t)(uint32_t)*word <= 0 || (uint32_t)*word == INT32_MAX))
+    if (FH_UNLIKELY((uint32_t)*word - 1 >= INT32_MAX - 1u)) /* 0, 2^31 - 1 and above, or watched */
         fh_rc_more_slow((void *)(uintptr_t)value);
     else ++*word;
     return value;

@@ -111,14 +111,14 @@ FH_API bool fh_view_to_double(fh_str_view text, double *out);
 
 /* Out of memory is reported, then abort; the try_ forms return false (or an empty Str of cap 0) and leave s as
  * it was. Text that is added may be part of s itself. */
-FH_API fh_str fh_str_from_view(fh_str_view text);
+FH_INLINE fh_str fh_str_from_view(fh_str_view text);
 FH_INLINE fh_str fh_str_from(const char *text) { return fh_str_from_view(fh_view_of(text)); }
 FH_API fh_str fh_str_with(size_t room); /* empty, with room for that many bytes */
 FH_API fh_str fh_str_of(const char *format, ...)
     __attribute__((format(printf, 1, 2))); /* as printf would print it */
 FH_API fh_str fh_str_clone(const fh_str *s);
 FH_API bool fh_str_try_from(fh_str *out, fh_str_view text); /* *out must be empty */
-FH_API void fh_str_drop(fh_str *s);
+FH_INLINE void fh_str_drop(fh_str *s);
 
 /* The text as a C string; "" for an empty Str. Good until s changes. */
 FH_INLINE const char *fh_str_c(const fh_str *s) { return s->ptr ? s->ptr : ""; }
@@ -147,17 +147,67 @@ FH_API void fh_str_to_upper(fh_str *s);
 FH_API size_t fh_str_format(fh_str *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 FH_API size_t fh_str_vformat(fh_str *s, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
 
-/* Text at the end: a copy and two stores when there is room. */
+/* Text at the end: a copy and two stores when there is room. The fields are read once, before the bytes are written: a char
+ * may alias them. */
 FH_INLINE void fh_str_push_view(fh_str *s, fh_str_view text) {
-    if (FH_UNLIKELY(text.len >= s->cap - s->len)) {
+    size_t len = s->len;
+    if (FH_UNLIKELY(text.len >= s->cap - len)) {
         fh_str_push_slow(s, text);
         return;
     }
-    __builtin_memcpy(s->ptr + s->len, text.ptr, text.len);
-    s->len += text.len;
-    s->ptr[s->len] = 0;
+    char *to = s->ptr + len;
+    s->len = len + text.len;
+    __builtin_memcpy(to, text.ptr, text.len);
+    to[text.len] = 0;
 }
-FH_INLINE void fh_str_push(fh_str *s, const char *text) { fh_str_push_view(s, fh_view_of(text)); }
+/* A C string brings its NUL along: one store fewer. memmove, as text may be s itself. */
+FH_INLINE void fh_str_push(fh_str *s, const char *text) {
+    size_t len = s->len, more = text ? __builtin_strlen(text) : 0;
+    if (FH_UNLIKELY(more >= s->cap - len)) {
+        fh_str_push_slow(s, fh_view_n(text, more));
+        return;
+    }
+    char *to = s->ptr + len;
+    s->len = len + more;
+    if (more > 0) __builtin_memmove(to, text, more + 1);
+}
+
+/* Up to here a string's block comes from the calling thread's bin, inlined, and goes back there. */
+#define FH_STR_SHORT 128u
+FH_API fh_str fh_str_from_slow(fh_str_view text) __attribute__((cold));
+FH_API void fh_str_drop_slow(fh_str *s);
+
+FH_INLINE fh_str fh_str_from_view(fh_str_view text) {
+    if (FH_LIKELY(text.len < FH_STR_SHORT && text.len > 0)) {
+        struct fh_bin *bin = &fh_bins[text.len / 16 + 1];
+        void **top = bin->top;
+        char *block = (char *)top[-1];
+        if (FH_LIKELY(block != NULL)) {
+            bin->top = top - 1;
+            __builtin_memcpy(block, text.ptr, text.len);
+            block[text.len] = 0;
+            fh_str s = {block, text.len, (text.len / 16 + 1) * 16};
+            return s;
+        }
+    }
+    return fh_str_from_slow(text);
+}
+
+FH_INLINE void fh_str_drop(fh_str *s) {
+    if (s->cap == 0) return;
+    if (FH_LIKELY(s->cap <= FH_STR_SHORT)) {
+        struct fh_bin *bin = &fh_bins[(s->cap + 15) / 16];
+        void **top = bin->top;
+        if (FH_LIKELY(top != bin->end)) {
+            *top = s->ptr;
+            bin->top = top + 1;
+            s->ptr = NULL;
+            s->len = s->cap = 0;
+            return;
+        }
+    }
+    fh_str_drop_slow(s);
+}
 
 FH_INLINE bool fh_str_equal(const fh_str *a, const fh_str *b) {
     return fh_view_equal(fh_str_as_view(a), fh_str_as_view(b));

@@ -53,7 +53,7 @@ bool fh_str_try_from(fh_str *out, fh_str_view text) {
     return true;
 }
 
-fh_str fh_str_from_view(fh_str_view text) {
+fh_str fh_str_from_slow(fh_str_view text) {
     fh_str s = {0};
     if (!fh_str_try_from(&s, text)) fh_own_no_memory("Str", text.len);
     return s;
@@ -61,7 +61,7 @@ fh_str fh_str_from_view(fh_str_view text) {
 
 fh_str fh_str_clone(const fh_str *s) { return fh_str_from_view(fh_view_n(s->ptr, s->len)); }
 
-void fh_str_drop(fh_str *s) {
+void fh_str_drop_slow(fh_str *s) {
     if (s->cap > 0) fh_buffer_free(s->ptr, s->cap, 1);
     *s = (fh_str){0};
 }

@@ -1,0 +1,226 @@
+/* owners_glib.c - the loops of owners.c with GLib: g_new and g_rc_box, GArray, GString, GHashTable; see there. */
+#include <glib.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+typedef struct Node Node;
+struct Node {
+    Node *next;
+    uint64_t value;
+};
+
+enum { PAIRS = 1000000, BULK = 1000, LIST = 1000000, PUSHES = 1000000, KEYS = 200000 };
+
+static inline void keep(const void *p) { __asm__ volatile("" : : "r"(p) : "memory"); }
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+static uint64_t random_state;
+static uint64_t next_random(void) {
+    uint64_t z = (random_state += 0x9e3779b97f4a7c15ull);
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebull;
+    return z ^ z >> 31;
+}
+
+static uint64_t box_pair(void) {
+    uint64_t sum = 0;
+    for (uint64_t i = 0; i < PAIRS; i++) {
+        g_autofree uint64_t *b = g_new(uint64_t, 1);
+        *b = i;
+        keep(b);
+        sum += *b;
+    }
+    return sum;
+}
+
+static uint64_t box_bulk(void) {
+    uint64_t sum = 0, *all[BULK];
+    for (int round = 0; round < PAIRS / BULK; round++) {
+        for (uint64_t i = 0; i < BULK; i++) {
+            all[i] = g_new(uint64_t, 1);
+            *all[i] = i;
+        }
+        keep(all);
+        for (int i = 0; i < BULK; i++) {
+            sum += *all[i];
+            g_free(all[i]);
+        }
+    }
+    return sum;
+}
+
+static uint64_t box_list(void) {
+    uint64_t sum = 0;
+    Node *list = NULL;
+    for (uint64_t i = 0; i < LIST; i++) {
+        Node *n = g_new(Node, 1);
+        n->next = list;
+        n->value = i;
+        list = n;
+    }
+    for (Node *n = list, *next; n; n = next) {
+        sum += n->value;
+        next = n->next;
+        g_free(n);
+    }
+    return sum;
+}
+
+#define COUNTED(name, make, less)                                                                                      \
+    static uint64_t name##_pair(void) {                                                                                \
+        uint64_t sum = 0;                                                                                              \
+        for (uint64_t i = 0; i < PAIRS; i++) {                                                                         \
+            uint64_t *r = make(sizeof *r);                                                                             \
+            *r = i;                                                                                                    \
+            keep(r);                                                                                                   \
+            sum += *r;                                                                                                 \
+            less(r);                                                                                                   \
+        }                                                                                                              \
+        return sum;                                                                                                    \
+    }
+#define SHARED(name, make, more, less)                                                                                 \
+    static uint64_t name##_share(void) {                                                                               \
+        uint64_t sum = 0, *first = make(sizeof *first);                                                                \
+        *first = 1;                                                                                                    \
+        for (uint64_t i = 0; i < PAIRS; i++) {                                                                         \
+            uint64_t *r = more(first);                                                                                 \
+            keep(r);                                                                                                   \
+            sum += *r;                                                                                                 \
+            less(r);                                                                                                   \
+        }                                                                                                              \
+        less(first);                                                                                                   \
+        return sum;                                                                                                    \
+    }
+COUNTED(rc, g_rc_box_alloc, g_rc_box_release)
+SHARED(rc, g_rc_box_alloc, g_rc_box_acquire, g_rc_box_release)
+COUNTED(arc, g_atomic_rc_box_alloc, g_atomic_rc_box_release)
+SHARED(arc, g_atomic_rc_box_alloc, g_atomic_rc_box_acquire, g_atomic_rc_box_release)
+
+static uint64_t vec_push_loop(void) {
+    g_autoptr(GArray) v = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+    for (uint64_t i = 0; i < PUSHES; i++) g_array_append_val(v, i);
+    keep(v->data);
+    return v->len + g_array_index(v, uint64_t, PUSHES / 2);
+}
+
+static uint64_t vec_short(void) {
+    uint64_t sum = 0;
+    for (uint64_t i = 0; i < PUSHES / 8; i++) {
+        g_autoptr(GArray) v = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+        for (uint64_t j = 0; j < 8; j++) {
+            uint64_t n = i + j;
+            g_array_append_val(v, n);
+        }
+        keep(v->data);
+        sum += g_array_index(v, uint64_t, 3);
+    }
+    return sum;
+}
+
+static uint64_t str_push_loop(void) {
+    g_autoptr(GString) s = g_string_new(NULL);
+    for (uint64_t i = 0; i < PUSHES; i++) g_string_append(s, "hello, ");
+    keep(s->str);
+    return s->len;
+}
+
+static uint64_t str_short(void) {
+    uint64_t sum = 0;
+    for (uint64_t i = 0; i < PUSHES; i++) {
+        g_autoptr(GString) s = g_string_new("a short text");
+        keep(s->str);
+        sum += s->len;
+    }
+    return sum;
+}
+
+/* Keys and values in the pointers themselves where they fit: GLib's best case. */
+static GHashTable *filled(void) {
+    GHashTable *m = g_hash_table_new(g_direct_hash, g_direct_equal);
+    random_state = 1;
+    for (uint64_t i = 0; i < KEYS; i++) g_hash_table_insert(m, (void *)next_random(), (void *)i);
+    return m;
+}
+static uint64_t map_insert_loop(void) {
+    g_autoptr(GHashTable) m = filled();
+    return g_hash_table_size(m);
+}
+static uint64_t map_lookup_loop(void) {
+    static GHashTable *m;
+    if (m == NULL) m = filled();
+    uint64_t sum = 0;
+    random_state = 1;
+    for (uint64_t i = 0; i < KEYS; i++) sum += (uint64_t)g_hash_table_lookup(m, (void *)next_random());
+    return sum;
+}
+
+static char words[KEYS][16];
+static GHashTable *count(void) {
+    GHashTable *m = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    for (int i = 0; i < KEYS; i++) {
+        void *n = g_hash_table_lookup(m, words[i]);
+        if (n)
+            g_hash_table_replace(m, g_strdup(words[i]), (char *)n + 1);
+        else
+            g_hash_table_insert(m, g_strdup(words[i]), (void *)1);
+    }
+    return m;
+}
+static uint64_t map_words(void) {
+    g_autoptr(GHashTable) m = count();
+    return g_hash_table_size(m);
+}
+static uint64_t map_words_lookup(void) {
+    static GHashTable *m;
+    if (m == NULL) m = count();
+    uint64_t sum = 0;
+    for (int i = 0; i < KEYS; i++) sum += (uint64_t)g_hash_table_lookup(m, words[i]);
+    return sum;
+}
+
+static const struct {
+    const char *name;
+    uint64_t (*run)(void);
+    int operations;
+} loops[] = {
+    {"box", box_pair, PAIRS},
+    {"box-bulk", box_bulk, PAIRS},
+    {"box-list", box_list, LIST},
+    {"rc", rc_pair, PAIRS},
+    {"rc-clone", rc_share, PAIRS},
+    {"arc", arc_pair, PAIRS},
+    {"arc-clone", arc_share, PAIRS},
+    {"vec-push", vec_push_loop, PUSHES},
+    {"vec-short", vec_short, PUSHES / 8},
+    {"str-push", str_push_loop, PUSHES},
+    {"str-short", str_short, PUSHES},
+    {"map-insert", map_insert_loop, KEYS},
+    {"map-get", map_lookup_loop, KEYS},
+    {"words-count", map_words, KEYS},
+    {"words-get", map_words_lookup, KEYS},
+};
+
+int main(int argc, char **argv) {
+    int repetitions = argc > 1 ? atoi(argv[1]) : 5;
+    random_state = 7;
+    for (int i = 0; i < KEYS; i++) snprintf(words[i], sizeof words[i], "w%u", (unsigned)(next_random() % (KEYS / 4)));
+    for (size_t l = 0; l < sizeof loops / sizeof *loops; l++) {
+        double best = 1e30;
+        uint64_t sum = 0;
+        for (int i = 0; i < repetitions; i++) {
+            double began = now();
+            sum = loops[l].run();
+            double took = now() - began;
+            if (took < best) best = took;
+        }
+        printf("%s %.3f %llu\n", loops[l].name, best / loops[l].operations, (unsigned long long)sum);
+    }
+    return 0;
+}
