@@ -92,13 +92,13 @@ FH_INLINE void *fh_try_arc_put(const void *init, size_t size, size_t head, const
 /* The result's sign alone is the test for overflow, so that the addition's own flags answer it (lock inc; js). */
 FH_INLINE const void *fh_arc_more(const void *value) {
     if (value == NULL) return NULL;
-    if (FH_UNLIKELY(__atomic_add_fetch(fh_arc_strong_at(value), 1, __ATOMIC_RELAXED) <= 0))
+    if (FH_UNLIKELY(__atomic_add_fetch(fh_arc_strong_at(value), 1, __ATOMIC_RELAXED) < 0))
         fh_arc_overflow(value);
     return value;
 }
 FH_INLINE const void *fh_arc_more_weak(const void *value) {
     if (value == NULL) return NULL;
-    if (FH_UNLIKELY(__atomic_add_fetch(fh_arc_weak_at(value), 1, __ATOMIC_RELAXED) <= 0))
+    if (FH_UNLIKELY(__atomic_add_fetch(fh_arc_weak_at(value), 1, __ATOMIC_RELAXED) < 0))
         fh_arc_overflow(value);
     return value;
 }
