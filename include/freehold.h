@@ -7,6 +7,7 @@
 #define FREEHOLD_H
 
 #include <freehold/heap.h>
+#include <freehold/heaps.h>
 #include <freehold/map.h>
 #include <freehold/settings.h>
 #include <freehold/str.h>

@@ -10,6 +10,7 @@
 #include "count.h"
 #include "heap.h"
 #include "large.h"
+#include "private.h"
 
 #include <errno.h>
 #include <string.h>
@@ -101,51 +102,69 @@ void *fh_calloc_slow(size_t n, size_t size) {
 
 /* ---- free ---- */
 
-/* The class of the block at p, 0 = large; ends the process with a report when p is none that can be free. */
-static unsigned class_of_block(const void *p, const char *call) {
-    size_t offset = fh_space_offset(p);
-    if (offset >= fh_space.size) fh_fatal("%s of %p, which is not from this heap", call, p);
-    uint32_t granule = (uint32_t)(offset >> FH_GRANULE_SHIFT);
-    unsigned c = fh_space.classes[granule];
-    if (c) return c;
-    bool is_large = granule < fh_space.mapped && fh_space.heads[granule].kind == FH_LARGE;
-    if (!is_large || offset % FH_GRANULE)
-        fh_fatal("%s of %p, which is no block in use: freed already, or never allocated", call, p);
-    return 0;
+/* Where a block lies. */
+struct place {
+    uint32_t first;          /* first granule of its extent; looked up only where c == 0 */
+    unsigned c;              /* its class, 0 = large, or in a private heap */
+    struct fh_heap *private; /* the program's own heap that it is from, or NULL */
+};
+
+/* Where the table of classes says 0: a large block, or one of a private heap, or none at all, which is reported. */
+static struct place find_by_head(const void *p, const char *call) {
+    uint32_t first = fh_span_first(p);
+    const struct fh_head *head = &fh_space.heads[first];
+    if (first && head->private) return (struct place){first, 0, head->private};
+    if (first && head->kind == FH_LARGE && fh_space_offset(p) % FH_GRANULE == 0) return (struct place){first, 0, NULL};
+    fh_fatal("%s of %p, which is no block in use: freed already, or never allocated", call, p);
 }
 
-static void give(void *p, unsigned c) {
-    if (fh_seen) fh_count_free(p, c);
-    if (c)
-        small_give(c, p);
+/* Finds the block at p; ends the process with a report when there is none. */
+static struct place find(const void *p, const char *call) {
+    size_t offset = fh_space_offset(p);
+    if (offset >= fh_space.size) fh_fatal("%s of %p, which is not from this heap", call, p);
+    unsigned c = fh_space.classes[offset >> FH_GRANULE_SHIFT];
+    return c ? (struct place){.c = c} : find_by_head(p, call);
+}
+
+static void give(void *p, struct place place) {
+    if (place.private) {
+        fh_private_give(place.private, place.first, p);
+        return;
+    }
+    if (fh_seen) fh_count_free(p, place.c);
+    if (place.c)
+        small_give(place.c, p);
     else
-        fh_large_give((uint32_t)(fh_space_offset(p) >> FH_GRANULE_SHIFT));
+        fh_large_give(place.first);
+}
+
+static size_t usable_at(struct place place) {
+    if (place.c) return fh_classes[place.c].size;
+    const struct fh_head *head = &fh_space.heads[place.first];
+    return head->kind == FH_SPAN ? fh_classes[head->class].size : fh_large_usable(place.first);
 }
 
 /* The caller of a sized free said what the block is; a different block is a mistake that is noticed here. */
-static void check_size(const void *p, unsigned c, size_t size, size_t align) {
+static void check_size(const void *p, struct place place, size_t size, size_t align) {
     size_t need = fh_aligned_size(size, align);
     unsigned expected = need > FH_SMALL_MAX ? 0 : fh_class_of(need);
-    if (c != expected)
-        fh_fatal("sized free of %p as %zu bytes, but it is a block of %zu", p, size, fh_usable_size(p));
+    if (place.private || place.c != expected)
+        fh_fatal("sized free of %p as %zu bytes, but it is a block of %zu%s", p, size, usable_at(place),
+                 place.private ? " in a heap of the program's own" : "");
 }
 
 void fh_free_slow(void *p, size_t size, size_t align) {
     if (p == NULL) return;
     int saved = errno;
-    unsigned c = class_of_block(p, "free");
-    if (size) check_size(p, c, size, align);
-    give(p, c);
+    struct place place = find(p, "free");
+    if (size) check_size(p, place, size, align);
+    give(p, place);
     errno = saved;
 }
 
 /* ---- resizing ---- */
 
-size_t fh_usable_size(const void *p) {
-    if (p == NULL) return 0;
-    unsigned c = class_of_block(p, "size request");
-    return c ? fh_classes[c].size : fh_large_usable((uint32_t)(fh_space_offset(p) >> FH_GRANULE_SHIFT));
-}
+size_t fh_usable_size(const void *p) { return p ? usable_at(find(p, "size request")) : 0; }
 
 /* Is the block that the program has as good for `size` bytes as a new one would be? A block less than half used is given
  * up; above that, moving would cost more than it saves. */
@@ -178,12 +197,14 @@ static void *resize_large_counted(void *p, size_t size) {
 
 void *fh_realloc(void *p, size_t size) {
     if (p == NULL) return fh_fast_malloc(size);
-    unsigned c = class_of_block(p, "realloc");
+    struct place place = find(p, "realloc");
+    unsigned c = place.c;
     if (fh_seen) fh_count_realloc();
     if (size > PTRDIFF_MAX) return out_of_memory();
     if (size == 0) size = 1;
+    if (place.private) return fh_private_resize(place.private, place.first, p, size);
     if (c == 0 && size > FH_SMALL_MAX) return fh_seen ? resize_large_counted(p, size) : resize_large(p, size);
-    size_t usable = fh_usable_size(p);
+    size_t usable = usable_at(place);
     if (c == 0 || !still_fits(c, usable, size)) return move(p, usable, size);
     if (fh_seen) fh_count_resize(p, c, size);
     return p;

@@ -28,6 +28,7 @@ static struct fh_head *head_of_large(const void *block) {
 }
 
 size_t fh_count_asked(const void *block, unsigned c) {
+    if (c && fh_span_first(block) == 0) return 0; /* a walk's picture may show a block that is gone */
     return c ? fh_classes[c].size - *slack_of(block, c) : head_of_large(block)->asked;
 }
 

@@ -38,6 +38,9 @@ void **fh_depot_get_idle(unsigned c, bool all, unsigned *capacity);
 /* Blocks in the depot of class c. */
 size_t fh_depot_blocks(unsigned c);
 
+/* Shows each magazine's blocks; the depots are locked (fh_depot_lock_all). */
+void fh_depot_show(unsigned c, void (*visit)(void *arg, void *const *blocks, unsigned count), void *arg);
+
 void fh_depot_lock_all(void);
 void fh_depot_unlock_all(void);
 

@@ -206,6 +206,7 @@ static void mark_used(uint32_t g, uint32_t granules, enum fh_kind kind, uint8_t 
     head->kind = (uint8_t)kind;
     head->granules = granules;
     head->back = 0;
+    head->private = NULL;
     if (class) memset(fh_space.classes + g, class, granules);
 }
 

@@ -46,8 +46,6 @@ static struct fh_heap *parked_first, *parked_last; /* a queue: taken in front, p
 static _Atomic unsigned parked_count;
 static struct fh_heap late_heap; /* static, so that it cannot be missing */
 
-static void before_fork(void);
-static void after_fork_in_parent(void);
 static void after_fork_in_child(void);
 static void at_thread_exit(void *unused);
 static void hook_fork(void);
@@ -81,7 +79,7 @@ static bool begin_once(void) {
  * be the earlier one after all. Registering may allocate, so no lock is held. */
 static __attribute__((constructor)) void hook_fork(void) {
     static _Atomic bool hooked;
-    if (!atomic_exchange(&hooked, true)) fh_os_at_fork(before_fork, after_fork_in_parent, after_fork_in_child);
+    if (!atomic_exchange(&hooked, true)) fh_os_at_fork(fh_heap_lock_everything, fh_heap_unlock_everything, after_fork_in_child);
 }
 
 /* ---- parked heaps ---- */
@@ -130,11 +128,23 @@ static struct fh_heap *new_heap(void) {
     if (heap == NULL) return NULL;
     memset(heap, 0, sizeof *heap);
     for (unsigned c = 0; c < FH_CLASS_COUNT; c++) fh_bin_close(&heap->hidden[c]);
+    fh_heap_enlist(heap);
+    return heap;
+}
+
+void fh_heap_enlist(struct fh_heap *heap) {
     fh_lock(&list_lock);
     heap->next = all_heaps;
     all_heaps = heap;
     fh_unlock(&list_lock);
-    return heap;
+}
+
+void fh_heap_delist(struct fh_heap *heap) {
+    fh_lock(&list_lock);
+    struct fh_heap **link = &all_heaps;
+    while (*link != heap) link = &(*link)->next;
+    *link = heap->next;
+    fh_unlock(&list_lock);
 }
 
 static struct fh_heap *attach(void) {
@@ -156,6 +166,8 @@ struct fh_heap *fh_heap_mine(void) {
 }
 
 struct fh_heap *fh_heap_late(void) { return &late_heap; }
+
+struct fh_heap *fh_heap_first(void) { return all_heaps; }
 
 void fh_heap_each(void (*visit)(struct fh_heap *, void *), void *arg) {
     fh_lock(&list_lock);
@@ -190,7 +202,7 @@ static void at_thread_exit(void *unused) {
     park(heap);
 }
 
-static void before_fork(void) {
+void fh_heap_lock_everything(void) {
     fh_lock(&begin_lock);
     fh_lock(&list_lock);
     for (struct fh_heap *heap = all_heaps; heap; heap = heap->next) fh_lock(&heap->lock);
@@ -200,7 +212,7 @@ static void before_fork(void) {
     fh_extent_lock_all();
 }
 
-static void after_fork_in_parent(void) {
+void fh_heap_unlock_everything(void) {
     fh_extent_unlock_all();
     fh_meta_unlock();
     fh_depot_unlock_all();
@@ -211,9 +223,9 @@ static void after_fork_in_parent(void) {
 }
 
 static void after_fork_in_child(void) {
-    after_fork_in_parent();
+    fh_heap_unlock_everything();
     for (struct fh_heap *heap = all_heaps; heap; heap = heap->next) {
-        if (heap == mine || heap == &late_heap || heap->parked) continue;
+        if (heap == mine || heap == &late_heap || heap->parked || heap->private) continue;
         if (heap->bins) leave(heap);
         park(heap); /* also one that some thread had just taken from the parked */
     }

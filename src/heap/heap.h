@@ -42,6 +42,14 @@ struct fh_bin_book {
     bool stirred;      /* refilled or flushed since the last tidying                   */
 };
 
+struct fh_private {
+    uint32_t larges;        /* its large blocks: first of a list                              */
+    size_t held, held_peak; /* bytes in its spans and large blocks                            */
+    size_t limit;           /* held <= limit, unless 0                                        */
+    size_t live, blocks;    /* usable bytes and number of its live blocks                     */
+    uint64_t allocs, frees; /* allocs - frees = blocks                                        */
+};
+
 struct fh_heap {
     struct fh_lock lock;
     uint32_t events;                      /* slow paths taken; now and then one of them tidies up            */
@@ -51,10 +59,11 @@ struct fh_heap {
     uint32_t lists[FH_CLASS_COUNT][FH_BUCKETS]; /* spans with 2^b <= free < 2^(b+1); full spans are in none  */
     uint32_t spans[FH_CLASS_COUNT];       /* spans owned, by class                                           */
     struct fh_bin hidden[FH_CLASS_COUNT]; /* the bins in use where each call must be seen                    */
-    struct fh_heap *next;                 /* in the list of all heaps; never removed                         */
+    struct fh_heap *next;                 /* in the list of all heaps; threads' heaps stay for ever          */
     struct fh_heap *next_parked;
     bool parked;
     uint64_t tidied;                      /* tick of the last tidying                                        */
+    struct fh_private *private;           /* what only a heap of the program's own has; NULL = a thread's heap */
     _Alignas(64) _Atomic uint32_t touched;  /* spans with remote frees: first of a list; others push         */
     _Atomic uint32_t touched_count;         /* how many were pushed since the last collection                */
 };
@@ -67,6 +76,17 @@ struct fh_heap *fh_heap_mine(void);
 
 /* A heap without a thread and without bins, shared under its lock by all calls for which fh_heap_mine is NULL. */
 struct fh_heap *fh_heap_late(void);
+
+/* Enters a heap into the list of all, or takes it out. */
+void fh_heap_enlist(struct fh_heap *heap);
+void fh_heap_delist(struct fh_heap *heap);
+
+/* The first in the list of all heaps, which leads on by `next`; everything is locked. */
+struct fh_heap *fh_heap_first(void);
+
+/* Takes every lock of the heap in order, and gives them back: for who needs all of it to stand still. */
+void fh_heap_lock_everything(void);
+void fh_heap_unlock_everything(void);
 
 /* Calls visit(heap, arg) for each heap there is, with its lock held. */
 void fh_heap_each(void (*visit)(struct fh_heap *, void *), void *arg);
@@ -87,8 +107,14 @@ unsigned fh_span_take(struct fh_heap *heap, unsigned c, void **end, unsigned wan
  * are a mistake of the program that is reported. */
 void fh_span_give(struct fh_heap *heap, unsigned c, void **blocks, unsigned count);
 
+/* Gives one block, in span g of a private heap, back. `block` is its number. */
+void fh_span_give_private(struct fh_heap *heap, uint32_t g, unsigned block);
+
 /* Collects the remote frees of all touched spans. */
 void fh_span_collect(struct fh_heap *heap);
+
+/* Ends a span whose blocks are all given up, free or not. */
+void fh_span_end(struct fh_heap *heap, uint32_t g);
 
 /* Ends all spans of class c whose blocks are all free. */
 void fh_span_end_empty(struct fh_heap *heap, unsigned c);
@@ -96,7 +122,8 @@ void fh_span_end_empty(struct fh_heap *heap, unsigned c);
 /* Moves one span of class c from a heap to another; both locks are held. False when there is none with free blocks. */
 bool fh_span_move(struct fh_heap *from, struct fh_heap *to, unsigned c);
 
-/* The first granule of the span or large block in which p lies, 0 when p lies in neither. p is in the window. */
+/* The first granule of the span or large block in which p lies, 0 when p lies in neither (or, in a large block, not in its
+ * first granule). */
 uint32_t fh_span_first(const void *p);
 
 /* ---- bin.c: the slow half of the bins. Each takes the heap's lock ---- */

@@ -53,7 +53,7 @@ struct fh_head {
     uint8_t back;                    /* INSIDE a span: how many granules its first one lies before    */
     uint8_t bucket;                  /* SPAN: which of its heap's lists it is in, FH_NO_BUCKET = none */
     uint32_t granules;               /* first granule: length of the extent                           */
-    uint32_t next, prev;             /* SPAN: links in its list. FREE_DIRTY: links by age             */
+    uint32_t next, prev;             /* SPAN, private LARGE: links in its list. FREE_DIRTY: by age    */
     union {
         struct {              /* SPAN */
             uint64_t summary; /* bit w set = word w of the bitmap is not zero                          */
@@ -67,7 +67,8 @@ struct fh_head {
         };
         size_t asked; /* LARGE: bytes asked for                                                        */
     };
-    uint64_t unused[2];
+    struct fh_heap *private; /* SPAN, LARGE: the program's own heap that it belongs to (then owner is NULL), or NULL */
+    uint64_t unused[1];
 };
 _Static_assert(sizeof(struct fh_head) == 64, "a head is one cache line");
 

@@ -36,6 +36,7 @@
 
 #include "../base/report.h"
 #include "extent.h"
+#include "private.h"
 
 static struct fh_head *head_of(uint32_t g) { return &fh_space.heads[g]; }
 
@@ -85,11 +86,20 @@ static void fill_bitmap(uint32_t g, struct fh_head *head) {
     head->free = head->blocks;
 }
 
+/* An extent for a span. A private heap's blocks have class 0 in the table of classes: so no bin ever gets one. */
+static uint32_t take_extent(struct fh_heap *heap, unsigned c) {
+    bool clean;
+    size_t granules = fh_classes[c].granules, size = granules << FH_GRANULE_SHIFT;
+    if (heap->private && !fh_private_may_hold(heap->private, size)) return 0;
+    uint32_t g = fh_extent_take((uint32_t)granules, 1, FH_SPAN, heap->private ? 0 : (uint8_t)c, &clean);
+    if (g && heap->private) fh_private_hold(heap->private, size);
+    return g;
+}
+
 /* A new span of class c, in its list. 0 when there is no memory. */
 static uint32_t new_span(struct fh_heap *heap, unsigned c) {
     const struct fh_class *class = &fh_classes[c];
-    bool clean;
-    uint32_t g = fh_extent_take(class->granules, 1, FH_SPAN, (uint8_t)c, &clean);
+    uint32_t g = take_extent(heap, c);
     if (g == 0) return 0;
     struct fh_head *head = head_of(g);
     for (unsigned i = 1; i < class->granules; i++) head_of(g + i)->back = (uint8_t)i;
@@ -99,13 +109,17 @@ static uint32_t new_span(struct fh_heap *heap, unsigned c) {
     fill_bitmap(g, head);
     resettle(heap, g, head);
     heap->spans[c]++;
-    atomic_store(&head->owner, heap);
+    if (heap->private)
+        head->private = heap;
+    else
+        atomic_store(&head->owner, heap);
     return g;
 }
 
 static void end_span(struct fh_heap *heap, uint32_t g, struct fh_head *head) {
     unlink_span(heap, g, head);
     heap->spans[head->class]--;
+    if (heap->private) heap->private->held -= (size_t)head->granules << FH_GRANULE_SHIFT;
     atomic_store(&head->owner, NULL);
     fh_extent_give(g, false);
 }
@@ -118,6 +132,8 @@ static void settle_after_give(struct fh_heap *heap, uint32_t g, struct fh_head *
     bool only_one = heap->filled[head->class] == 1u << head->bucket && head->next == 0 && head->prev == 0;
     if (!only_one || heap->bins == NULL) end_span(heap, g, head);
 }
+
+void fh_span_end(struct fh_heap *heap, uint32_t g) { end_span(heap, g, head_of(g)); }
 
 void fh_span_end_empty(struct fh_heap *heap, unsigned c) {
     unsigned bucket = 31u - (unsigned)__builtin_clz(fh_classes[c].blocks);
@@ -196,7 +212,7 @@ unsigned fh_span_take(struct fh_heap *heap, unsigned c, void **end, unsigned wan
         uint32_t g = pick(heap, c);
         if (g == 0) {
             if (got) break; /* what there is will do: a new span only for who would get nothing */
-            if (fh_heap_scavenge(heap, c)) continue;
+            if (!heap->private && fh_heap_scavenge(heap, c)) continue;
             g = new_span(heap, c);
             if (g == 0) break;
         }
@@ -354,6 +370,12 @@ void fh_span_give(struct fh_heap *heap, unsigned c, void **blocks, unsigned coun
     if (to.g && !to.own) help(atomic_load(&to.head->owner));
 }
 
+void fh_span_give_private(struct fh_heap *heap, uint32_t g, unsigned block) {
+    struct fh_head *head = head_of(g);
+    add_to_bitmap(heap, g, head, block / 64, (uint64_t)1 << block % 64);
+    settle_after_give(heap, g, head);
+}
+
 /* ---- collecting ---- */
 
 static void collect_span(struct fh_heap *heap, uint32_t g) {
@@ -386,9 +408,10 @@ void fh_span_collect(struct fh_heap *heap) {
 
 uint32_t fh_span_first(const void *p) {
     uint32_t granule = (uint32_t)(fh_space_offset(p) >> FH_GRANULE_SHIFT);
-    if (granule == 0 || granule >= fh_space.mapped) return 0;
-    struct fh_head *head = head_of(granule);
+    if (fh_space_offset(p) >= fh_space.size || granule == 0 || granule >= fh_space.mapped) return 0;
+    const struct fh_head *head = head_of(granule);
     if (head->kind == FH_SPAN || head->kind == FH_LARGE) return granule;
-    if (head->kind != FH_INSIDE || fh_space.classes[granule] == 0) return 0;
-    return granule - head->back;
+    if (head->kind != FH_INSIDE || head->back == 0 || head->back >= granule) return 0;
+    const struct fh_head *first = head_of(granule - head->back); /* `back` may be left over from an earlier span */
+    return first->kind == FH_SPAN && head->back < first->granules ? granule - head->back : 0;
 }

@@ -20,8 +20,7 @@ __attribute__((no_sanitize("thread"))) static size_t cached_in(const struct fh_b
     return (size_t)(top - book->base);
 }
 
-/* Adds what the heap has: spans by walking its granules would need an index; so its lists of spans are not used, but the
- * bins are counted here and the spans in add_granules. */
+/* Adds what the heap's bins keep. Its spans are found by add_granules. */
 static void add_bins(struct fh_heap *heap, void *arg) {
     struct fh_stats *out = arg;
     fh_span_collect(heap);
@@ -93,7 +92,7 @@ void fh_stats_now(struct fh_stats *out) {
     sum_classes(out);
     out->metadata = fh_meta_bytes() + fh_space_table_bytes();
     out->free_extents = extents.dirty;
-    out->held = out->live + out->cached + out->free_in_spans + out->span_tail + extents.dirty + out->metadata;
+    out->held = extents.used + extents.dirty + out->metadata; /* kept by the extents, not added up from the rest */
     out->held_peak = extents.peak + out->metadata;
     out->purged = extents.purged;
     out->largest_hole = extents.largest;

@@ -1,0 +1,243 @@
+/* test_heaps.c - heaps of the program's own, and the walk over all blocks.
+ */
+#include "names.h"
+#include "runner.h"
+#include "support.h"
+
+#include <freehold/heaps.h>
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+
+#define MIB ((size_t)1 << 20)
+
+static struct fh_heap_stats numbers(struct fh_heap *heap) {
+    struct fh_heap_stats stats;
+    fh_heap_stats_now(heap, &stats);
+    CHECK(stats.allocs - stats.frees == stats.blocks);
+    CHECK(stats.live <= stats.held && stats.held <= stats.held_peak);
+    CHECK(stats.limit == 0 || stats.held <= stats.limit);
+    return stats;
+}
+
+/* ---- a heap against a model ---- */
+
+struct model {
+    unsigned char *block[400];
+    size_t size[400];
+    struct rng rng;
+    struct fh_heap *heap;
+};
+
+static void put(struct model *m, size_t i, unsigned char *block, size_t size) {
+    CHECK(block != NULL && fh_usable_size(block) >= size && fh_heap_of(block) == m->heap);
+    pattern_fill(block, size, i);
+    m->block[i] = block;
+    m->size[i] = size;
+}
+
+static void step(struct model *m) {
+    size_t i = rng_below(&m->rng, 400), size = 1 + rng_below(&m->rng, rng_below(&m->rng, 20) ? 2000 : 300000);
+    unsigned char *old = m->block[i];
+    if (old == NULL) {
+        size_t align = (size_t)1 << rng_below(&m->rng, 13);
+        unsigned char *block = rng_below(&m->rng, 2) ? fh_heap_malloc(m->heap, size)
+                                                     : fh_heap_aligned_alloc(m->heap, align, size);
+        put(m, i, block, size);
+        return;
+    }
+    pattern_verify(old, m->size[i], m->size[i], i);
+    if (rng_below(&m->rng, 3) == 0) {
+        unsigned char *block = fh_realloc(old, size);
+        CHECK(block != NULL);
+        pattern_verify(block, m->size[i], size < m->size[i] ? size : m->size[i], i);
+        put(m, i, block, size);
+    } else {
+        fh_free(old);
+        m->block[i] = NULL;
+    }
+}
+
+static void a_heap_keeps_its_blocks_apart_and_counts_them(void **state) {
+    (void)state;
+    static struct model model;
+    model = (struct model){.rng = {7}, .heap = fh_heap_new(0)};
+    for (int i = 0; i < 20000; i++) step(&model);
+    size_t blocks = 0, usable = 0;
+    for (size_t i = 0; i < 400; i++)
+        if (model.block[i]) {
+            blocks++;
+            usable += fh_usable_size(model.block[i]);
+            pattern_verify(model.block[i], model.size[i], model.size[i], i);
+        }
+    struct fh_heap_stats stats = numbers(model.heap);
+    CHECK(stats.blocks == blocks && stats.live == usable);
+    fh_heap_drop(model.heap);
+}
+
+static void calloc_of_a_heap_is_zero_after_reuse(void **state) {
+    (void)state;
+    struct fh_heap *heap = fh_heap_new(0);
+    for (size_t size = 1; size < 400000; size = size * 3 / 2 + 1) {
+        void *dirty = fh_heap_malloc(heap, size);
+        memset(dirty, 0xff, size);
+        fh_free(dirty);
+        void *clean = fh_heap_calloc(heap, 1, size);
+        zero_verify(clean, size);
+        fh_free(clean);
+    }
+    CHECK(numbers(heap).blocks == 0 && numbers(heap).held == 0);
+    errno = 0;
+    CHECK(fh_heap_calloc(heap, hidden(SIZE_MAX / 2), 3) == NULL && errno == ENOMEM);
+    errno = 0;
+    CHECK(fh_heap_aligned_alloc(heap, hidden(24), 8) == NULL && errno == EINVAL);
+    fh_heap_drop(heap);
+}
+
+/* ---- limits ---- */
+
+static void a_limit_yields_null_and_enomem_and_the_heap_goes_on(void **state) {
+    (void)state;
+    struct fh_heap *heap = fh_heap_new(MIB);
+    void *blocks[20000];
+    size_t n = 0;
+    errno = 0;
+    while (n < 20000 && (blocks[n] = fh_heap_malloc(heap, 100))) n++;
+    CHECK(errno == ENOMEM);
+    CHECKF(n * 112 > MIB / 10 * 9 && n * 112 <= MIB, "%zu blocks of 100 bytes in 1 MiB", n);
+    CHECK(fh_heap_malloc(heap, 40000) == NULL);
+    fh_free(blocks[--n]);
+    CHECK((blocks[n++] = fh_heap_malloc(heap, 100)) != NULL);
+    fh_heap_clear(heap);
+    CHECK(numbers(heap).held == 0 && numbers(heap).blocks == 0);
+    CHECK(fh_heap_malloc(heap, MIB + 1) == NULL);
+    void *all = fh_heap_malloc(heap, MIB);
+    CHECK(all != NULL && fh_heap_malloc(heap, 1) == NULL);
+    fh_free(all);
+    CHECK(fh_heap_malloc(heap, 1) != NULL);
+    fh_heap_drop(heap);
+    struct fh_heap *nothing = fh_heap_new(1);
+    CHECK(fh_heap_malloc(nothing, 1) == NULL);
+    fh_heap_drop(nothing);
+    fh_heap_drop(NULL);
+}
+
+/* ---- threads ---- */
+
+static void *free_half(void *arg) {
+    void **blocks = arg;
+    for (size_t i = 0; i < 2000; i += 2) fh_free(blocks[i]);
+    return NULL;
+}
+
+static void any_thread_may_free_into_any_heap(void **state) {
+    (void)state;
+    struct fh_heap *heap = fh_heap_new(0);
+    static void *blocks[4][2000];
+    pthread_t threads[4];
+    for (int t = 0; t < 4; t++) {
+        for (size_t i = 0; i < 2000; i++) CHECK((blocks[t][i] = fh_heap_malloc(heap, 1 + i)) != NULL);
+        CHECK(pthread_create(&threads[t], NULL, free_half, blocks[t]) == 0);
+    }
+    for (int t = 0; t < 4; t++) pthread_join(threads[t], NULL);
+    CHECK(numbers(heap).blocks == 4000 && numbers(heap).frees == 4000);
+    fh_heap_drop(heap);
+}
+
+static void a_thousand_heaps_leave_nothing_behind(void **state) {
+    (void)state;
+    struct fh_stats before, after;
+    fh_stats_now(&before);
+    for (int i = 0; i < 1000; i++) {
+        struct fh_heap *heap = fh_heap_new(0);
+        for (size_t size = 16; size < 200000; size *= 2) CHECK(fh_heap_malloc(heap, size) != NULL);
+        fh_heap_drop(heap);
+    }
+    fh_stats_now(&after);
+    CHECKF(after.live <= before.live, "live %zu, was %zu", after.live, before.live);
+    CHECK(after.metadata <= before.metadata + 64 * 1024);
+}
+
+/* ---- the walk ---- */
+
+struct seen {
+    const void *wanted[64];
+    enum fh_block_state state[64];
+    size_t wanted_count, found, live, blocks;
+    const char *last_end;
+};
+
+static int look(const struct fh_block *block, void *arg) {
+    struct seen *seen = arg;
+    CHECK((const char *)block->address >= seen->last_end); /* in order, and no two overlap */
+    seen->last_end = (const char *)block->address + block->size;
+    seen->blocks++;
+    if (block->state == FH_BLOCK_LIVE) seen->live += block->size;
+    for (size_t i = 0; i < seen->wanted_count; i++)
+        if (seen->wanted[i] == block->address) {
+            seen->state[i] = block->state;
+            seen->found++;
+            CHECK(fh_heap_of(block->address) == block->heap || block->state != FH_BLOCK_LIVE);
+        }
+    void *p = fh_malloc(100); /* the visitor may use the heap */
+    CHECK(p != NULL);
+    fh_free(p);
+    return 0;
+}
+
+static void the_walk_sees_each_block_once_with_its_state(void **state) {
+    (void)state;
+    static struct seen seen;
+    memset(&seen, 0, sizeof seen);
+    struct fh_heap *heap = fh_heap_new(0);
+    for (size_t i = 0; i < 60; i++) {
+        size_t size = (size_t)16 << i % 14;
+        seen.wanted[i] = i % 3 == 0 ? fh_heap_malloc(heap, size) : fh_malloc(size);
+        CHECK(seen.wanted[i] != NULL);
+    }
+    seen.wanted_count = 60;
+    struct fh_stats stats;
+    fh_stats_now(&stats);
+    CHECK(fh_heap_walk(NULL, look, &seen) == 0);
+    CHECK(seen.found == 60);
+    for (size_t i = 0; i < 60; i++) CHECK(seen.state[i] == FH_BLOCK_LIVE);
+    CHECKF(seen.live == stats.live, "walk %zu, stats %zu", seen.live, stats.live);
+
+    static struct seen own;
+    memset(&own, 0, sizeof own);
+    CHECK(fh_heap_walk(heap, look, &own) == 0);
+    CHECK(own.live == numbers(heap).live);
+
+    for (size_t i = 0; i < 60; i++) fh_free((void *)(uintptr_t)seen.wanted[i]);
+    memset(&own, 0, sizeof own);
+    memcpy(own.wanted, seen.wanted, sizeof own.wanted);
+    own.wanted_count = 60;
+    CHECK(fh_heap_walk(NULL, look, &own) == 0);
+    for (size_t i = 0; i < 60; i++) CHECK(own.state[i] == FH_BLOCK_FREE || own.state[i] == FH_BLOCK_CACHED || !own.found);
+    fh_heap_drop(heap);
+}
+
+static int stop_at_third(const struct fh_block *block, void *arg) {
+    (void)block;
+    return ++*(int *)arg == 3 ? 42 : 0;
+}
+
+static void the_walk_stops_when_told(void **state) {
+    (void)state;
+    int count = 0;
+    CHECK(fh_heap_walk(NULL, stop_at_third, &count) == 42 && count == 3);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_heap_keeps_its_blocks_apart_and_counts_them),
+        cmocka_unit_test(calloc_of_a_heap_is_zero_after_reuse),
+        cmocka_unit_test(a_limit_yields_null_and_enomem_and_the_heap_goes_on),
+        cmocka_unit_test(any_thread_may_free_into_any_heap),
+        cmocka_unit_test(a_thousand_heaps_leave_nothing_behind),
+        cmocka_unit_test(the_walk_sees_each_block_once_with_its_state),
+        cmocka_unit_test(the_walk_stops_when_told),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
