@@ -24,12 +24,15 @@ if "-fsanitize" in (BUILD / "compile_commands.json").read_text():
 
 
 def from_header(path):
-    """Passages of the header's opening comment that begin with #include, up to the first line that is not indented."""
+    """Passages of the header's opening comment that begin with #include, up to the first line that is not indented or
+    to the end of main."""
     opening = re.match(r"/\*(.*?)\*/", path.read_text(), re.S)
     lines = [re.sub(r"^ \* ?", "", line) for line in opening.group(1).split("\n")] if opening else []
     passage = []
     for line in [*lines, "end"]:
         inside = line.startswith("    ") or not line.strip()
+        if passage and passage[-1].startswith("}") and any(re.search(r"\bmain\(", p) for p in passage):
+            inside = False
         if inside and (passage or line.lstrip().startswith("#include")):
             passage.append(line[4:])
         elif passage:

@@ -21,15 +21,15 @@ MALLOC = set("""malloc free calloc realloc reallocarray aligned_alloc posix_mema
 REQUIRED = MALLOC - {"cfree", "mallopt", "malloc_good_size"}  # these three are a courtesy
 CXX_NEW = re.compile(r"^_Z(n[wa][jm]|d[la]Pv)[A-Za-z0-9_]*$")  # operator new/delete, in all their forms
 
-# All 20 forms of C++17: {new, new[]} x {plain, nothrow} x {plain, aligned} and
-# {delete, delete[]} x {plain, nothrow, sized} x {plain, aligned}.
-REQUIRED |= {f"_Z{op}m{align}{nothrow}" for op in ("nw", "na") for align in ("", "St11align_val_t")
-             for nothrow in ("", "RKSt9nothrow_t")}
+# {new, new[]} x {plain, aligned} and {delete, delete[]} x {plain, nothrow, sized} x {plain, aligned}. The nothrow forms
+# of new are the C++ runtime's: they call these (src/malloc/cxx.c says why).
+REQUIRED |= {f"_Z{op}m{align}" for op in ("nw", "na") for align in ("", "St11align_val_t")}
 REQUIRED |= {f"_Z{op}Pv{size}{align}" for op in ("dl", "da") for size in ("", "m") for align in ("", "St11align_val_t")}
 REQUIRED |= {f"_Z{op}Pv{align}RKSt9nothrow_t" for op in ("dl", "da") for align in ("", "St11align_val_t")}
 
-# Names that the library takes over from libc to watch threads; each has to be listed, so that none comes by accident.
-WATCHED = set()
+# Names that the library takes over from libc, so that none comes by accident: threads get an alternate stack, on which the
+# report of a stack overflow runs.
+WATCHED = {"pthread_create"}
 
 
 def run(*command):

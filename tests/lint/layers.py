@@ -4,7 +4,7 @@
     tool > record > malloc > own > stack > heap > base > os
 
 A file may include headers of its own part and of parts below. Public headers belong to the part that carries them
-out; one that is neither listed here nor has "stack" in its name belongs to `own`. Parts above os/ (but for the command)
+out, which is told by their names (PUBLIC, below); the others belong to `own`. Parts above os/ (but for the command)
 may not include headers by which a program reaches the system past the C library's pure part: those calls belong into
 os/.
 
@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 ORDER = ["os", "base", "heap", "stack", "own", "malloc", "record", "tool"]
-PUBLIC = {"settings.h": "base", "heap.h": "heap", "frame.h": "stack"}
+PUBLIC = {"settings": "base", "heap": "heap", "stack": "stack", "frame": "stack"}  # what a header's name contains
 SYSTEM = re.compile(r"^(sys/.*|linux/.*|asm/.*|(unistd|fcntl|pthread|threads|sched|signal|dlfcn|link|ucontext|time|"
                     r"poll|spawn)\.h)$")
 SYSTEM_FREE = {"base", "heap", "stack", "own", "malloc", "record"}
@@ -24,7 +24,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
 
 def public_part(name):
-    return "stack" if "stack" in name else PUBLIC.get(name, "own")
+    return next((part for word, part in PUBLIC.items() if word in name), "own")
 
 
 def part_of_header(name, including):
@@ -36,9 +36,8 @@ def part_of_header(name, including):
         return "own"
     if head in ORDER and tail:
         return head
-    if not tail and (including.parent / name).exists():
-        return including.parent.name
-    return None
+    beside = (including.parent / name).resolve()  # "x.h" in the same folder, or "../heap/x.h"
+    return beside.parent.name if beside.exists() and beside.parent.name in ORDER else None
 
 
 def breaches(top):

@@ -18,6 +18,8 @@ CASES = [  # file, text, part of the message that is expected (None: no breach)
     ("src/heap/a.c", '#include <freehold.h>\n', "heap may not use own"),
     ("src/heap/a.c", '#include <sys/mman.h>\n', "only os/"),
     ("src/own/a.c", '#include <pthread.h>\n', "only os/"),
+    ("src/heap/a.c", '#include "../own/there.h"\n', "heap may not use own"),
+    ("src/tool/a.c", '#include "../own/there.h"\n', None),
     ("src/os/a.c", '#include <sys/mman.h>\n', None),
     ("src/tool/a.c", '#include <sys/wait.h>\n#include "heap/counters.h"\n', None),
     ("src/attic/a.c", "", "no part attic"),
@@ -28,8 +30,10 @@ CASES = [  # file, text, part of the message that is expected (None: no breach)
 failed = 0
 for path, text, expected in CASES:
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, path)
-        file.parent.mkdir(parents=True)
+        file, there = Path(folder, path), Path(folder, "src/own/there.h")
+        for f in (file, there):
+            f.parent.mkdir(parents=True, exist_ok=True)
+        there.touch()
         file.write_text(text)
         found = list(breaches(Path(folder)))
     good = not found if expected is None else any(expected in line for line in found)
