@@ -86,11 +86,11 @@ def clang(run):
     """clang and lld, large C++ programs: C++ templates, and links with ThinLTO on two threads"""
     run.work("templates.cpp")
     run.run(["clang++", "-std=c++17", "-O2", "-g", "-c", "templates.cpp", "-DPLAIN"])
-    run.write("many.c", many_functions(300))
+    run.write("many.c", many_functions(100))
     run.run(["clang", "-O2", "-Wall", "-S", "-emit-llvm", "many.c"])
     parts = []
     for n in range(12):
-        parts.append(run.write("part%d.c" % n, many_functions(20 + n).replace("int main(", "int part%d(" % n)))
+        parts.append(run.write("part%d.c" % n, many_functions(15 + n).replace("int main(", "int part%d(" % n)))
     run.run(["clang", "-O1", "-fPIC", "-flto=thin", "-c", "many.c"] + parts)
     objects = ["part%d.o" % n for n in range(12)]
     run.run(["clang", "-shared", "-flto=thin", "-fuse-ld=lld", "-Wl,--threads=2,--thinlto-jobs=2,--build-id=sha1", "-o", "all.so"]

@@ -50,6 +50,8 @@ class Run:
         self.home = os.path.join(folder, "home")
         for path in (self.dir, self.home, os.path.join(folder, "tmp")):
             os.makedirs(path)
+        open(self.log, "w").close()
+        os.chmod(self.log, 0o666)  # a process may become somebody else
         self.env = {
             "PATH": PATH, "HOME": self.home, "TMPDIR": os.path.join(folder, "tmp"),
             "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TZ": "UTC", "TERM": "dumb", "USER": "tester", "LOGNAME": "tester",
@@ -326,6 +328,8 @@ def test(name, library, witness, only_settings=None):
     os.chmod(base, 0o755)
     good = True
     try:
+        # Copies, so that nobody rebuilds them meanwhile and processes of other users can read them.
+        library, witness = (shutil.copy(path, os.path.join(base, os.path.basename(path))) for path in (library, witness))
         reference = one_run(p, base, witness, None, "")
         spent = [reference.spent]
         for settings in p.settings if only_settings is None else only_settings:

@@ -126,7 +126,6 @@ def openssl(run):
     run.run(["openssl", "verify", "-CAfile", "cert.pem", "cert.pem"])
     run.run(["openssl", "prime", "-hex", "FFFFFFFFFFFFFFC5"])
     run.run(["openssl", "x509", "-in", "text"], status=1, errors=False)
-    run.run(["openssl", "speed", "-seconds", "1", "-bytes", "1000", "-multi", "2", "sha256"], note=False)
 
 
 @program({"gdb": "gdb", "gcc": "gcc"}, limit=60, same_processes=False)
