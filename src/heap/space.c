@@ -18,7 +18,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/resource.h>
 
 struct fh_space fh_space;
 
@@ -56,16 +55,9 @@ static bool map_data(char *at, size_t size) {
     return fh_space.reserved ? fh_os_commit(at, size) : fh_os_map_at(at, size);
 }
 
-/* Address space that this process may still map, as far as its own limit tells. */
-static size_t address_limit(void) {
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return SIZE_MAX;
-    return (size_t)limit.rlim_cur;
-}
-
 /* The size of window that makes sense under the limit: four times as much as can be used, so that gaps do no harm. */
 static size_t first_window_size(void) {
-    size_t limit = address_limit(), size = LARGEST_WINDOW;
+    size_t limit = fh_os_address_limit(), size = LARGEST_WINDOW;
     while (size > SMALLEST_WINDOW && size / 8 >= limit) size /= 2;
     return size;
 }

@@ -99,6 +99,9 @@ const char *fh_os_getenv(const char *name);
 /* Writes all of it to the descriptor, retrying short writes. Keeps errno. */
 void fh_os_write(int fd, const char *text, size_t size);
 
+/* Address space that the process may map, as far as a limit of its own (ulimit -v) tells; else SIZE_MAX. */
+size_t fh_os_address_limit(void);
+
 /* Resident and peak resident size of this process in bytes, 0 where unknown. */
 void fh_os_rss(size_t *now, size_t *peak);
 

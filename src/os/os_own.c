@@ -19,8 +19,6 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-#include "base/report.h"
-
 /* ---- faults ---- */
 
 static void (*on_fault)(uintptr_t, uintptr_t);

@@ -68,6 +68,12 @@ void fh_os_thread_name(char name[16]);
 
 /* Sends each other thread of the process `signal` with this value, which tells our own from others'. */
 void fh_os_signal_threads(int signal, void *value);
+/* Sends the calling thread a signal once more, as it came: `info` is its siginfo_t. In a handler. */
+void fh_os_signal_again(int signal, void *info);
+/* Did the process send this signal to itself, with this value (fh_os_signal_threads)? In a handler. */
+bool fh_os_signal_is_own(const void *info, const void *value);
+/* Sleeps for a millisecond. In a handler. */
+void fh_os_pause(void);
 
 /* ---- alternate signal stacks ---- */
 

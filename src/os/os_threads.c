@@ -9,6 +9,7 @@
 #include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -64,6 +65,21 @@ void fh_os_signal_threads(int signal, void *value) {
     }
     close(folder);
     errno = saved;
+}
+
+void fh_os_signal_again(int signal, void *info) {
+    bool main;
+    syscall(SYS_rt_tgsigqueueinfo, getpid(), fh_os_thread_id(&main), signal, info);
+}
+
+bool fh_os_signal_is_own(const void *info, const void *value) {
+    const siginfo_t *signal = info;
+    return signal->si_code == SI_QUEUE && signal->si_pid == getpid() && signal->si_value.sival_ptr == value;
+}
+
+void fh_os_pause(void) {
+    struct timespec pause = {0, 1000000};
+    syscall(SYS_nanosleep, &pause, NULL);
 }
 
 /* The kernel's part of a signal frame (with AVX-512 several KiB) and ours. */

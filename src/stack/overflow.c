@@ -28,9 +28,6 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
 
 enum { REPORT_STACK = 128 << 10, SIGNALS = 2 };
 
@@ -116,8 +113,7 @@ static void report_once(struct fh_fault *fault) {
     for (unsigned tries = 0; !atomic_compare_exchange_strong(&reporting, &nobody, self); tries++) {
         if (nobody == self || tries > 5000) return; /* a fault within the report */
         nobody = 0;
-        struct timespec pause = {0, 1000000};
-        syscall(SYS_nanosleep, &pause, NULL);
+        fh_os_pause();
     }
     if (last_address != fault->address) { /* else the handler before us has returned, and it happens again */
         last_address = fault->address;
@@ -151,8 +147,7 @@ static void let_default_happen(int signal, siginfo_t *info, bool by_kernel) {
     memset(&action, 0, sizeof action);
     action.sa_handler = SIG_DFL;
     sigaction(signal, &action, NULL);
-    bool main;
-    if (!by_kernel) syscall(SYS_rt_tgsigqueueinfo, getpid(), fh_os_thread_id(&main), signal, info);
+    if (!by_kernel) fh_os_signal_again(signal, info);
 }
 
 static void chain(int signal, siginfo_t *info, void *context, bool by_kernel, const struct fh_fault *fault) {
@@ -192,7 +187,7 @@ static void chain(int signal, siginfo_t *info, void *context, bool by_kernel, co
 
 static void on_fault(int signal, siginfo_t *info, void *context) {
     int saved = errno;
-    if (info->si_code == SI_QUEUE && info->si_pid == getpid() && info->si_value.sival_ptr == &adoption) {
+    if (fh_os_signal_is_own(info, &adoption)) {
         fh_threads_signal_stack_in(context);
         errno = saved;
         return;
