@@ -68,24 +68,22 @@ static void *out_of_memory(void) {
     return NULL;
 }
 
-/* The block itself. *c is its class, 0 = large; *clean tells whether it reads as zero. */
-static void *take(size_t size, size_t align, unsigned *c, bool *clean) {
+/* The block itself; zeroed, if asked for, where it is large. *c is its class, 0 = large. */
+static void *take(size_t size, size_t align, unsigned *c, bool zero) {
     struct fh_heap *heap = fh_heap_mine(); /* begins the heap, if need be: before any of its tables is read */
-    *clean = false;
     *c = 0;
     if (size > PTRDIFF_MAX || align > PTRDIFF_MAX || fh_space.size == 0) return NULL;
     size_t need = fh_aligned_size(size, align);
-    if (need > FH_SMALL_MAX) return fh_large_take(size, align, clean);
+    if (need > FH_SMALL_MAX) return fh_large_take(size, align, zero);
     *c = fh_class_table[(need + 15) / 16];
     return small_take(heap, *c);
 }
 
 static void *alloc(size_t size, size_t align, bool zero) {
     unsigned c;
-    bool clean;
-    void *block = take(size, align, &c, &clean);
+    void *block = take(size, align, &c, zero);
     if (block == NULL) return out_of_memory();
-    if (zero && !clean) memset(block, 0, size);
+    if (zero && c) memset(block, 0, size);
     if (fh_seen) fh_count_alloc(block, c, size);
     return block;
 }

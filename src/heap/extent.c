@@ -225,8 +225,8 @@ static uint32_t clean_behind(uint32_t g) {
 }
 
 /* Makes one dirty extent of at least `granules` out of dirty extent g and what it lacks of clean ones beside it, the one
- * behind first. */
-static uint32_t join(uint32_t g, uint32_t granules) {
+ * behind first. *dirty_part is where g then lies in it. */
+static uint32_t join(uint32_t g, uint32_t granules, struct fh_range *dirty_part) {
     uint64_t tick = head_of(g)->tick;
     uint32_t length = head_of(g)->granules, after = head_of(g)->prev, lacking = granules - length;
     uint32_t behind = clean_behind(g), from_behind = behind < lacking ? behind : lacking;
@@ -236,6 +236,7 @@ static uint32_t join(uint32_t g, uint32_t granules) {
     used -= lacking;
     leave(g);
     enter(g - from_before, granules, FH_FREE_DIRTY, tick, after);
+    *dirty_part = (struct fh_range){from_before, from_before + length};
     return g - from_before;
 }
 
@@ -274,14 +275,15 @@ static uint32_t aligned(uint32_t g, uint32_t align) {
     return (uint32_t)((number + align - 1) / align * align - base);
 }
 
-uint32_t fh_extent_take(uint32_t granules, uint32_t align, enum fh_kind kind, uint8_t class, bool *clean) {
+uint32_t fh_extent_take(uint32_t granules, uint32_t align, enum fh_kind kind, uint8_t class, struct fh_range *dirty_part) {
     fh_lock(&lock);
     uint32_t g = best(FH_FREE_DIRTY, granules, align);
+    *dirty_part = (struct fh_range){0, granules};
     if (g == 0 && align == 1 && fh_settings.limit == 0) { /* under a limit, making room could purge what was found */
         g = best_joined(granules);
-        if (g) g = join(g, granules);
+        if (g) g = join(g, granules, dirty_part);
     }
-    *clean = g == 0;
+    if (g == 0) *dirty_part = (struct fh_range){0, 0};
     if (g == 0 && within_limit(granules)) {
         exchange_dirty(granules);
         g = best(FH_FREE_CLEAN, granules, align);

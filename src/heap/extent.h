@@ -10,13 +10,18 @@
 
 #include "../os/os.h"
 
+/* A part of an extent, in granules from its first on: from <= granule < to; empty when from == to. */
+struct fh_range {
+    uint32_t from, to;
+};
+
 /* Makes the stretch that fh_space_begin has mapped free. Once, before all else. */
 void fh_extent_begin(void);
 
 /* Takes an extent of `granules` whose first granule number is a multiple of `align` (a power of two, 1 = any).
- * The head of its first granule gets `kind`, its class table entries `class`. *clean tells whether its pages read as
- * zero. Returns the first granule, 0 when there is no memory (or the limit forbids it; errno is not set). */
-uint32_t fh_extent_take(uint32_t granules, uint32_t align, enum fh_kind kind, uint8_t class, bool *clean);
+ * The head of its first granule gets `kind`, its class table entries `class`. *dirty tells which part may have been
+ * written; the rest reads as zero. Returns the first granule, 0 when there is no memory (or the limit forbids it; errno is not set). */
+uint32_t fh_extent_take(uint32_t granules, uint32_t align, enum fh_kind kind, uint8_t class, struct fh_range *dirty);
 
 /* Gives an extent back. `clean`: its pages hold no memory and read as zero. Its owner field must be NULL already. */
 void fh_extent_give(uint32_t first, bool clean);

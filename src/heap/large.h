@@ -4,9 +4,9 @@
 
 #include "space.h"
 
-/* A block of at least `size` bytes at a multiple of `align` (a power of two). *clean: it reads as zero. NULL when there
- * is no memory. */
-void *fh_large_take(size_t size, size_t align, bool *clean);
+/* A block of at least `size` bytes at a multiple of `align` (a power of two); its first `size` bytes are zero if `zero`
+ * asks for that. NULL when there is no memory. */
+void *fh_large_take(size_t size, size_t align, bool zero);
 
 /* Gives the block in extent `first` back. */
 void fh_large_give(uint32_t first);

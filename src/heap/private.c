@@ -72,10 +72,10 @@ static void unlink_large(struct fh_heap *heap, uint32_t g) {
     if (head->next) head_of(head->next)->prev = head->prev;
 }
 
-static void *take_large(struct fh_heap *heap, size_t size, size_t align, bool *clean) {
+static void *take_large(struct fh_heap *heap, size_t size, size_t align, bool zero) {
     size_t rounded = size > FH_GRANULE ? (size + FH_GRANULE - 1) & ~(FH_GRANULE - 1) : FH_GRANULE;
     if (!fh_private_may_hold(heap->private, rounded)) return NULL;
-    void *block = fh_large_take(size, align, clean);
+    void *block = fh_large_take(size, align, zero);
     if (block == NULL) return NULL;
     fh_private_hold(heap->private, rounded);
     link_large(heap, granule_of(block));
@@ -85,20 +85,19 @@ static void *take_large(struct fh_heap *heap, size_t size, size_t align, bool *c
 
 static void *take(struct fh_heap *heap, size_t size, size_t align, bool zero) {
     void *block = NULL;
-    bool clean = false;
     size_t need = size <= PTRDIFF_MAX && align <= PTRDIFF_MAX ? fh_aligned_size(size, align) : 0;
     unsigned c = need <= FH_SMALL_MAX ? fh_class_table[(need + 15) / 16] : 0;
     fh_lock(&heap->lock);
     if (c)
         block = take_small(heap, c);
     else if (need)
-        block = take_large(heap, size, align, &clean);
+        block = take_large(heap, size, align, zero);
     fh_unlock(&heap->lock);
     if (block == NULL) {
         errno = ENOMEM;
         return NULL;
     }
-    if (zero && !clean) memset(block, 0, size);
+    if (zero && c) memset(block, 0, size);
     if (fh_seen) fh_count_alloc(block, c, size);
     return block;
 }

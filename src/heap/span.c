@@ -88,10 +88,10 @@ static void fill_bitmap(uint32_t g, struct fh_head *head) {
 
 /* An extent for a span. A private heap's blocks have class 0 in the table of classes: so no bin ever gets one. */
 static uint32_t take_extent(struct fh_heap *heap, unsigned c) {
-    bool clean;
+    struct fh_range dirty;
     size_t granules = fh_classes[c].granules, size = granules << FH_GRANULE_SHIFT;
     if (heap->private && !fh_private_may_hold(heap->private, size)) return 0;
-    uint32_t g = fh_extent_take((uint32_t)granules, 1, FH_SPAN, heap->private ? 0 : (uint8_t)c, &clean);
+    uint32_t g = fh_extent_take((uint32_t)granules, 1, FH_SPAN, heap->private ? 0 : (uint8_t)c, &dirty);
     if (g && heap->private) fh_private_hold(heap->private, size);
     return g;
 }
