@@ -31,7 +31,7 @@ static size_t made, paged; /* blocks so far; with pages of their own now */
 
 /* ---- on or off ---- */
 
-static _Atomic int state; /* 0 not known yet, 1 off, 2 on */
+static int state; /* 0 not known yet, 1 off, 2 on */
 
 static bool decide(void) {
     fh_settings_init();
