@@ -52,6 +52,7 @@ static bool holds(const struct fh_os_mapping *mapping, void *context) {
 }
 
 static bool load(struct fh_os_unwind *walk, uintptr_t address, uintptr_t *value) {
+    if (address == 0) return false;
     if (address < walk->low || address > walk->high - sizeof *value || walk->high == 0) {
         struct place place = {address, 0, 0};
         fh_os_maps(holds, &place);

@@ -30,7 +30,8 @@ static void tell_valgrind(const struct fh_further_stack *stack) {
  * still holds the frames that were skipped on the outer one for live. */
 static void tell_asan_back(const struct fh_call_thread *thread, char *left_at) {
     struct fh_os_bounds bounds;
-    if (__sanitizer_start_switch_fiber == NULL || !fh_call_stack_of(thread, left_at, &bounds)) return;
+    if (__sanitizer_start_switch_fiber == NULL || __asan_unpoison_memory_region == NULL) return;
+    if (!fh_call_stack_of(thread, left_at, &bounds)) return;
     void *fake = NULL;
     __sanitizer_start_switch_fiber(&fake, bounds.low, (size_t)(bounds.high - bounds.low));
     __sanitizer_finish_switch_fiber(fake, NULL, NULL);
