@@ -34,6 +34,7 @@
  */
 #include "heap.h"
 
+#include "../base/assume.h"
 #include "../base/report.h"
 #include "extent.h"
 #include "private.h"
@@ -129,6 +130,7 @@ static void end_span(struct fh_heap *heap, uint32_t g, struct fh_head *head) {
 static void settle_after_give(struct fh_heap *heap, uint32_t g, struct fh_head *head) {
     resettle(heap, g, head);
     if (head->free < head->blocks) return;
+    FH_ASSUME(head->bucket < 32); /* it has free blocks, so it is in a list */
     bool only_one = heap->filled[head->class] == 1u << head->bucket && head->next == 0 && head->prev == 0;
     if (!only_one || heap->bins == NULL) end_span(heap, g, head);
 }
@@ -316,6 +318,7 @@ static void leave_target(struct fh_heap *heap, struct target *to) {
 static void give_range(struct fh_heap *heap, struct target *to, unsigned block, unsigned count) {
     while (count) {
         unsigned w = block / 64, bit = block % 64, n = 64 - bit < count ? 64 - bit : count;
+        FH_ASSUME(n >= 1 && n <= 64 && to->head != NULL);
         uint64_t mask = (~(uint64_t)0 >> (64 - n)) << bit;
         if (w != to->w) end_word(heap, to);
         if (to->mask & mask)
