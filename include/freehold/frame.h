@@ -39,7 +39,8 @@
  * at the same time, and nothing that was handed out ever moves.)
  *
  * How a scope is left does not matter: its end, return, goto, break. As FH_FRAME { } is a loop that runs once, break
- * and continue inside it leave the frame and not a loop around it; FH_FRAME_HERE; has no such effect. longjmp and pthread_exit
+ * and continue inside it leave the frame and not a loop around it, and a compiler may want a return behind it in a
+ * function that returns from inside; FH_FRAME_HERE; has no such effects. longjmp and pthread_exit
  * run no cleanups in C: fh_frame_mark and fh_frame_unwind are for the former, the end of a thread frees its regions anyway.
  * C++ exceptions close frames.
  *
@@ -137,12 +138,12 @@ FH_INLINE void fh_frame_close(struct fh_frame *frame);
 /* A place to come back to. After longjmp or the like has left scopes without closing their frames, fh_frame_unwind
  * closes all frames that were opened since the mark was set and frees what was pushed since, in O(1). The frame in which
  * the mark was set must still be open. A mark may be unwound to more than once. */
-struct fh_frame_mark {
+struct fh_mark {
     struct fh_frames frames;
     void *own[6];
 };
-FH_API void fh_frame_mark(struct fh_frame_mark *mark);
-FH_API void fh_frame_unwind(const struct fh_frame_mark *mark);
+FH_API void fh_frame_mark(struct fh_mark *mark);
+FH_API void fh_frame_unwind(const struct fh_mark *mark);
 
 /* ---------------------------------------------------------------- pushes ------------------------------- */
 
@@ -205,13 +206,13 @@ FH_API void fh_region_delete(struct fh_region *region);
 FH_API void fh_region_trim(struct fh_region *region);
 
 /* A region in numbers, bytes. NULL: the one that the calling thread's pushes go to now. */
-struct fh_region_stats {
+struct fh_region_info {
     size_t size; /* the most that can be pushed                                               */
     size_t used; /* pushed now, rounding included                                              */
     size_t held; /* from the base to the highest address that a push has reached since memory
                     was given back last, in pages: what may be resident                       */
 };
-FH_API void fh_region_stats(const struct fh_region *region, struct fh_region_stats *out);
+FH_API void fh_region_stats(const struct fh_region *region, struct fh_region_info *out);
 
 /* ---------------------------------------------------------------- how it is done ----------------------- */
 
@@ -286,7 +287,7 @@ FH_INLINE void *fh_push_many_copy(const void *from, size_t n, size_t size, size_
 #define FH_BLOCK_(name, open, ...) FH_BLOCK__(name, open, __VA_ARGS__)
 #define FH_BLOCK__(name, open, ...)                                                                                    \
     for (struct fh_frame name __attribute__((cleanup(fh_frame_close))),                                                \
-         *name##_once = open(&name, FH_SITE __VA_ARGS__);                                                              \
+         *name##_once = (open(&name, FH_SITE __VA_ARGS__), &name); /* so it is known to run */                          \
          name##_once; name##_once = NULL)
 #define FH_HERE_(name, open, ...) FH_HERE__(name, open, __VA_ARGS__)
 #define FH_HERE__(name, open, ...)                                                                                     \

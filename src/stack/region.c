@@ -249,7 +249,7 @@ void fh_region_trim(struct fh_region *region) {
     if (thread != NULL) fh_region_set_limit(thread->now);
 }
 
-void fh_region_stats(const struct fh_region *region, struct fh_region_stats *out) {
+void fh_region_stats(const struct fh_region *region, struct fh_region_info *out) {
     struct fh_thread_regions *thread = region ? fh_frames.thread : fh_thread_regions();
     memset(out, 0, sizeof *out);
     if (region == NULL) {

@@ -69,7 +69,7 @@ void fh_deep_cool(struct fh_region *region, const char *top, uintptr_t *owner) {
 void fh_deep_close(struct fh_region *region, char *top) {
     if (region->mapping == NULL || (size_t)(region->soft - region->base) <= FH_REGION_KEEP) return;
     size_t used = (size_t)(top - region->base), unused = (size_t)(region->soft - top);
-    if (unused >= FH_REGION_KEEP / 2 && unused >= used / 2) {
+    if (!region->cooling && unused >= FH_REGION_KEEP / 2 && unused >= used / 2) {
         region->deep_ended = fh_os_ticks();
         region->ended = true;
         if (region->streak < STREAK_COOL) {

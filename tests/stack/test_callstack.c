@@ -1,0 +1,216 @@
+/* test_callstack.c - left, size, peak and grow say and do what is true. */
+#include "child.h"
+
+#include <freehold/stack.h>
+
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdint.h>
+
+#if defined(__clang__)
+#define NOINLINE __attribute__((noinline))
+#else
+#define NOINLINE __attribute__((noinline, noclone))
+#endif
+
+static volatile char sink;
+
+NOINLINE static size_t use(size_t bytes, size_t *left) {
+    volatile char array[1024];
+    array[0] = array[1023] = 1;
+    if (bytes <= sizeof array) {
+        *left = fh_stack_left();
+        return 1;
+    }
+    size_t n = use(bytes - sizeof array, left);
+    sink = array[0];
+    return n + 1;
+}
+
+static void falls_with_depth(void) {
+    size_t before = fh_stack_left(), inside = 0, size = fh_stack_size();
+    use(300000, &inside);
+    expect("left is within size", before < size && before > 0);
+    expect("left falls by what is used", before - inside >= 300000 && before - inside < 700000);
+    expect("left comes back", fh_stack_left() == before);
+    if (SANITIZED) return;
+    size_t peak = fh_stack_peak();
+    expect("peak knows the deepest moment", peak >= 300000 && peak < 1000000);
+    expect("peak stays", fh_stack_peak() >= 300000);
+}
+
+struct small {
+    size_t size, left, peak_before, peak_after;
+};
+static void *in_thread(void *context) {
+    struct small *small = context;
+    size_t inside;
+    small->size = fh_stack_size();
+    small->left = fh_stack_left();
+    small->peak_before = fh_stack_peak();
+    use(60000, &inside);
+    small->peak_after = fh_stack_peak();
+    return NULL;
+}
+static void in_small_thread(void) {
+    pthread_t id;
+    pthread_attr_t attributes;
+    struct small small = {0};
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, 256 << 10);
+    expect("thread", pthread_create(&id, &attributes, in_thread, &small) == 0);
+    pthread_join(id, NULL);
+    expect("size of a thread's stack", small.size >= (200 << 10) && small.size <= (300 << 10));
+    expect("left of a thread's stack", small.left < small.size && small.left > (100 << 10));
+    if (SANITIZED) return;
+    expect("peak of a thread", small.peak_before < 50000 && small.peak_after >= 60000 && small.peak_after < small.size);
+}
+
+/* ---- grow ---- */
+
+struct dig {
+    size_t depth, most, red_zone, size;
+    unsigned further; /* times that the stack changed */
+    char *low, *high; /* of the stack at the last step */
+};
+
+NOINLINE static void dig(void *context) {
+    struct dig *dig_ = context;
+    volatile char array[64];
+    char *here = __builtin_frame_address(0);
+    array[0] = (char)dig_->depth;
+    if (here < dig_->low || here > dig_->high) {
+        dig_->further++;
+        dig_->low = here - fh_stack_left();
+        dig_->high = dig_->low + fh_stack_size();
+    }
+    if (++dig_->depth < dig_->most) fh_stack_grow(dig_->red_zone, dig_->size, dig, dig_);
+    if (array[0] != (char)(dig_->depth - 1)) sink = 1;
+}
+
+static void grows_by_memory(void) {
+    struct dig state = {0, SANITIZED ? 300000 : 1000000, 16 << 10, 1 << 20, 0, NULL, NULL};
+    size_t before = fh_stack_left();
+    dig(&state);
+    expect("grow: all levels", state.depth == state.most);
+    expect("grow: on further stacks", state.further > 50);
+    expect("grow: back on the own stack", fh_stack_left() == before);
+    expect("grow: counted in the peak", fh_stack_peak() > state.most * 64);
+}
+
+static void note(void *context) { *(char **)context = __builtin_frame_address(0); }
+
+static void stays_when_there_is_room(void) {
+    char *there = NULL, *here = __builtin_frame_address(0);
+    expect("grow: status", fh_stack_grow(1000, 1 << 20, note, &there) == 0);
+    expect("grow: same stack", here - there < 4096 && there <= here);
+    expect("grow: status", fh_stack_grow(fh_stack_left() + 1, 1 << 20, note, &there) == 0);
+    expect("grow: other stack", there > here || here - there > 4096);
+}
+
+static void refuses_the_impossible(void) {
+    char *there = NULL;
+    errno = 0;
+    expect("grow: no memory", fh_stack_grow((size_t)1 << 62, 0, note, &there) == -1 && errno == ENOMEM && there == NULL);
+    errno = 0;
+    expect("grow: overflow", fh_stack_grow(SIZE_MAX, SIZE_MAX, note, &there) == -1 && errno == ENOMEM && there == NULL);
+}
+
+static jmp_buf back;
+static void leave(void *context) {
+    size_t *depth = context;
+    volatile char array[200];
+    array[0] = 1;
+    if (++*depth == 20000) longjmp(back, 1);
+    fh_stack_grow(16 << 10, 256 << 10, leave, context);
+    sink = array[0];
+}
+static void try_once(size_t *depth) {
+    if (setjmp(back) == 0) fh_stack_grow_slow(1 << 16, 256 << 10, leave, depth);
+}
+static void left_by_longjmp(void) {
+    size_t before = fh_stack_left();
+    for (int i = 0; i < 20; i++) {
+        size_t depth = 0;
+        try_once(&depth);
+        expect("longjmp: all levels", depth == 20000);
+        expect("longjmp: left is right again", fh_stack_left() == before);
+    }
+}
+
+static void nested_frames(void *context) {
+    size_t *depth = context;
+    FH_FRAME {
+        char *text = fh_push_format("%zu", *depth);
+        if (++*depth < 50000) fh_stack_grow(16 << 10, 256 << 10, nested_frames, context);
+        if (text == NULL || strtoul(text, NULL, 10) >= 50000) _exit(90);
+    }
+}
+static void frames_across_stacks(void) {
+    size_t depth = 0;
+    struct fh_region_info stats;
+    nested_frames(&depth);
+    fh_region_stats(NULL, &stats);
+    expect("frames across stacks are closed", stats.used == 0 && depth == 50000);
+}
+
+static size_t left_in_handler;
+static void handler(int signal) {
+    (void)signal;
+    left_in_handler = fh_stack_left();
+}
+static void on_signal_stack(void) {
+    static char memory[64 << 10];
+    stack_t stack = {.ss_sp = memory, .ss_size = sizeof memory}, old;
+    struct sigaction action = {.sa_handler = handler, .sa_flags = SA_ONSTACK};
+    size_t before = fh_stack_left();
+    sigaltstack(&stack, &old);
+    sigaction(SIGUSR1, &action, NULL);
+    raise(SIGUSR1);
+    sigaltstack(&old, NULL);
+    expect("left on a signal stack", left_in_handler > 0 && left_in_handler < sizeof memory);
+    expect("left after it", fh_stack_left() == before);
+}
+
+static void *many(void *unused) {
+    size_t depth = 0;
+    struct dig state = {0, 5000, 16 << 10, 64 << 10, 0, NULL, NULL};
+    (void)depth, (void)unused;
+    dig(&state);
+    return NULL;
+}
+static size_t mappings(void) {
+    size_t lines = 0;
+    int c;
+    FILE *maps = fopen("/proc/self/maps", "r");
+    while (maps && (c = getc(maps)) != EOF) lines += c == '\n';
+    if (maps) fclose(maps);
+    return lines;
+}
+static void threads_leave_nothing(void) {
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, 64 << 10);
+    size_t before = 0;
+    for (int i = 0; i < 60; i++) {
+        pthread_t id;
+        if (pthread_create(&id, &attributes, many, NULL) != 0) return;
+        pthread_join(id, NULL);
+        if (i == 20) before = mappings();
+    }
+    expect("ended threads leave no mappings", mappings() <= before + 8);
+}
+
+int main(void) {
+    falls_with_depth();
+    in_small_thread();
+    grows_by_memory();
+    stays_when_there_is_room();
+    refuses_the_impossible();
+    left_by_longjmp();
+    frames_across_stacks();
+    on_signal_stack();
+    threads_leave_nothing();
+    return failures != 0;
+}

@@ -1,0 +1,187 @@
+/* test_deaths.c - misuse of frames and regions ends the process with a report that names the frames. */
+#include "child.h"
+
+#include <freehold/stack.h>
+
+#include "base/settings.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+
+static void outer_before_inner(void) {
+    struct fh_frame outer, inner;
+    fh_frame_open(&outer, FH_SITE);
+    (void)fh_push_bytes(10);
+    fh_frame_open(&inner, FH_SITE);
+    fh_frame_close(&outer);
+}
+static void twice(void) {
+    struct fh_frame one, two;
+    fh_frame_open(&one, FH_SITE);
+    fh_frame_open(&two, FH_SITE);
+    fh_frame_close(&two);
+    fh_frame_close(&two);
+}
+static void never_opened(void) {
+    struct fh_frame frame = {0};
+    fh_frame_close(&frame);
+}
+static jmp_buf back;
+static void leaves(void) {
+    FH_FRAME longjmp(back, 1);
+}
+static void longjmp_without_unwind(void) {
+    FH_FRAME {
+        if (setjmp(back) == 0) leaves();
+    }
+}
+static void outside_of_nothing(void) {
+    FH_FRAME {
+        FH_OUTSIDE (void)fh_push_bytes(10);
+    }
+}
+static void scratch_out_of_order(void) {
+    struct fh_frame outer, inner;
+    fh_scratch_open(&outer, FH_SITE);
+    fh_scratch_open(&inner, FH_SITE);
+    fh_frame_close(&outer);
+}
+static void region_is_null(void) {
+    FH_FRAME_ON(NULL) {}
+}
+static void region_deleted_in_use(void) {
+    struct fh_region *region = fh_region_new(1000);
+    FH_FRAME_ON(region) fh_region_delete(region);
+}
+static void *use_it(void *region) {
+    FH_FRAME_ON((struct fh_region *)region) (void)fh_push_bytes(1);
+    return NULL;
+}
+static void region_in_two_threads(void) {
+    struct fh_region *region = fh_region_new(1000);
+    pthread_t id;
+    FH_FRAME_ON(region) {
+        if (pthread_create(&id, NULL, use_it, region) != 0) _exit(99);
+        pthread_join(id, NULL);
+    }
+}
+static void does_not_fit(void) {
+    fh_settings_init();
+    fh_settings.region_abort = true;
+    FH_FRAME (void)fh_push_bytes((size_t)1 << 40);
+}
+
+/* ---- checked pages ---- */
+
+static void check(void) {
+    fh_settings_init();
+    fh_settings.mode = FH_MODE_CHECKED;
+}
+static char *stale_text(void) {
+    char *text = NULL;
+    FH_FRAME { text = fh_push_str("stale"); }
+    return text;
+}
+static volatile char sink;
+static void reads_stale(void) {
+    check();
+    char *stale = stale_text();
+    for (int i = 0; i < 1000; i++) { /* others come and go, and do not get the place */
+        FH_FRAME memset(fh_push_bytes(100), 1, 100);
+    }
+    sink = stale[2];
+}
+static void writes_stale(void) {
+    check();
+    stale_text()[4] = 'x';
+}
+static void stale_after_unwind(void) {
+    check();
+    struct fh_mark mark;
+    char *volatile text = NULL;
+    fh_frame_mark(&mark);
+    if (setjmp(back) == 0) {
+        FH_SCRATCH {
+            text = fh_push_str("left");
+            longjmp(back, 1);
+        }
+    }
+    fh_frame_unwind(&mark);
+    sink = text[0];
+}
+static char *result(char **stale) {
+    char *good = NULL;
+    FH_SCRATCH {
+        *stale = fh_push_str("working memory");
+        FH_OUTSIDE good = fh_push_str("result");
+    }
+    return good;
+}
+static void stale_scratch(void) {
+    check();
+    FH_FRAME {
+        char *stale, *good = result(&stale);
+        if (strcmp(good, "result") != 0) _exit(97);
+        sink = stale[0];
+    }
+}
+static void past_the_end(void) {
+    check();
+    FH_FRAME {
+        char *p = fh_push_bytes(100);
+        for (size_t i = 0; i < 100000; i++) p[i] = 1;
+    }
+}
+static void good_run(void) {
+    check();
+    for (int round = 0; round < 300000 / 100; round++) {
+        FH_FRAME {
+            char *a = fh_push_str("outer");
+            for (int i = 0; i < 100; i++) {
+                FH_FRAME {
+                    int *n = fh_push_array_zero(int, 20);
+                    for (int k = 0; k < 20; k++)
+                        if (n[k]++ != 0) _exit(96);
+                }
+            }
+            if (strcmp(a, "outer") != 0) _exit(95);
+        }
+    }
+    FH_FRAME {
+        if (fh_push_bytes((size_t)1 << 40) != NULL || errno != ENOMEM) _exit(94);
+        char *p = fh_push_bytes((size_t)64 << 20);
+        if (p == NULL) _exit(93);
+        memset(p, 1, (size_t)64 << 20);
+    }
+}
+
+static void dies(const char *what, void (*function)(void), int signal, const char *a, const char *b) {
+    run_child(function);
+    expect_signal(what, signal);
+    expect_text(what, a);
+    expect_text(what, b);
+}
+
+int main(void) {
+    dies("out of order", outer_before_inner, SIGABRT, "out of order: the frame of outer_before_inner()", "test_deaths.c:");
+    dies("twice", twice, SIGABRT, "of twice() at ", "closed but not open");
+    dies("never opened", never_opened, SIGABRT, "closed but not open", "freehold: ");
+    dies("longjmp", longjmp_without_unwind, SIGABRT, "of longjmp_without_unwind()", "fh_frame_unwind");
+    dies("outside", outside_of_nothing, SIGABRT, "FH_OUTSIDE in outside_of_nothing()", "no scratch frame");
+    dies("scratch order", scratch_out_of_order, SIGABRT, "out of order", "scratch_out_of_order()");
+    dies("null region", region_is_null, SIGABRT, "the region is NULL", "region_is_null()");
+    dies("deleted region", region_deleted_in_use, SIGABRT, "fh_region_delete", "still open");
+    dies("two threads", region_in_two_threads, SIGABRT, "another thread", "use_it()");
+    dies("does not fit", does_not_fit, SIGABRT, "does not fit", "FREEHOLD=region=SIZE");
+    if (SANITIZED) return failures != 0; /* there the sanitizer reports: tools.sh */
+    dies("stale read", reads_stale, SIGSEGV, "after its frame was closed", "frame of stale_text() at ");
+    dies("stale write", writes_stale, SIGSEGV, "is byte 4 of what was pushed", "frame of stale_text() at ");
+    dies("unwound", stale_after_unwind, SIGSEGV, "after its frame was closed", "stale_after_unwind()");
+    dies("scratch", stale_scratch, SIGSEGV, "after its frame was closed", "frame of result() at ");
+    dies("past the end", past_the_end, SIGSEGV, "past the end of what was pushed", "past_the_end()");
+    run_child(good_run);
+    expect_status("good run", 0);
+    expect_silence("good run");
+    return failures != 0;
+}

@@ -1,0 +1,237 @@
+/* test_overflow.c - each kind of stack overflow happens in a child process, whose report is read. */
+#include "child.h"
+
+#include <freehold/stack.h>
+
+#include <alloca.h>
+#include <pthread.h>
+
+#if defined(__clang__)
+#define NOINLINE __attribute__((noinline))
+#else
+#define NOINLINE __attribute__((noinline, noclone))
+#endif
+
+static volatile int one = 1;
+static volatile int deepest;
+
+NOINLINE static int alone(int n) {
+    deepest = n;
+    return one ? alone(n + one) + one : n;
+}
+
+NOINLINE static int ping(int n);
+NOINLINE static int pong(int n) { return one ? ping(n + one) + one : n; }
+NOINLINE static int ping(int n) { return one ? pong(n + one) * one : n; }
+
+/* A circle of three, one of which is entered twice as often. */
+NOINLINE static int leaf(int n);
+NOINLINE static int left(int n) { return one ? leaf(n + one) + one : n; }
+NOINLINE static int right(int n) { return one ? leaf(n + one) - one : n; }
+NOINLINE static int leaf(int n) { return (n * 2654435761u >> 13 & one) ? left(n + one) + one : right(n + one) - one; }
+
+NOINLINE static int big_alloca(size_t size) {
+    char *memory = alloca(size);
+    memset(memory, one, size);
+    return memory[one];
+}
+
+NOINLINE static int big_array(int n) {
+    volatile char array[100000];
+    array[0] = (char)n;
+    return one ? big_array(n + one) + array[0] : n;
+}
+
+static void install(void) {
+    if (fh_stack_install() != 0) _exit(99);
+}
+
+static void direct(void) {
+    install();
+    alone(1);
+}
+static void mutual(void) {
+    install();
+    ping(1);
+}
+static void irregular(void) {
+    install();
+    leaf(1);
+}
+static void with_alloca(void) {
+    install();
+    big_alloca((size_t)64 << 20);
+}
+static void with_arrays(void) {
+    install();
+    big_array(1);
+}
+
+static void *thread_body(void *argument) {
+    ping(1);
+    return argument;
+}
+static void *named_body(void *argument) {
+    pthread_setname_np(pthread_self(), "small worker");
+    return thread_body(argument);
+}
+static void in_thread(void) {
+    install();
+    pthread_t id;
+    pthread_attr_t small;
+    pthread_attr_init(&small);
+    pthread_attr_setstacksize(&small, 65536);
+    if (pthread_create(&id, &small, named_body, NULL) != 0) _exit(98);
+    pthread_join(id, NULL);
+}
+
+static void *waiting_body(void *gate) {
+    char byte;
+    while (read(*(int *)gate, &byte, 1) < 0) {}
+    ping(1);
+    return NULL;
+}
+static void in_thread_before(void) { /* the thread runs already when the report is installed */
+    int gate[2];
+    pthread_t id;
+    if (pipe(gate) != 0 || pthread_create(&id, NULL, waiting_body, &gate[0]) != 0) _exit(98);
+    usleep(20000);
+    install();
+    usleep(20000);
+    if (write(gate[1], "x", 1) != 1) _exit(97);
+    pthread_join(id, NULL);
+}
+
+static void in_many_threads(void) { /* two at once: one report, whole */
+    pthread_t id[2];
+    install();
+    for (int i = 0; i < 2; i++)
+        if (pthread_create(&id[i], NULL, thread_body, NULL) != 0) _exit(98);
+    for (int i = 0; i < 2; i++) pthread_join(id[i], NULL);
+}
+
+static void handler_recursion(int signal) { alone(signal); }
+static void in_signal_handler(void) {
+    install();
+    static char memory[65536];
+    stack_t stack = {.ss_sp = memory, .ss_size = sizeof memory};
+    sigaltstack(&stack, NULL);
+    struct sigaction action = {.sa_handler = handler_recursion, .sa_flags = SA_ONSTACK};
+    sigaction(SIGUSR1, &action, NULL);
+    raise(SIGUSR1);
+}
+static void in_plain_handler(void) { /* on the thread's own stack: that is an overflow of it */
+    install();
+    signal(SIGUSR1, handler_recursion);
+    raise(SIGUSR1);
+}
+
+static void grow_then_overflow(void *argument) { alone((int)(size_t)argument + 1); }
+static void on_further_stack(void) {
+    install();
+    fh_stack_grow((size_t)-1 / 4, 0, grow_then_overflow, NULL); /* more than there can be: ENOMEM, not called */
+    fh_stack_grow(fh_stack_left() + 1, 1 << 20, grow_then_overflow, NULL);
+}
+
+static volatile sig_atomic_t calls;
+static void last_words(int signal) {
+    calls++;
+    if (write(2, "handler before us\n", 18) < 0) _exit(96);
+    _exit(40 + signal);
+}
+static void chained(void) {
+    struct sigaction action = {.sa_handler = last_words, .sa_flags = SA_ONSTACK};
+    sigaction(SIGSEGV, &action, NULL);
+    install();
+    alone(1);
+}
+
+static void deep_million(void) { /* a stack of 256 MiB */
+    install();
+    pthread_t id;
+    pthread_attr_t large;
+    pthread_attr_init(&large);
+    pthread_attr_setstacksize(&large, (size_t)256 << 20);
+    if (pthread_create(&id, &large, thread_body, NULL) != 0) _exit(98);
+    pthread_join(id, NULL);
+}
+
+static long depth_said(void) {
+    const char *at = strstr(outcome.text, "depth");
+    long depth = 0;
+    for (; at && *at && *at != 'c'; at++)
+        if (*at >= '0' && *at <= '9') depth = depth * 10 + (*at - '0');
+    return depth;
+}
+
+static void check_report(const char *what, const char *recursion) {
+    expect_signal(what, SIGSEGV);
+    expect_text(what, "freehold: stack overflow in thread \"");
+    expect_text(what, "  depth        ");
+    expect_text(what, "  backtrace, innermost first\n    #0 ");
+    expect_text(what, "  what to do\n");
+    if (recursion) expect_text(what, recursion);
+}
+
+int main(void) {
+    if (SANITIZED) return 77; /* the sanitizer has a report of its own */
+
+    run_child(direct);
+    check_report("direct", "  recursion    alone, ");
+    expect_text("direct", ", the main thread)");
+    expect_text("direct", "main+");
+    expect("direct: depth", depth_said() > 50000);
+
+    run_child(mutual);
+    check_report("mutual", "  recursion    p");
+    expect("mutual: circle", strstr(outcome.text, "ping -> pong, ") || strstr(outcome.text, "pong -> ping, "));
+
+    run_child(irregular);
+    check_report("irregular", "leaf");
+    expect_text("irregular", "not in a regular circle");
+
+    run_child(with_alloca);
+    check_report("alloca", NULL);
+    expect_text("alloca", "A frame of big_alloca takes 64.0 MiB");
+
+    run_child(with_arrays);
+    check_report("arrays", "big_array, ");
+    expect_text("arrays", " KiB  big_array, called ");
+
+    run_child(in_thread);
+    check_report("thread", " times, ");
+    expect_text("thread", "\"small worker\"");
+    expect_text("thread", "pthread_attr_setstacksize");
+    expect_no_text("thread", "main thread");
+    expect("thread: depth", depth_said() > 100 && depth_said() < 20000);
+
+    run_child(in_thread_before);
+    check_report("thread before", " times, ");
+
+    run_child(in_many_threads);
+    check_report("many threads", " times, ");
+    expect("many threads: one report", strstr(strstr(outcome.text, "stack overflow") + 1, "stack overflow") == NULL);
+
+    run_child(in_signal_handler);
+    expect_signal("alternate stack", SIGSEGV);
+    expect_no_text("alternate stack", "stack overflow in thread");
+
+    run_child(in_plain_handler);
+    check_report("plain handler", "alone, ");
+    expect_text("plain handler", "main+");
+
+    run_child(on_further_stack);
+    check_report("further stack", "alone, ");
+    expect_text("further stack", "a further stack of fh_stack_grow");
+    expect_text("further stack", "main+");
+
+    run_child(chained);
+    expect_status("chained", 40 + SIGSEGV);
+    expect_text("chained", "what to do\n");
+    expect_text("chained", "handler before us\n");
+
+    run_child(deep_million);
+    check_report("a million", " times, ");
+    expect("a million: depth", depth_said() > 1000000);
+    return failures != 0;
+}
