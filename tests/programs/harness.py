@@ -14,6 +14,7 @@ Besides:
 """
 import collections
 import difflib
+import glob
 import hashlib
 import os
 import re
@@ -239,7 +240,7 @@ class Program:
 
     def missing(self):
         return ["%s (Debian package %s)" % (what, package) for what, package in self.packages.items()
-                if not (os.path.exists(what) if what.startswith("/") else shutil.which(what, path=PATH))]
+                if not (glob.glob(what) if what.startswith("/") else shutil.which(what, path=PATH))]
 
 
 PROGRAMS = collections.OrderedDict()
@@ -248,7 +249,7 @@ PROGRAMS = collections.OrderedDict()
 def program(packages, counted=True, limit=60, same_processes=True, foreign=None):
     """Makes a function a test.
 
-    packages        {command or path: Debian package it comes from}
+    packages        {command or pattern of files: Debian package it comes from}
     counted         also run with FREEHOLD=count=on, where each call is counted
     limit           seconds for each run
     same_processes  both runs start the same programs equally often

@@ -30,6 +30,7 @@ def main():
     parser.add_argument("--library", default=os.environ.get("FREEHOLD_LIB"), help="the library to preload")
     parser.add_argument("--witness", help="the built witness.so")
     parser.add_argument("--settings", action="append", help="value of FREEHOLD to run with (default: each program's own)")
+    parser.add_argument("--limit", type=float, help="seconds for each run (default: each program's own)")
     parser.add_argument("--list", action="store_true", help="list the programs")
     parser.add_argument("names", nargs="*", metavar="NAME")
     arguments = parser.parse_args()
@@ -43,6 +44,8 @@ def main():
     for what, path in (("--library", arguments.library), ("--witness", arguments.witness)):
         if not path or not os.path.exists(path):
             parser.error("%s: %s is not there" % (what, path))
+    for p in harness.PROGRAMS.values():
+        p.limit = arguments.limit or p.limit
     good = [harness.test(name, os.path.abspath(arguments.library), os.path.abspath(arguments.witness), arguments.settings)
             for name in arguments.names or harness.PROGRAMS]
     return 0 if all(good) else 1

@@ -8,7 +8,7 @@ const { execFileSync, fork } = require('child_process');
 const { promisify } = require('util');
 
 function random(seed) {
-    return n => (seed = (Math.imul(seed, 1103515245) + 12345) & 0x7fffffff) % n;
+    return n => ((seed = (Math.imul(seed, 1103515245) + 12345) & 0x7fffffff) >>> 12) % n;
 }
 
 function work(seed) {

@@ -2,7 +2,7 @@
 local seed = 42
 local function rnd(n)
     seed = (seed * 1103515245 + 12345) & 0x7fffffff
-    return seed % n + 1
+    return (seed >> 12) % n + 1
 end
 
 local function crc(text)

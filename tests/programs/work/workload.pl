@@ -5,7 +5,7 @@ use Digest::SHA qw(sha1_hex);
 use List::Util qw(sum shuffle);
 
 my $seed = 12345;
-sub rnd { $seed = ($seed * 1103515245 + 12345) & 0x7fffffff; return $seed % $_[0] }
+sub rnd { $seed = ($seed * 1103515245 + 12345) & 0x7fffffff; return +($seed >> 12) % $_[0] }
 
 my (%count, @words);
 for (1 .. 120000) {
@@ -35,7 +35,7 @@ my @rows = map { { id => $_, key => $words[$_], list => [1 .. rnd(20)] } } 0 .. 
 @rows = sort { $a->{key} cmp $b->{key} || $a->{id} <=> $b->{id} } @rows;
 print "sorted ", sha1_hex(join ',', map { "$_->{id}:" . scalar @{ $_->{list} } } @rows), "\n";
 
-my $blob = pack 'N*', map { rnd(1 << 30) } 1 .. 100000;
+my $blob = pack 'N*', map { rnd(1 << 16) } 1 .. 100000;
 my $more = '';
 $more .= substr $blob, rnd(300000), rnd(5000) for 1 .. 2000;
 print "packed ", length $more, " ", sha1_hex($more), "\n";

@@ -3,7 +3,7 @@ declare -A count
 seed=7
 for ((i = 0; i < 8000; i++)); do
     seed=$(((seed * 1103515245 + 12345) & 0x7fffffff))
-    word=w$((seed % 700))
+    word=w$(((seed >> 12) % 700))
     count[$word]=$((${count[$word]:-0} + 1))
 done
 for word in "${!count[@]}"; do echo "$word ${count[$word]}"; done | sort | cksum
