@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -69,12 +70,12 @@ bool fh_os_thread_is_main(uint64_t thread) { return thread == (uint64_t)getpid()
 
 /* ---- names of code ---- */
 
-/* Lets addr2line tell the line at `offset` of `module`. The child gets an environment of its own: it shall not
- * be checked. */
+/* Lets addr2line tell the line at `offset` of `module`, innermost first where functions were inlined. The child
+ * gets an environment of its own: it shall not be checked. */
 static bool ask_addr2line(const char *module, uintptr_t offset, char *text, size_t size) {
     char address[32], path[] = "PATH=/usr/local/bin:/usr/bin:/bin";
-    fh_format(address, sizeof address, "0x%zx", offset);
-    char *arguments[] = {(char *)(uintptr_t) "addr2line", (char *)(uintptr_t) "-spfe",
+    snprintf(address, sizeof address, "0x%zx", offset);
+    char *arguments[] = {(char *)(uintptr_t) "addr2line", (char *)(uintptr_t) "-pfie",
                          (char *)(uintptr_t)module, address, NULL};
     char *environment[] = {path, NULL};
     int ends[2];
@@ -100,14 +101,33 @@ static bool ask_addr2line(const char *module, uintptr_t offset, char *text, size
         waitpid(child, NULL, 0);
     }
     text[length] = 0;
-    char *end = strpbrk(text, "\n(");
-    if (end) *end = 0;
-    return length > 0 && strstr(text, "?") == NULL;
+    return length > 0;
+}
+
+/* Of the lines "function at /path/file.c:12 (discriminator 3)" and " (inlined by) function at ...", the first
+ * that is not in a header of this library; as "file.c:12 (function)". */
+static bool choose_line(char *lines, char *text, size_t size) {
+    for (char *line = lines, *next; line && *line; line = next) {
+        next = strchr(line, '\n');
+        if (next) *next++ = 0;
+        const char inlined[] = " (inlined by) ";
+        if (strncmp(line, inlined, sizeof inlined - 1) == 0) line += sizeof inlined - 1;
+        char *at = strstr(line, " at ");
+        if (at == NULL || strchr(at, '?') != NULL) continue;
+        *at = 0;
+        at += 4;
+        char *more = strchr(at, ' ');
+        if (more) *more = 0;
+        if (strstr(at, "/freehold/") && strstr(at, ".h:") && next && *next) continue;
+        snprintf(text, size, "%s (%s)", strrchr(at, '/') ? strrchr(at, '/') + 1 : at, line);
+        return true;
+    }
+    return false;
 }
 
 void fh_os_describe_code(uintptr_t pc, char *text, size_t size) {
     Dl_info info;
-    fh_format(text, size, "0x%zx", pc);
+    snprintf(text, size, "0x%zx", pc);
     if (pc == 0 || dladdr((void *)(pc - 1), &info) == 0 || info.dli_fname == NULL) return;
     uintptr_t offset = pc - 1 - (uintptr_t)info.dli_fbase;
     const ElfW(Ehdr) *head = info.dli_fbase;
@@ -120,19 +140,12 @@ void fh_os_describe_code(uintptr_t pc, char *text, size_t size) {
         self[n] = 0;
         module = self;
     }
-    char line[256];
-    if (ask_addr2line(module, offset, line, sizeof line)) {
-        char *at = strstr(line, " at "); /* "function at file.c:12" */
-        if (at) {
-            *at = 0;
-            fh_format(text, size, "%s (%s)", at + 4, line);
-            return;
-        }
-    }
+    char lines[2000];
+    if (ask_addr2line(module, offset, lines, sizeof lines) && choose_line(lines, text, size)) return;
     const char *base = strrchr(module, '/') ? strrchr(module, '/') + 1 : module;
     if (info.dli_sname)
-        fh_format(text, size, "%s+0x%zx (%s)", info.dli_sname, pc - (uintptr_t)info.dli_saddr, base);
-    else fh_format(text, size, "%s+0x%zx", base, offset);
+        snprintf(text, size, "%s+0x%zx (%s)", info.dli_sname, pc - (uintptr_t)info.dli_saddr, base);
+    else snprintf(text, size, "%s+0x%zx", base, offset);
 }
 
 /* ---- data ---- */
