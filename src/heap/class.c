@@ -1,7 +1,7 @@
 /* class.c - fills the tables of class.h. */
 #include "class.h"
 
-uint8_t fh_class_table[FH_SMALL_MAX / 16 + 1];
+_Alignas(64) uint8_t fh_class_table[FH_CLASS_TABLE_SIZE];
 struct fh_class fh_classes[FH_CLASS_COUNT];
 
 enum {

@@ -30,7 +30,9 @@ struct fh_class {
     uint32_t depot_most; /* the most blocks in the depot                                   */
 };
 
-extern uint8_t fh_class_table[FH_SMALL_MAX / 16 + 1] __attribute__((visibility("hidden")));
+/* Whole cache lines, so that nothing that is written lies on the last: every malloc of every thread reads them. */
+enum { FH_CLASS_TABLE_SIZE = (FH_SMALL_MAX / 16 + 1 + 63) / 64 * 64 };
+extern _Alignas(64) uint8_t fh_class_table[FH_CLASS_TABLE_SIZE] __attribute__((visibility("hidden")));
 extern struct fh_class fh_classes[FH_CLASS_COUNT] __attribute__((visibility("hidden")));
 
 void fh_class_begin(void);
