@@ -199,16 +199,18 @@ static const char *search(const void *file, size_t size, uint32_t type, uintptr_
     const Shdr *names = table ? section(file, size, table->sh_link) : NULL;
     if (names == NULL || names->sh_type == SHT_NOBITS) return NULL;
     const Sym *symbols = (const Sym *)(const void *)((const char *)file + table->sh_offset), *best = NULL;
+    const char *text = (const char *)file + names->sh_offset;
     for (size_t i = 0; i < table->sh_size / sizeof(Sym); i++) {
         const Sym *symbol = &symbols[i];
         if (symbol->st_value > address || !is_function(symbol)) continue;
         bool covers = address - symbol->st_value < symbol->st_size;
-        if (!covers && (symbol->st_size != 0 || address - symbol->st_value > 4096)) continue;
+        if (!covers && (symbol->st_size != 0 || address - symbol->st_value > 256)) continue;
+        if (symbol->st_name < names->sh_size && text[symbol->st_name] == '$') continue; /* aarch64: marks code, is no name */
         if (best == NULL || symbol->st_value > best->st_value || (symbol->st_value == best->st_value && covers)) best = symbol;
     }
     if (best == NULL || best->st_name >= names->sh_size) return NULL;
     *offset = address - best->st_value;
-    return (const char *)file + names->sh_offset + best->st_name;
+    return text + best->st_name;
 }
 
 const char *fh_os_function_name(struct fh_os_modules *modules, uintptr_t address, uintptr_t *offset) {

@@ -47,9 +47,28 @@ static void signal_thread(unsigned id, int signal, void *value) {
     syscall(SYS_rt_tgsigqueueinfo, getpid(), id, signal, &info);
 }
 
+static bool first_line(const char *path, char *buf, size_t size) {
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t got = file >= 0 ? read(file, buf, size - 1) : -1;
+    if (file >= 0) close(file);
+    buf[got > 0 ? got : 0] = '\0';
+    char *end = strchr(buf, '\n');
+    if (end != NULL) *end = '\0';
+    return got > 0;
+}
+
+/* Under an emulator (qemu-user) the tasks of the process include threads of the emulator, which no signal of ours may
+ * reach. It shows us our own mappings as ours, but the tasks' as they are. */
+static bool tasks_are_ours(void) {
+    char ours[256], tasks[256];
+    return first_line("/proc/self/maps", ours, sizeof ours) && first_line("/proc/thread-self/maps", tasks, sizeof tasks) &&
+           strcmp(ours, tasks) == 0;
+}
+
 void fh_os_signal_threads(int signal, void *value) {
     bool main;
     unsigned self = fh_os_thread_id(&main);
+    if (!tasks_are_ours()) return;
     int saved = errno, folder = open("/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder < 0) return;
     _Alignas(struct entry) char buf[2048];

@@ -505,6 +505,29 @@ static bool apply(struct fh_os_unwind *walk, const struct fh_os_unwind_row *row,
     return true;
 }
 
+/* The code to which signal handlers return, where the C library has no unwind information for it (musl). */
+static bool is_signal_return(struct fh_os_unwind *walk) {
+#if defined(__x86_64__)
+    static const uint8_t code[] = {0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05}; /* mov $15, %rax; syscall */
+#else
+    static const uint8_t code[] = {0x68, 0x11, 0x80, 0xd2, 0x01, 0, 0, 0xd4}; /* mov x8, #139; svc #0 */
+#endif
+    const struct fh_os_module *module = fh_os_module_of(walk->modules, walk->now.pc);
+    if (module == NULL || module->high - walk->now.pc < sizeof code) return false;
+    return memcmp((const void *)walk->now.pc, code, sizeof code) == 0;
+}
+
+static bool past_signal(struct fh_os_unwind *walk, struct fh_os_registers *caller) {
+#if defined(__x86_64__)
+    uintptr_t context = walk->now.r[FH_OS_SP], word;
+#else
+    uintptr_t context = walk->now.r[FH_OS_SP] + 128, word; /* siginfo_t comes first */
+#endif
+    if (!load(walk, context, &word) || !load(walk, context + sizeof(ucontext_t) / 2, &word)) return false;
+    fh_os_registers_of((const void *)context, caller);
+    return true;
+}
+
 /* Without unwind information: by the frame pointer; or, where a call went to no function at all, by the return address. */
 static bool guess(struct fh_os_unwind *walk, struct fh_os_registers *caller) {
     uintptr_t fp = walk->now.r[FH_OS_FP], sp = walk->now.r[FH_OS_SP];
@@ -529,7 +552,12 @@ bool fh_os_unwind_next(struct fh_os_unwind *walk) {
     const struct fh_os_unwind_row *row = row_at(walk, walk->exact ? walk->now.pc : walk->now.pc - 1);
     struct fh_os_registers caller;
     bool signal = row->signal;
-    if (row->known ? !apply(walk, row, &caller) : !guess(walk, &caller)) return false;
+    if (!row->known && is_signal_return(walk)) {
+        if (!past_signal(walk, &caller)) return false;
+        signal = true;
+    } else if (row->known ? !apply(walk, row, &caller) : !guess(walk, &caller)) {
+        return false;
+    }
     if (caller.pc == 0 || (caller.pc == walk->now.pc && caller.r[FH_OS_SP] == walk->now.r[FH_OS_SP])) return false;
     walk->now = caller;
     walk->exact = signal;

@@ -86,8 +86,10 @@ static void classify(struct fh_fault *fault, const void *context, bool by_kernel
         fault->kind = FH_FAULT_SIGNAL_OVERFLOW;
         return;
     }
+    struct fh_os_bounds below; /* the stack pointer must not be on, or near, another mapping further down */
     if (!fh_os_stack_bounds_near((const void *)fault->address, &fault->stack)) return;
-    if (!at_end_of(fault, (uintptr_t)fault->stack.mapped_low)) return;
+    if (!fh_os_stack_bounds_near((const void *)fault->registers.r[FH_OS_SP], &below)) return;
+    if (below.mapped_low != fault->stack.mapped_low || !at_end_of(fault, (uintptr_t)fault->stack.mapped_low)) return;
     if (is_stack(fault)) fault->kind = FH_FAULT_OVERFLOW;
 }
 

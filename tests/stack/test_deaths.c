@@ -129,7 +129,7 @@ static void stale_scratch(void) {
 static void past_the_end(void) {
     check();
     FH_FRAME {
-        char *p = fh_push_bytes(100);
+        volatile char *p = fh_push_bytes(100);
         for (size_t i = 0; i < 100000; i++) p[i] = 1;
     }
 }

@@ -4,6 +4,7 @@
 #include <freehold/stack.h>
 
 #include <alloca.h>
+#include <limits.h>
 #include <pthread.h>
 
 #if defined(__clang__)
@@ -60,7 +61,7 @@ static void irregular(void) {
 }
 static void with_alloca(void) {
     install();
-    big_alloca((size_t)64 << 20);
+    big_alloca((size_t)20 << 20);
 }
 static void with_arrays(void) {
     install();
@@ -80,7 +81,7 @@ static void in_thread(void) {
     pthread_t id;
     pthread_attr_t small;
     pthread_attr_init(&small);
-    pthread_attr_setstacksize(&small, 65536);
+    pthread_attr_setstacksize(&small, PTHREAD_STACK_MIN > 65536 ? (size_t)PTHREAD_STACK_MIN : 65536);
     if (pthread_create(&id, &small, named_body, NULL) != 0) _exit(98);
     pthread_join(id, NULL);
 }
@@ -173,6 +174,19 @@ static void check_report(const char *what, const char *recursion) {
     if (recursion) expect_text(what, recursion);
 }
 
+static void first_line(const char *path, char line[256]) {
+    FILE *file = fopen(path, "r");
+    line[0] = '\0';
+    if (file != NULL && fgets(line, 256, file) == NULL) line[0] = '\0';
+    if (file) fclose(file);
+}
+static bool emulated(void) {
+    char ours[256], tasks[256];
+    first_line("/proc/self/maps", ours);
+    first_line("/proc/thread-self/maps", tasks);
+    return strcmp(ours, tasks) != 0;
+}
+
 int main(void) {
     if (SANITIZED) return 77; /* the sanitizer has a report of its own */
 
@@ -192,7 +206,7 @@ int main(void) {
 
     run_child(with_alloca);
     check_report("alloca", NULL);
-    expect_text("alloca", "A frame of big_alloca takes 64.0 MiB");
+    expect_text("alloca", "A frame of big_alloca takes 20.0 MiB");
 
     run_child(with_arrays);
     check_report("arrays", "big_array, ");
@@ -205,8 +219,10 @@ int main(void) {
     expect_no_text("thread", "main thread");
     expect("thread: depth", depth_said() > 100 && depth_said() < 20000);
 
-    run_child(in_thread_before);
-    check_report("thread before", " times, ");
+    if (!emulated()) { /* qemu's own threads are among the process's, so running threads are not signalled there */
+        run_child(in_thread_before);
+        check_report("thread before", " times, ");
+    }
 
     run_child(in_many_threads);
     check_report("many threads", " times, ");
@@ -218,7 +234,9 @@ int main(void) {
 
     run_child(in_plain_handler);
     check_report("plain handler", "alone, ");
+#ifdef __GLIBC__ /* musl has no unwind information for raise() */
     expect_text("plain handler", "main+");
+#endif
 
     run_child(on_further_stack);
     check_report("further stack", "alone, ");
