@@ -54,6 +54,11 @@ soname = re.search(r"\(SONAME\).*\[(.*)\]", run("readelf", "-dW", LIB)).group(1)
 if not re.fullmatch(r"libfreehold\.so\.\d+", soname):
     failed = 1
     print(f"odd soname {soname}")
+# Static TLS: glibc keeps some 1.6 KiB in reserve for all libraries that are dlopened.
+tls = re.search(r"^ *TLS +(?:0x\w+ +){4}(0x\w+)", run("readelf", "-lW", LIB), re.M)
+if int(tls.group(1), 16) > 1024:
+    failed = 1
+    print(f"the library wants {int(tls.group(1), 16)} bytes of static TLS; 1024 are the limit")
 if "TEXTREL" in run("readelf", "-dW", LIB):
     failed = 1
     print("the library has text relocations")
