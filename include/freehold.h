@@ -10,6 +10,7 @@
 #include <freehold/heaps.h>
 #include <freehold/map.h>
 #include <freehold/settings.h>
+#include <freehold/stack.h>
 #include <freehold/str.h>
 #include <freehold/type.h>
 
