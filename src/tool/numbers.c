@@ -74,9 +74,16 @@ static bool runs(const struct fh_numbers *numbers, const char *name, uint64_t pi
     return found;
 }
 
-static bool is_over(const struct fh_numbers *numbers, const struct fh_counters *counters) {
+/* The process is gone. Files come in the order of processes, and one answer holds for all files of a process:
+ * were some taken in and some not, because another process got its pid in that moment, a launcher could lose
+ * its follower. */
+static bool is_over(struct fh_numbers *numbers, const struct fh_counters *counters) {
     if (counters->pid_space != numbers->pid_space || numbers->pid_space == 0) return false;
-    return kill((pid_t)counters->pid, 0) != 0 && errno == ESRCH;
+    if (counters->pid != numbers->asked_pid) {
+        numbers->asked_pid = counters->pid;
+        numbers->asked_over = kill((pid_t)counters->pid, 0) != 0 && errno == ESRCH;
+    }
+    return numbers->asked_over;
 }
 
 /* ---------------------------------------------------------------- images -------------------------------- */
@@ -174,20 +181,22 @@ static void find_replaced(struct fh_numbers *numbers) {
     }
 }
 
-/* Lets go of the smaller half. Launchers go without a trace but for what they allocated. */
-static void make_room(struct fh_numbers *numbers) {
+/* Lets go of the smallest beyond KEPT. Launchers go without a trace but for what they allocated. Not in the
+ * midst of taking in files: these come in no order, and a launcher is known only beside the image that follows
+ * it. */
+static void keep_largest(struct fh_numbers *numbers) {
     find_replaced(numbers);
+    if (numbers->count <= KEPT) return;
     sort(numbers, larger_first);
-    for (size_t i = KEPT / 2; i < numbers->count; i++) {
+    for (size_t i = KEPT; i < numbers->count; i++) {
         bool launcher = fh_image_is_launcher(&numbers->images[i]);
         add_to_sum(&numbers->dropped, &numbers->images[i]);
         numbers->dropped.images -= launcher;
     }
-    numbers->count = KEPT / 2;
+    numbers->count = KEPT;
 }
 
 static struct fh_image *add_image(struct fh_numbers *numbers, const struct fh_counters *counters) {
-    if (numbers->count >= KEPT) make_room(numbers);
     if (numbers->count == numbers->room) {
         numbers->room = numbers->room ? numbers->room * 2 : 64;
         numbers->images = fh_tool_resize(numbers->images, numbers->room, sizeof numbers->images[0]);
@@ -213,14 +222,6 @@ static void add_main(struct fh_numbers *numbers, const struct fh_counters *count
 
 /* ---------------------------------------------------------------- all files ----------------------------- */
 
-static size_t count_files(DIR *directory) {
-    size_t count = 0;
-    struct dirent *entry;
-    while ((entry = readdir(directory)) != NULL) count += is_numbers_file(entry->d_name);
-    rewinddir(directory);
-    return count;
-}
-
 /* While the program runs (`last` false) the main images stay where they are, and so does what still runs. */
 static void take_in(struct fh_numbers *numbers, int directory, const char *name, bool last) {
     struct fh_counters counters;
@@ -239,22 +240,26 @@ static void take_in(struct fh_numbers *numbers, int directory, const char *name,
     }
 }
 
+static int is_numbers_entry(const struct dirent *entry) { return is_numbers_file(entry->d_name); }
+
 static void gather(struct fh_numbers *numbers, bool last) {
-    DIR *directory = opendir(numbers->directory);
-    if (directory == NULL) return;
-    if (last || count_files(directory) >= MANY) {
-        struct dirent *entry;
-        while ((entry = readdir(directory)) != NULL)
-            if (is_numbers_file(entry->d_name)) take_in(numbers, dirfd(directory), entry->d_name, last);
+    struct dirent **files;
+    int directory = open(numbers->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int count = scandir(numbers->directory, &files, is_numbers_entry, alphasort);
+    numbers->asked_pid = 0;
+    for (int i = 0; i < count; i++) {
+        if (last || count >= MANY) take_in(numbers, directory, files[i]->d_name, last);
+        free(files[i]);
     }
-    closedir(directory);
+    if (count >= 0) free(files);
+    if (directory >= 0) close(directory);
+    keep_largest(numbers);
 }
 
 void fh_numbers_gather_some(struct fh_numbers *numbers) { gather(numbers, false); }
 
 void fh_numbers_gather_all(struct fh_numbers *numbers) {
     gather(numbers, true);
-    find_replaced(numbers);
     sort(numbers, older_first);
 }
 

@@ -50,6 +50,9 @@ struct fh_numbers {
     struct fh_counters *main; /* the last main image in full; NULL: none was left              */
     struct fh_image *images;  /* all but that one, oldest first                                */
     size_t count, room;
+    uint64_t asked_pid; /* whether this process is over was asked last ... */
+    bool asked_over;    /* ... and this was the answer                     */
+
     struct fh_images_sum dropped; /* images that `images` had no room for: see KEPT in numbers.c */
 };
 

@@ -116,7 +116,7 @@ class Json(Test):
         self.assertEqual(json.loads(done.stderr)["program"]["allocations"], 1013)
 
     def test_sum_over_all(self):
-        run = Run("sh", "-c", "ls; ls; ls")
+        run = Run("bash", "-c", "ls; ls; ls; :")
         listed = run.report["others"] + [run.program]
         self.assertEqual(run.report["all"]["allocations"], sum(one["allocations"] for one in listed))
         self.assertEqual(run.report["all"]["frees"], sum(one["frees"] for one in listed))
