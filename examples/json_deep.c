@@ -5,9 +5,10 @@
  *     json_deep FILE.json          parses a file
  *     json_deep --plain ...        without fh_stack_grow: shows the report of the stack overflow
  *
- * Each nesting is a call of parse_value. Before it recurses it asks how much of the stack is left; when it is little, the call
- * goes on on a further stack. So the depth is bounded by memory, about 100 bytes a level, and not by `ulimit -s`. The values
- * are pushed on the region stack and are freed at once, by the end of the frame in main.
+ * Each nesting is a call of parse_value. Before it recurses it asks how much of the stack is left; when it is
+ * little, the call goes on on a further stack. So the depth is bounded by memory, about 100 bytes a level, and
+ * not by `ulimit -s`. The values are pushed on the region stack and are freed at once, by the end of the frame
+ * in main.
  */
 #include <freehold/stack_names.h>
 
@@ -48,7 +49,8 @@ static void fail(struct parser *parser, const char *error) {
 }
 
 static char peek(struct parser *parser) {
-    while (parser->at < parser->end && strchr(" \t\r\n", *parser->at) != NULL && *parser->at != '\0') parser->at++;
+    while (parser->at < parser->end && strchr(" \t\r\n", *parser->at) != NULL && *parser->at != '\0')
+        parser->at++;
     return parser->at < parser->end ? *parser->at : '\0';
 }
 
@@ -89,7 +91,10 @@ static int hex4(struct parser *parser) {
     int code = 0;
     for (int i = 0; i < 4; i++, parser->at++) {
         char c = parser->at < parser->end ? *parser->at : '\0';
-        int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+        int digit = c >= '0' && c <= '9'   ? c - '0'
+                    : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                    : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                           : -1;
         if (digit < 0) return -1;
         code = code * 16 + digit;
     }
@@ -210,7 +215,8 @@ static void parse_value(void *context) {
             *link = parser->result;
             link = &parser->result->next;
         } while (take(parser, ','));
-        if (parser->error == NULL && !take(parser, value->kind == ARRAY ? ']' : '}')) fail(parser, "a bracket is not closed");
+        if (parser->error == NULL && !take(parser, value->kind == ARRAY ? ']' : '}'))
+            fail(parser, "a bracket is not closed");
     }
     parser->depth--;
     parser->result = value;
@@ -230,7 +236,8 @@ static char *read_file(const char *path, size_t *size) {
     FILE *file = fopen(path, "rb");
     char *text = NULL;
     long length;
-    if (file != NULL && fseek(file, 0, SEEK_END) == 0 && (length = ftell(file)) >= 0 && fseek(file, 0, SEEK_SET) == 0) {
+    if (file != NULL && fseek(file, 0, SEEK_END) == 0 && (length = ftell(file)) >= 0 &&
+        fseek(file, 0, SEEK_SET) == 0) {
         text = malloc((size_t)length + 1);
         *size = text ? fread(text, 1, (size_t)length, file) : 0;
         if (text) text[*size] = '\0';
@@ -249,8 +256,8 @@ static int parse(struct parser *parser) {
             printf("at byte %zu: %s\n", (size_t)(parser->at - parser->start), parser->error);
             return 1;
         }
-        printf("%zu values, nested %zu deep; call stack %zu KiB, region stack %zu KiB\n", parser->values, parser->deepest,
-               fh_stack_peak() / 1024, region.used / 1024);
+        printf("%zu values, nested %zu deep; call stack %zu KiB, region stack %zu KiB\n", parser->values,
+               parser->deepest, fh_stack_peak() / 1024, region.used / 1024);
     }
     return 0;
 }

@@ -2,8 +2,8 @@
  *
  *     fn main() { let x = 5; let y = 10; { let z = x + y; println!("The sum is: {}", z); } println!(...x, y); }
  *
- * On the call stack the compiler knows the sizes. On the region stack the block decides at run time how much it needs, and
- * the brace frees it all the same, however the block is left.
+ * On the call stack the compiler knows the sizes. On the region stack the block decides at run time how much it
+ * needs, and the brace frees it all the same, however the block is left.
  */
 #include <freehold/stack_names.h>
 

@@ -1,8 +1,8 @@
 /* stack_frames.c - nested frames: a stack of plates.
  *
- * What was put down last is taken away first. Each level pushes something whose size is known only now, calls the next
- * level, and finds everything as it was when the call comes back. A result goes into the caller's frame and outlives the
- * frame of the function that made it.
+ * What was put down last is taken away first. Each level pushes something whose size is known only now, calls
+ * the next level, and finds everything as it was when the call comes back. A result goes into the caller's
+ * frame and outlives the frame of the function that made it.
  */
 #include <freehold/stack_names.h>
 

@@ -1,7 +1,8 @@
 /* stack_overflow.c - infinite recursion, and what is said about it. (This program fails on purpose.)
  *
- * "If we reach the end of the stack with an infinite recursion for example, our program will crash with a stack overflow
- * error." With the report installed the error has words. With an argument, a thread with a stack of 64 KiB does it.
+ * "If we reach the end of the stack with an infinite recursion for example, our program will crash with a stack
+ * overflow error." With the report installed the error has words. With an argument, a thread with a stack of 64
+ * KiB does it.
  */
 #include <freehold/stack.h>
 
@@ -11,7 +12,9 @@
 static volatile int one = 1;
 
 __attribute__((noinline)) static int recurse(int depth) {
-    if (depth < 4) printf("call %d: its variables are at %p, %zu KiB are left\n", depth, (void *)&depth, fh_stack_left() / 1024);
+    if (depth < 4)
+        printf("call %d: its variables are at %p, %zu KiB are left\n", depth, (void *)&depth,
+               fh_stack_left() / 1024);
     return one ? recurse(depth + one) + one : depth; /* the end never comes */
 }
 

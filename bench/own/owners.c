@@ -1,9 +1,11 @@
-/* owners.c - the loops of the owners' table, with Freehold. owners.cpp, owners.rs and owners_glib.c do the same work.
+/* owners.c - the loops of the owners' table, with Freehold. owners.cpp, owners.rs and owners_glib.c do the same
+ * work.
  *
  *     owners REPETITIONS        prints for each loop: its name, nanoseconds per operation, a checksum
  *
- * The least of all repetitions counts: what disturbs a loop only ever adds. keep() makes the compiler believe that the thing is
- * looked at, as Rust's black_box does, so nothing is optimised away; nothing else is held back.
+ * The least of all repetitions counts: what disturbs a loop only ever adds. keep() makes the compiler believe
+ * that the thing is looked at, as Rust's black_box does, so nothing is optimised away; nothing else is held
+ * back.
  */
 #include <freehold/names.h>
 
@@ -171,7 +173,8 @@ static uint64_t map_lookup_loop(void) {
 static char words[KEYS][16];
 static void make_words(void) {
     random_state = 7;
-    for (int i = 0; i < KEYS; i++) snprintf(words[i], sizeof words[i], "w%u", (unsigned)(next_random() % (KEYS / 4)));
+    for (int i = 0; i < KEYS; i++)
+        snprintf(words[i], sizeof words[i], "w%u", (unsigned)(next_random() % (KEYS / 4)));
 }
 
 static uint64_t map_words(void) {
@@ -194,11 +197,21 @@ static const struct {
     uint64_t (*run)(void);
     int operations;
 } loops[] = {
-    {"box", box_pair, PAIRS},          {"box-bulk", box_bulk, PAIRS},       {"box-list", box_list, LIST},
-    {"rc", rc_pair, PAIRS},            {"rc-clone", rc_share, PAIRS},       {"arc", arc_pair, PAIRS},
-    {"arc-clone", arc_share, PAIRS},   {"vec-push", vec_push_loop, PUSHES}, {"vec-short", vec_short, PUSHES / 8},
-    {"str-push", str_push_loop, PUSHES}, {"str-short", str_short, PUSHES},  {"map-insert", map_insert_loop, KEYS},
-    {"map-get", map_lookup_loop, KEYS}, {"words-count", map_words, KEYS},   {"words-get", map_words_lookup, KEYS},
+    {"box", box_pair, PAIRS},
+    {"box-bulk", box_bulk, PAIRS},
+    {"box-list", box_list, LIST},
+    {"rc", rc_pair, PAIRS},
+    {"rc-clone", rc_share, PAIRS},
+    {"arc", arc_pair, PAIRS},
+    {"arc-clone", arc_share, PAIRS},
+    {"vec-push", vec_push_loop, PUSHES},
+    {"vec-short", vec_short, PUSHES / 8},
+    {"str-push", str_push_loop, PUSHES},
+    {"str-short", str_short, PUSHES},
+    {"map-insert", map_insert_loop, KEYS},
+    {"map-get", map_lookup_loop, KEYS},
+    {"words-count", map_words, KEYS},
+    {"words-get", map_words_lookup, KEYS},
 };
 
 int main(int argc, char **argv) {

@@ -185,7 +185,8 @@ int main(int argc, char **argv) {
             auto began = std::chrono::steady_clock::now();
             sum = loop.run();
             double took = (double)std::chrono::duration_cast<std::chrono::nanoseconds>(
-                              std::chrono::steady_clock::now() - began).count();
+                              std::chrono::steady_clock::now() - began)
+                              .count();
             if (took < best) best = took;
         }
         printf("%s %.3f %llu\n", loop.name, best / (double)loop.operations, (unsigned long long)sum);

@@ -1,4 +1,5 @@
-/* owners_glib.c - the loops of owners.c with GLib: g_new and g_rc_box, GArray, GString, GHashTable; see there. */
+/* owners_glib.c - the loops of owners.c with GLib: g_new and g_rc_box, GArray, GString, GHashTable; see there.
+ * */
 #include <glib.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -73,30 +74,30 @@ static uint64_t box_list(void) {
     return sum;
 }
 
-#define COUNTED(name, make, less)                                                                                      \
-    static uint64_t name##_pair(void) {                                                                                \
-        uint64_t sum = 0;                                                                                              \
-        for (uint64_t i = 0; i < PAIRS; i++) {                                                                         \
-            uint64_t *r = make(sizeof *r);                                                                             \
-            *r = i;                                                                                                    \
-            keep(r);                                                                                                   \
-            sum += *r;                                                                                                 \
-            less(r);                                                                                                   \
-        }                                                                                                              \
-        return sum;                                                                                                    \
+#define COUNTED(name, make, less)              \
+    static uint64_t name##_pair(void) {        \
+        uint64_t sum = 0;                      \
+        for (uint64_t i = 0; i < PAIRS; i++) { \
+            uint64_t *r = make(sizeof *r);     \
+            *r = i;                            \
+            keep(r);                           \
+            sum += *r;                         \
+            less(r);                           \
+        }                                      \
+        return sum;                            \
     }
-#define SHARED(name, make, more, less)                                                                                 \
-    static uint64_t name##_share(void) {                                                                               \
-        uint64_t sum = 0, *first = make(sizeof *first);                                                                \
-        *first = 1;                                                                                                    \
-        for (uint64_t i = 0; i < PAIRS; i++) {                                                                         \
-            uint64_t *r = more(first);                                                                                 \
-            keep(r);                                                                                                   \
-            sum += *r;                                                                                                 \
-            less(r);                                                                                                   \
-        }                                                                                                              \
-        less(first);                                                                                                   \
-        return sum;                                                                                                    \
+#define SHARED(name, make, more, less)                  \
+    static uint64_t name##_share(void) {                \
+        uint64_t sum = 0, *first = make(sizeof *first); \
+        *first = 1;                                     \
+        for (uint64_t i = 0; i < PAIRS; i++) {          \
+            uint64_t *r = more(first);                  \
+            keep(r);                                    \
+            sum += *r;                                  \
+            less(r);                                    \
+        }                                               \
+        less(first);                                    \
+        return sum;                                     \
     }
 COUNTED(rc, g_rc_box_alloc, g_rc_box_release)
 SHARED(rc, g_rc_box_alloc, g_rc_box_acquire, g_rc_box_release)
@@ -166,10 +167,8 @@ static GHashTable *count(void) {
     GHashTable *m = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     for (int i = 0; i < KEYS; i++) {
         void *n = g_hash_table_lookup(m, words[i]);
-        if (n)
-            g_hash_table_replace(m, g_strdup(words[i]), (char *)n + 1);
-        else
-            g_hash_table_insert(m, g_strdup(words[i]), (void *)1);
+        if (n) g_hash_table_replace(m, g_strdup(words[i]), (char *)n + 1);
+        else g_hash_table_insert(m, g_strdup(words[i]), (void *)1);
     }
     return m;
 }
@@ -210,7 +209,8 @@ static const struct {
 int main(int argc, char **argv) {
     int repetitions = argc > 1 ? atoi(argv[1]) : 5;
     random_state = 7;
-    for (int i = 0; i < KEYS; i++) snprintf(words[i], sizeof words[i], "w%u", (unsigned)(next_random() % (KEYS / 4)));
+    for (int i = 0; i < KEYS; i++)
+        snprintf(words[i], sizeof words[i], "w%u", (unsigned)(next_random() % (KEYS / 4)));
     for (size_t l = 0; l < sizeof loops / sizeof *loops; l++) {
         double best = 1e30;
         uint64_t sum = 0;

@@ -18,11 +18,11 @@
  *         return 0;
  *     }
  *
- * Each thread has a stack of its own for data whose size is known only at run time, beside the call stack: a range of
- * addresses (setting region, 1 GiB), of which memory is taken as it is first touched. A *frame* remembers where the
- * top was; closing it puts the top back there, and with that frees all that was pushed since. A push is as cheap as
- * alloca(), and unlike alloca() it has a limit that is reported (NULL and ENOMEM), takes sizes in the gigabytes, works in
- * loops, and can hand results to the caller:
+ * Each thread has a stack of its own for data whose size is known only at run time, beside the call stack: a
+ * range of addresses (setting region, 1 GiB), of which memory is taken as it is first touched. A *frame*
+ * remembers where the top was; closing it puts the top back there, and with that frees all that was pushed
+ * since. A push is as cheap as alloca(), and unlike alloca() it has a limit that is reported (NULL and ENOMEM),
+ * takes sizes in the gigabytes, works in loops, and can hand results to the caller:
  *
  *     struct list *read_list(FILE *file) {
  *         struct list *list = NULL;
@@ -35,18 +35,19 @@
  *         return list;
  *     }
  *
- * (A thread has two such regions. A scratch frame opens on the one that the caller's frame is not on; so both can grow
- * at the same time, and nothing that was handed out ever moves.)
+ * (A thread has two such regions. A scratch frame opens on the one that the caller's frame is not on; so both
+ * can grow at the same time, and nothing that was handed out ever moves.)
  *
- * How a scope is left does not matter: its end, return, goto, break. As FH_FRAME { } is a loop that runs once, break
- * and continue inside it leave the frame and not a loop around it, and a compiler may want a return behind it in a
- * function that returns from inside; FH_FRAME_HERE; has no such effects. longjmp and pthread_exit
- * run no cleanups in C: fh_frame_mark and fh_frame_unwind are for the former, the end of a thread frees its regions anyway.
- * C++ exceptions close frames.
+ * How a scope is left does not matter: its end, return, goto, break. As FH_FRAME { } is a loop that runs once,
+ * break and continue inside it leave the frame and not a loop around it, and a compiler may want a return
+ * behind it in a function that returns from inside; FH_FRAME_HERE; has no such effects. longjmp and
+ * pthread_exit run no cleanups in C: fh_frame_mark and fh_frame_unwind are for the former, the end of a thread
+ * frees its regions anyway. C++ exceptions close frames.
  *
- * Frames are closed in the reverse order of opening. A frame that is closed out of order, twice, or without having been
- * opened stops the program with a report that names the frames. A pointer that is used after its frame was closed is
- * caught in checked mode (FREEHOLD=mode=checked), under AddressSanitizer, and under Valgrind.
+ * Frames are closed in the reverse order of opening. A frame that is closed out of order, twice, or without
+ * having been opened stops the program with a report that names the frames. A pointer that is used after its
+ * frame was closed is caught in checked mode (FREEHOLD=mode=checked), under AddressSanitizer, and under
+ * Valgrind.
  *
  * All of this is per thread and takes no lock. None of it may be called from a signal handler.
  */
@@ -72,16 +73,17 @@ struct fh_frame_site {
     int line;
 };
 
-/* An open frame. The fields are the library's own. A frame is a local variable as a rule: it must stay where it is
- * while it is open. */
+/* An open frame. The fields are the library's own. A frame is a local variable as a rule: it must stay where it
+ * is while it is open. */
 struct fh_frame {
-    uintptr_t outer;                  /* innermost frame when this one opened; bit 0 set: that one is watched */
-    char *mark;                       /* top of the region when this one opened                                */
+    uintptr_t outer; /* innermost frame when this one opened; bit 0 set: that one is watched */
+    char *mark;      /* top of the region when this one opened                                */
     const struct fh_frame_site *site;
-    void *own[4];                     /* written only by the library's slow paths                              */
+    void *own[4]; /* written only by the library's slow paths                              */
 };
 
-/* What push, open and close work on: the region in use by this thread, its top and limit, and the innermost frame.
+/* What push, open and close work on: the region in use by this thread, its top and limit, and the innermost
+ * frame.
  *
  *     base ......... top ......... limit
  *     |  pushed      |  free       |
@@ -89,9 +91,9 @@ struct fh_frame {
  *     a push fits when  its size < limit - top       (limit is one more than the last address the top may have)
  *     a frame may be closed when  frame == its address
  *
- * Both tests are the only ways into the rest of the library. Whoever must see pushes keeps limit equal to top; whoever
- * must see the closing of a frame sets bit 0 of the word that holds its address ("watched"). So what is off costs
- * nothing. */
+ * Both tests are the only ways into the rest of the library. Whoever must see pushes keeps limit equal to top;
+ * whoever must see the closing of a frame sets bit 0 of the word that holds its address ("watched"). So what is
+ * off costs nothing. */
 struct fh_frames {
     char *top;
     char *limit;
@@ -119,8 +121,8 @@ extern FH_API __thread struct fh_frames fh_frames __attribute__((tls_model("init
 #define FH_FRAME_ON(region) FH_BLOCK_(FH_UNIQUE_(fh_frame_), fh_frame_open_on, FH_ARGUMENT_(region))
 #define FH_FRAME_ON_HERE(region) FH_HERE_(FH_UNIQUE_(fh_frame_), fh_frame_open_on, FH_ARGUMENT_(region))
 
-/* The same by hand, where a frame's life is not a scope: open(&frame, FH_SITE) ... fh_frame_close(&frame). Each returns
- * its argument. */
+/* The same by hand, where a frame's life is not a scope: open(&frame, FH_SITE) ... fh_frame_close(&frame). Each
+ * returns its argument. */
 FH_INLINE struct fh_frame *fh_frame_open(struct fh_frame *frame, const struct fh_frame_site *site);
 FH_API struct fh_frame *fh_scratch_open(struct fh_frame *frame, const struct fh_frame_site *site);
 FH_API struct fh_frame *fh_outside_open(struct fh_frame *frame, const struct fh_frame_site *site);
@@ -129,15 +131,15 @@ FH_API struct fh_frame *fh_frame_open_on(struct fh_frame *frame, const struct fh
 FH_INLINE void fh_frame_close(struct fh_frame *frame);
 
 /* The place in the source where it stands, as a const struct fh_frame_site *. */
-#define FH_SITE                                                                                                        \
-    (__extension__({                                                                                                   \
-        static const struct fh_frame_site fh_site_ = {__FILE__, __func__, __LINE__};                                   \
-        &fh_site_;                                                                                                     \
+#define FH_SITE                                                                      \
+    (__extension__({                                                                 \
+        static const struct fh_frame_site fh_site_ = {__FILE__, __func__, __LINE__}; \
+        &fh_site_;                                                                   \
     }))
 
-/* A place to come back to. After longjmp or the like has left scopes without closing their frames, fh_frame_unwind
- * closes all frames that were opened since the mark was set and frees what was pushed since, in O(1). The frame in which
- * the mark was set must still be open. A mark may be unwound to more than once. */
+/* A place to come back to. After longjmp or the like has left scopes without closing their frames,
+ * fh_frame_unwind closes all frames that were opened since the mark was set and frees what was pushed since, in
+ * O(1). The frame in which the mark was set must still be open. A mark may be unwound to more than once. */
 struct fh_mark {
     struct fh_frames frames;
     void *own[6];
@@ -147,9 +149,10 @@ FH_API void fh_frame_unwind(const struct fh_mark *mark);
 
 /* ---------------------------------------------------------------- pushes ------------------------------- */
 
-/* What is pushed belongs to the innermost open frame; without one, to the thread. All give NULL and ENOMEM when it does not
- * fit (or, by the setting region_abort=on, a report and abort). Addresses are aligned to 16 bytes, and to the type's
- * alignment where that is larger. Contents are undefined unless said otherwise. A size of zero gives a valid address.
+/* What is pushed belongs to the innermost open frame; without one, to the thread. All give NULL and ENOMEM when
+ * it does not fit (or, by the setting region_abort=on, a report and abort). Addresses are aligned to 16 bytes,
+ * and to the type's alignment where that is larger. Contents are undefined unless said otherwise. A size of
+ * zero gives a valid address.
  *
  *     fh_push(T)                   a T *: room for one
  *     fh_push_zero(T)              one, all bytes zero
@@ -162,16 +165,16 @@ FH_API void fh_frame_unwind(const struct fh_mark *mark);
 #define fh_push_zero(T) ((T *)fh_zeroed_(fh_push(T), sizeof(T)))
 #define fh_push_array(T, n) ((T *)fh_push_many((n), sizeof(T), FH_ALIGNOF(T)))
 #define fh_push_array_zero(T, n) ((T *)fh_push_many_zero((n), sizeof(T), FH_ALIGNOF(T)))
-#define fh_push_array_copy(T, from, n)                                                                                 \
-    (__extension__({                                                                                                   \
-        const T *fh_from_ = (from); /* a pointer of another type is a compile error here */                            \
-        (T *)fh_push_many_copy(fh_from_, (n), sizeof(T), FH_ALIGNOF(T));                                               \
+#define fh_push_array_copy(T, from, n)                                                      \
+    (__extension__({                                                                        \
+        const T *fh_from_ = (from); /* a pointer of another type is a compile error here */ \
+        (T *)fh_push_many_copy(fh_from_, (n), sizeof(T), FH_ALIGNOF(T));                    \
     }))
-#define fh_push_value(T, ...)                                                                                          \
-    (__extension__({                                                                                                   \
-        T *fh_new_ = fh_push(T);                                                                                       \
-        if (fh_new_) *fh_new_ = (T){__VA_ARGS__};                                                                      \
-        fh_new_;                                                                                                       \
+#define fh_push_value(T, ...)                     \
+    (__extension__({                              \
+        T *fh_new_ = fh_push(T);                  \
+        if (fh_new_) *fh_new_ = (T){__VA_ARGS__}; \
+        fh_new_;                                  \
     }))
 
 /* Bytes; bytes at an alignment (a power of two, else NULL and EINVAL); a copy of bytes. */
@@ -179,8 +182,8 @@ FH_INLINE void *fh_push_bytes(size_t size);
 FH_INLINE void *fh_push_aligned(size_t size, size_t align);
 FH_INLINE void *fh_push_copy(const void *from, size_t size);
 
-/* A copy of a string; of its first n bytes at most, with a NUL behind them; text made as printf would. NULL in, NULL
- * and EINVAL out. A format that fails gives NULL and the errno of vsnprintf. */
+/* A copy of a string; of its first n bytes at most, with a NUL behind them; text made as printf would. NULL in,
+ * NULL and EINVAL out. A format that fails gives NULL and the errno of vsnprintf. */
 FH_API char *fh_push_str(const char *text);
 FH_API char *fh_push_strn(const char *text, size_t n);
 FH_API char *fh_push_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -188,21 +191,22 @@ FH_API char *fh_push_vformat(const char *format, va_list args) __attribute__((fo
 
 /* ---------------------------------------------------------------- regions ------------------------------ */
 
-/* A region of your own, of `size` bytes rounded up to pages, with guard pages around it; the memory is taken as it is
- * touched. NULL and ENOMEM when there is no room. To be given back with fh_region_delete when no frame is open on it. */
+/* A region of your own, of `size` bytes rounded up to pages, with guard pages around it; the memory is taken as
+ * it is touched. NULL and ENOMEM when there is no room. To be given back with fh_region_delete when no frame is
+ * open on it. */
 FH_API struct fh_region *fh_region_new(size_t size) __attribute__((warn_unused_result));
 
-/* A region inside memory of yours, which must outlive it: the books take the first FH_REGION_BOOKS bytes, the rest is the
- * stack. Nothing is reserved, guarded or given back. NULL and EINVAL when size is not above FH_REGION_BOOKS.
- * fh_region_delete ends it without touching your memory further. */
+/* A region inside memory of yours, which must outlive it: the books take the first FH_REGION_BOOKS bytes, the
+ * rest is the stack. Nothing is reserved, guarded or given back. NULL and EINVAL when size is not above
+ * FH_REGION_BOOKS. fh_region_delete ends it without touching your memory further. */
 #define FH_REGION_BOOKS 256u
 FH_API struct fh_region *fh_region_in(void *memory, size_t size) __attribute__((warn_unused_result));
 
 /* Ends the region. NULL is allowed. With a frame open on it: a report and abort. */
 FH_API void fh_region_delete(struct fh_region *region);
 
-/* Gives the memory above the top back to the system, of the calling thread's regions (NULL) or of one of your own.
- * (This happens by itself after a deep moment.) */
+/* Gives the memory above the top back to the system, of the calling thread's regions (NULL) or of one of your
+ * own. (This happens by itself after a deep moment.) */
 FH_API void fh_region_trim(struct fh_region *region);
 
 /* A region in numbers, bytes. NULL: the one that the calling thread's pushes go to now. */
@@ -285,13 +289,13 @@ FH_INLINE void *fh_push_many_copy(const void *from, size_t n, size_t size, size_
 
 /* A block is a loop that runs once: the only statement of C that takes a declaration in front of a block. */
 #define FH_BLOCK_(name, open, ...) FH_BLOCK__(name, open, __VA_ARGS__)
-#define FH_BLOCK__(name, open, ...)                                                                                    \
-    for (struct fh_frame name __attribute__((cleanup(fh_frame_close))),                                                \
-         *name##_once = (open(&name, FH_SITE __VA_ARGS__), &name); /* so it is known to run */                          \
+#define FH_BLOCK__(name, open, ...)                                                            \
+    for (struct fh_frame name __attribute__((cleanup(fh_frame_close))),                        \
+         *name##_once = (open(&name, FH_SITE __VA_ARGS__), &name); /* so it is known to run */ \
          name##_once; name##_once = NULL)
 #define FH_HERE_(name, open, ...) FH_HERE__(name, open, __VA_ARGS__)
-#define FH_HERE__(name, open, ...)                                                                                     \
-    struct fh_frame name __attribute__((cleanup(fh_frame_close), unused));                                             \
+#define FH_HERE__(name, open, ...)                                         \
+    struct fh_frame name __attribute__((cleanup(fh_frame_close), unused)); \
     (void)open(&name, FH_SITE __VA_ARGS__)
 #define FH_ARGUMENT_(x) , (x)
 #define FH_UNIQUE_(prefix) FH_UNIQUE__(prefix, __COUNTER__)

@@ -55,7 +55,8 @@ FH_API void *fh_calloc(size_t n, size_t size) __attribute__((malloc, alloc_size(
 FH_API void *fh_realloc(void *p, size_t size) __attribute__((alloc_size(2), warn_unused_result));
 
 /* fh_realloc to n * size bytes; NULL and ENOMEM when the product overflows. */
-FH_API void *fh_reallocarray(void *p, size_t n, size_t size) __attribute__((alloc_size(2, 3), warn_unused_result));
+FH_API void *fh_reallocarray(void *p, size_t n, size_t size)
+    __attribute__((alloc_size(2, 3), warn_unused_result));
 
 /* A new block whose address is a multiple of `align`, a power of two; `size` need not be a multiple of it.
  * NULL and EINVAL when align is not a power of two, NULL and ENOMEM when there is no memory. */
@@ -187,15 +188,15 @@ FH_API size_t fh_trim(void);
 
 /* One size class in numbers. */
 struct fh_class_stats {
-    size_t block_size;  /* bytes in a block of this class                                       */
-    size_t spans;       /* spans cut into this class                                            */
-    size_t blocks;      /* blocks in them: = live + cached + free                               */
-    size_t live;        /* blocks that the program owns                                         */
-    size_t cached;      /* blocks in threads' bins                                              */
-    size_t free;        /* blocks in spans                                                      */
-    uint64_t allocs;    /* allocations so far; exact only when counting is on, else 0           */
-    uint64_t frees;     /* frees so far; likewise                                               */
-    size_t live_asked;  /* bytes asked for by the live blocks; likewise                         */
+    size_t block_size; /* bytes in a block of this class                                       */
+    size_t spans;      /* spans cut into this class                                            */
+    size_t blocks;     /* blocks in them: = live + cached + free                               */
+    size_t live;       /* blocks that the program owns                                         */
+    size_t cached;     /* blocks in threads' bins                                              */
+    size_t free;       /* blocks in spans                                                      */
+    uint64_t allocs;   /* allocations so far; exact only when counting is on, else 0           */
+    uint64_t frees;    /* frees so far; likewise                                               */
+    size_t live_asked; /* bytes asked for by the live blocks; likewise                         */
 };
 
 /* The heap in numbers, bytes unless said otherwise. Always true of one moment seen from the calling thread;
@@ -219,14 +220,14 @@ struct fh_stats {
     size_t largest_hole;  /* largest free extent, held or not                                    */
     size_t threads;       /* threads that have a heap now                                        */
 
-    int counting;         /* 1 when each call is counted (setting count=on), else 0: then the numbers */
-                          /* below, and the counts by class, are 0                                    */
-    uint64_t allocs;      /* allocations so far                                                  */
-    uint64_t frees;       /* frees so far                                                        */
-    uint64_t reallocs;    /* calls that resized a block (each that moved is also an alloc and a free) */
-    size_t asked;         /* bytes asked for by the live blocks                                  */
-    size_t asked_peak;    /* the most that asked has been                                        */
-    size_t live_blocks;   /* blocks that the program owns                                        */
+    int counting;       /* 1 when each call is counted (setting count=on), else 0: then the numbers */
+                        /* below, and the counts by class, are 0                                    */
+    uint64_t allocs;    /* allocations so far                                                  */
+    uint64_t frees;     /* frees so far                                                        */
+    uint64_t reallocs;  /* calls that resized a block (each that moved is also an alloc and a free) */
+    size_t asked;       /* bytes asked for by the live blocks                                  */
+    size_t asked_peak;  /* the most that asked has been                                        */
+    size_t live_blocks; /* blocks that the program owns                                        */
 
     struct fh_class_stats classes[FH_CLASS_COUNT]; /* [0]: blocks above FH_SMALL_MAX, block_size 0 */
 };

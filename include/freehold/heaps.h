@@ -13,12 +13,13 @@
  *         return 0;
  *     }
  *
- * A heap is a set of blocks that can be counted, limited, looked at and freed together: one for a request, a document, a
- * plug-in. Its blocks are ordinary ones: fh_free and free, fh_realloc and realloc (which stay within the heap) and
- * fh_usable_size take them. (fh_delete does not: its inlined path keeps blocks for reuse outside of their heap.)
+ * A heap is a set of blocks that can be counted, limited, looked at and freed together: one for a request, a
+ * document, a plug-in. Its blocks are ordinary ones: fh_free and free, fh_realloc and realloc (which stay
+ * within the heap) and fh_usable_size take them. (fh_delete does not: its inlined path keeps blocks for reuse
+ * outside of their heap.)
  *
- * Any thread may use any heap; a lock in each heap keeps them apart. A call costs a few dozen nanoseconds: more than
- * fh_malloc, which has no lock.
+ * Any thread may use any heap; a lock in each heap keeps them apart. A call costs a few dozen nanoseconds: more
+ * than fh_malloc, which has no lock.
  */
 #ifndef FREEHOLD_HEAPS_H
 #define FREEHOLD_HEAPS_H
@@ -31,12 +32,13 @@ extern "C" {
 
 struct fh_heap; /* opaque */
 
-/* A new, empty heap that may hold at most `limit` bytes of the system's memory, counted in spans of 64 KiB and up (0 = no
- * limit; a limit below 64 KiB lets nothing in). NULL and ENOMEM when there is no memory. The caller owns it: fh_heap_drop. */
+/* A new, empty heap that may hold at most `limit` bytes of the system's memory, counted in spans of 64 KiB and
+ * up (0 = no limit; a limit below 64 KiB lets nothing in). NULL and ENOMEM when there is no memory. The caller
+ * owns it: fh_heap_drop. */
 FH_API struct fh_heap *fh_heap_new(size_t limit);
 
-/* Frees all blocks of the heap, and the heap. Pointers to them are dead from then on. NULL does nothing. No other thread
- * may use the heap or its blocks meanwhile. Proportional to the number of spans, not of blocks. */
+/* Frees all blocks of the heap, and the heap. Pointers to them are dead from then on. NULL does nothing. No
+ * other thread may use the heap or its blocks meanwhile. Proportional to the number of spans, not of blocks. */
 FH_API void fh_heap_drop(struct fh_heap *heap);
 
 /* Frees all blocks of the heap; the heap stays, empty. */
@@ -54,10 +56,12 @@ FH_API void *fh_heap_aligned_alloc(struct fh_heap *heap, size_t align, size_t si
 FH_API void *fh_heap_realloc(struct fh_heap *heap, void *p, size_t size)
     __attribute__((alloc_size(3), warn_unused_result));
 
-/* The heap that block p was allocated from with the functions above; NULL for a block of fh_malloc and malloc. */
+/* The heap that block p was allocated from with the functions above; NULL for a block of fh_malloc and malloc.
+ * */
 FH_API struct fh_heap *fh_heap_of(const void *p);
 
-/* The heap in numbers. live = usable bytes of the live blocks; held = live + free, the ends of spans included. */
+/* The heap in numbers. live = usable bytes of the live blocks; held = live + free, the ends of spans included.
+ * */
 struct fh_heap_stats {
     size_t held;      /* bytes of the system's memory in this heap's spans and large blocks */
     size_t held_peak; /* the most that held has been                                        */
@@ -86,11 +90,12 @@ struct fh_block {
     struct fh_heap *heap; /* NULL: allocated with fh_malloc or malloc */
 };
 
-/* Shows every block, in order of address, to `visit`, until that returns something other than 0, which is then the
- * result; 0 after the last block, -1 and ENOMEM when there is no memory for the books of the walk. Only blocks of `heap`, or
- * all when that is NULL. The picture is of one moment, for which all threads' slow paths are held up; `visit` runs
- * afterwards and may allocate and free. Blocks that other threads took from or put into their bins during that moment
- * may show in the state before or after. Costs about 2 % of the heap in memory for its time. */
+/* Shows every block, in order of address, to `visit`, until that returns something other than 0, which is then
+ * the result; 0 after the last block, -1 and ENOMEM when there is no memory for the books of the walk. Only
+ * blocks of `heap`, or all when that is NULL. The picture is of one moment, for which all threads' slow paths
+ * are held up; `visit` runs afterwards and may allocate and free. Blocks that other threads took from or put
+ * into their bins during that moment may show in the state before or after. Costs about 2 % of the heap in
+ * memory for its time. */
 FH_API int fh_heap_walk(struct fh_heap *heap, int (*visit)(const struct fh_block *block, void *arg), void *arg);
 
 #ifdef __cplusplus

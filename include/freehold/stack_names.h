@@ -2,7 +2,8 @@
  *
  *     frame { char *text = push_str("gone at the brace"); puts(text); }
  *
- * `frame`, `scratch`, `outside` and the push words are macros: include this after headers that use these words as names.
+ * `frame`, `scratch`, `outside` and the push words are macros: include this after headers that use these words
+ * as names.
  */
 #ifndef FREEHOLD_STACK_NAMES_H
 #define FREEHOLD_STACK_NAMES_H

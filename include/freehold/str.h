@@ -147,8 +147,8 @@ FH_API void fh_str_to_upper(fh_str *s);
 FH_API size_t fh_str_format(fh_str *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 FH_API size_t fh_str_vformat(fh_str *s, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
 
-/* Text at the end: a copy and two stores when there is room. The fields are read once, before the bytes are written: a char
- * may alias them. */
+/* Text at the end: a copy and two stores when there is room. The fields are read once, before the bytes are
+ * written: a char may alias them. */
 FH_INLINE void fh_str_push_view(fh_str *s, fh_str_view text) {
     size_t len = s->len;
     if (FH_UNLIKELY(text.len >= s->cap - len)) {

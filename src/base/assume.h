@@ -2,9 +2,9 @@
  *
  *     FH_ASSUME(n >= 1 && n <= 64);
  *
- * In the sanitizer builds it is checked, and a fact that does not hold ends the process. Otherwise it costs nothing:
- * compilers and analyzers take it as known. So it is for what no input can break; what a wrong call can break is checked
- * always, with a report. The condition may not have side effects.
+ * In the sanitizer builds it is checked, and a fact that does not hold ends the process. Otherwise it costs
+ * nothing: compilers and analyzers take it as known. So it is for what no input can break; what a wrong call
+ * can break is checked always, with a report. The condition may not have side effects.
  */
 #ifndef FH_BASE_ASSUME_H
 #define FH_BASE_ASSUME_H

@@ -3,8 +3,8 @@
  *     base[-1]  base[0] ............. top | ........ end
  *     NULL      oldest        newest      | room             one magazine (depot.h)
  *
- * A bin starts closed (no magazine at all), gets room for 14 blocks at first use, and doubles each time that it runs dry or
- * full, up to its class's most: so a thread that does little keeps little. Once it is that large
+ * A bin starts closed (no magazine at all), gets room for 14 blocks at first use, and doubles each time that it
+ * runs dry or full, up to its class's most: so a thread that does little keeps little. Once it is that large
  *
  *     an empty bin    takes a full magazine from the depot; if there is none, a batch of blocks from spans
  *     a full bin      leaves its magazine at the depot; if there is no room, gives its older blocks to their spans
@@ -187,7 +187,8 @@ static void flush(struct fh_heap *heap, unsigned c, void *p) {
         fh_span_give(heap, c, &p, 1);
         return;
     }
-    if (bin->top == bin->end && !grow(bin, book, c) && !hand_over(c, bin, book)) give_oldest(heap, c, bin, book);
+    if (bin->top == bin->end && !grow(bin, book, c) && !hand_over(c, bin, book))
+        give_oldest(heap, c, bin, book);
     *bin->top++ = p;
 }
 

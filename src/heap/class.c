@@ -5,11 +5,11 @@ _Alignas(64) uint8_t fh_class_table[FH_CLASS_TABLE_SIZE];
 struct fh_class fh_classes[FH_CLASS_COUNT];
 
 enum {
-    FEWEST_BLOCKS = 8,          /* in a span: fewer would mean going for a new span too often */
-BIN_BYTES = 32 * 1024,      /* a bin never holds more than this */
-    BIN_BLOCKS = 254,           /* nor more blocks than this */
-    BIN_FEWEST = 2,             /* but it may always hold this many */
-    DEPOT_BYTES = 64 * 1024,    /* nor does a depot hold more than this, unless for two bins */
+    FEWEST_BLOCKS = 8,       /* in a span: fewer would mean going for a new span too often */
+    BIN_BYTES = 32 * 1024,   /* a bin never holds more than this */
+    BIN_BLOCKS = 254,        /* nor more blocks than this */
+    BIN_FEWEST = 2,          /* but it may always hold this many */
+    DEPOT_BYTES = 64 * 1024, /* nor does a depot hold more than this, unless for two bins */
 };
 
 /* The fewest granules whose bytes are a multiple of the block size, doubled until there are enough blocks. */

@@ -1,15 +1,15 @@
 /* class.h - the size classes in numbers.
  *
- * The public header says which sizes are classes (fh_class_of, fh_class_size). Here is what the heap derives from
- * that, in tables filled when the heap begins:
+ * The public header says which sizes are classes (fh_class_of, fh_class_size). Here is what the heap derives
+ * from that, in tables filled when the heap begins:
  *
  *     fh_class_table[(size + 15) / 16]   the class of a size up to FH_SMALL_MAX; entry 0 is class 0. All zero until
  *                                        the heap begins: so the first call of a process finds class 0, whose bin
  *                                        is never open, and takes the slow path, which begins the heap.
  *     fh_classes[c]                      what a span of class c looks like
  *
- * A span has one granule for blocks up to 8 KiB. Above that its length is the odd part of the block size, times what
- * makes at least eight blocks, so that blocks fill it to the last byte:
+ * A span has one granule for blocks up to 8 KiB. Above that its length is the odd part of the block size, times
+ * what makes at least eight blocks, so that blocks fill it to the last byte:
  *
  *     block    10K 12K 14K 16K 20K 24K 28K 32K
  *     granules   5   3   7   2   5   3   7   4
@@ -21,16 +21,17 @@
 #include "space.h"
 
 struct fh_class {
-    uint32_t size;     /* bytes in a block                                                 */
-    uint32_t inverse;  /* 2^31 / (size / 16) + 1: see fh_block_number                      */
-    uint16_t blocks;   /* blocks in a span, at most 4096                                   */
-    uint8_t granules;  /* granules in a span, at most 7                                    */
-    uint8_t worth;     /* a span with at least 2^worth free blocks is worth going to       */
-    uint16_t bin_most; /* the largest capacity that a bin may grow to                      */
+    uint32_t size;       /* bytes in a block                                                 */
+    uint32_t inverse;    /* 2^31 / (size / 16) + 1: see fh_block_number                      */
+    uint16_t blocks;     /* blocks in a span, at most 4096                                   */
+    uint8_t granules;    /* granules in a span, at most 7                                    */
+    uint8_t worth;       /* a span with at least 2^worth free blocks is worth going to       */
+    uint16_t bin_most;   /* the largest capacity that a bin may grow to                      */
     uint32_t depot_most; /* the most blocks in the depot                                   */
 };
 
-/* Whole cache lines, so that nothing that is written lies on the last: every malloc of every thread reads them. */
+/* Whole cache lines, so that nothing that is written lies on the last: every malloc of every thread reads them.
+ * */
 enum { FH_CLASS_TABLE_SIZE = (FH_SMALL_MAX / 16 + 1 + 63) / 64 * 64 };
 extern _Alignas(64) uint8_t fh_class_table[FH_CLASS_TABLE_SIZE] __attribute__((visibility("hidden")));
 extern struct fh_class fh_classes[FH_CLASS_COUNT] __attribute__((visibility("hidden")));
@@ -38,13 +39,14 @@ extern struct fh_class fh_classes[FH_CLASS_COUNT] __attribute__((visibility("hid
 void fh_class_begin(void);
 
 /* The number of the block of class c in which `offset` bytes from the span's start lie.
- * A division by multiplication: with d = size / 16 <= 2^11 the product is too large by at most q * d / 2^31 of a
- * block's 1 / d for q = offset / 16 < 2^15: never enough to reach the next block. */
+ * A division by multiplication: with d = size / 16 <= 2^11 the product is too large by at most q * d / 2^31 of
+ * a block's 1 / d for q = offset / 16 < 2^15: never enough to reach the next block. */
 static inline uint32_t fh_block_number(const struct fh_class *class, uint32_t offset) {
     return (uint32_t)((uint64_t)(offset / 16) * class->inverse >> 31);
 }
 
-/* Set bits in x. Not the builtin: without the processor's instruction, which the oldest x86-64 lacks, that is a call. */
+/* Set bits in x. Not the builtin: without the processor's instruction, which the oldest x86-64 lacks, that is a
+ * call. */
 static inline unsigned fh_count_bits(uint64_t x) {
     x -= x >> 1 & 0x5555555555555555u;
     x = (x & 0x3333333333333333u) + (x >> 2 & 0x3333333333333333u);

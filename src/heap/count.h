@@ -1,7 +1,7 @@
 /* count.h - counting each call, when the setting count=on asks for it. See counters.h for what is counted.
  *
- * How many bytes a small block was asked for is kept out of line, as the difference to its class (fh_space.slacks);
- * for a large block its head knows. */
+ * How many bytes a small block was asked for is kept out of line, as the difference to its class
+ * (fh_space.slacks); for a large block its head knows. */
 #ifndef FH_HEAP_COUNT_H
 #define FH_HEAP_COUNT_H
 

@@ -80,7 +80,8 @@ void **fh_depot_get_idle(unsigned c, bool all, unsigned *capacity) {
 size_t fh_depot_blocks(unsigned c) { return atomic_load_explicit(&depots[c].blocks, memory_order_relaxed); }
 
 void fh_depot_show(unsigned c, void (*visit)(void *arg, void *const *blocks, unsigned count), void *arg) {
-    for (void **base = depots[c].first; base; base = next_of(base)) visit(arg, base, (unsigned)(uintptr_t)base[-2]);
+    for (void **base = depots[c].first; base; base = next_of(base))
+        visit(arg, base, (unsigned)(uintptr_t)base[-2]);
 }
 
 void fh_depot_lock_all(void) {

@@ -6,17 +6,18 @@
  *     | span | dirty dirty dirty | large block      | clean clean clean clean ... (end of what is mapped)
  *                first .. last: both carry the kind, the last one leads to the first
  *
- * Whoever takes an extent gets a dirty one if any is large enough: memory that is held already costs nothing more.
- * Only then a clean one, only then is the window extended. So the peak of what is held grows only when no
+ * Whoever takes an extent gets a dirty one if any is large enough: memory that is held already costs nothing
+ * more. Only then a clean one, only then is the window extended. So the peak of what is held grows only when no
  * held piece is large enough.
  *
- * Dirty extents are also in a list by age. Those that have been free for longer than the decay time are given back
- * to the system: not at once, because what was freed is mostly wanted again soon, and a page fault costs as much
- * as a hundred allocations. No thread of our own does it; whoever takes or gives an extent looks at a coarse clock.
- * While pages are being given back the lock is open and the extent is of kind PURGING, which nobody merges with.
+ * Dirty extents are also in a list by age. Those that have been free for longer than the decay time are given
+ * back to the system: not at once, because what was freed is mostly wanted again soon, and a page fault costs
+ * as much as a hundred allocations. No thread of our own does it; whoever takes or gives an extent looks at a
+ * coarse clock. While pages are being given back the lock is open and the extent is of kind PURGING, which
+ * nobody merges with.
  *
- * An extent that grows by merging keeps the age of its larger part: otherwise a long dirty extent whose border is
- * in steady use would stay young for ever.
+ * An extent that grows by merging keeps the age of its larger part: otherwise a long dirty extent whose border
+ * is in steady use would stay young for ever.
  */
 #include "extent.h"
 
@@ -71,7 +72,8 @@ static void mark_ends(uint32_t g, uint32_t granules, uint8_t kind) {
     first->granules = granules;
 }
 
-/* Enters a free extent as it is, without looking at its neighbours. Dirty: behind `after` in the list by age. */
+/* Enters a free extent as it is, without looking at its neighbours. Dirty: behind `after` in the list by age.
+ * */
 static void enter(uint32_t g, uint32_t granules, uint8_t kind, uint64_t tick, uint32_t after) {
     mark_ends(g, granules, kind);
     fh_tree_insert(tree_of(kind), g);
@@ -100,7 +102,8 @@ struct age {
     uint32_t granules;
 };
 
-/* Swallows the free neighbour `g`; *age becomes the neighbour's when the neighbour is the largest part so far. */
+/* Swallows the free neighbour `g`; *age becomes the neighbour's when the neighbour is the largest part so far.
+ * */
 static void swallow(uint32_t g, struct age *age) {
     struct fh_head *head = head_of(g);
     uint32_t length = head->granules;
@@ -145,13 +148,14 @@ static void carve(uint32_t g, uint32_t at, uint32_t granules) {
 static void note_held(void) {
     size_t held = used + dirty;
     if (held > peak) peak = held;
-    atomic_store_explicit((_Atomic uint64_t *)&fh_counters->held, held << FH_GRANULE_SHIFT, memory_order_relaxed);
+    atomic_store_explicit((_Atomic uint64_t *)&fh_counters->held, held << FH_GRANULE_SHIFT,
+                          memory_order_relaxed);
     atomic_store_explicit((_Atomic uint64_t *)&fh_counters->held_peak, peak << FH_GRANULE_SHIFT,
                           memory_order_relaxed);
 }
 
-/* Gives the oldest dirty pages back: at most `most` granules of the oldest extent. The lock is open meanwhile. Returns the
- * granules given back, 0 when the system would not have them. */
+/* Gives the oldest dirty pages back: at most `most` granules of the oldest extent. The lock is open meanwhile.
+ * Returns the granules given back, 0 when the system would not have them. */
 static uint32_t purge_oldest(size_t most) {
     uint32_t g = oldest, granules = head_of(g)->granules;
     if (granules > most) {
@@ -169,7 +173,8 @@ static uint32_t purge_oldest(size_t most) {
     fh_lock(&lock);
     head->kind = FH_INSIDE;
     enter_merged(g, granules, done ? FH_FREE_CLEAN : FH_FREE_DIRTY, fh_os_ticks());
-    if (!done) return 0; /* pages that are locked in memory stay; they are young again, so that the next is tried */
+    if (!done)
+        return 0; /* pages that are locked in memory stay; they are young again, so that the next is tried */
     purged += granules;
     note_held();
     return granules;
@@ -190,8 +195,9 @@ static bool within_limit(uint32_t granules) {
     return used + dirty + granules <= limit;
 }
 
-/* Clean granules are about to be held. Where that would raise the peak, dirty ones that were of no use for the purpose
- * are given back in exchange, but for a slack: so what lies dirty never adds to the peak, and needs no other bound. */
+/* Clean granules are about to be held. Where that would raise the peak, dirty ones that were of no use for the
+ * purpose are given back in exchange, but for a slack: so what lies dirty never adds to the peak, and needs no
+ * other bound. */
 static void exchange_dirty(uint32_t granules) {
     size_t slack = DIRTY_SLACK + (used >> 4), after = used + granules;
     size_t allowed = peak > after + slack ? peak : after + slack;
@@ -224,8 +230,8 @@ static uint32_t clean_behind(uint32_t g) {
     return behind < fh_space.mapped && head_of(behind)->kind == FH_FREE_CLEAN ? head_of(behind)->granules : 0;
 }
 
-/* Makes one dirty extent of at least `granules` out of dirty extent g and what it lacks of clean ones beside it, the one
- * behind first. *dirty_part is where g then lies in it. */
+/* Makes one dirty extent of at least `granules` out of dirty extent g and what it lacks of clean ones beside
+ * it, the one behind first. *dirty_part is where g then lies in it. */
 static uint32_t join(uint32_t g, uint32_t granules, struct fh_range *dirty_part) {
     uint64_t tick = head_of(g)->tick;
     uint32_t length = head_of(g)->granules, after = head_of(g)->prev, lacking = granules - length;
@@ -240,8 +246,8 @@ static uint32_t join(uint32_t g, uint32_t granules, struct fh_range *dirty_part)
     return g - from_before;
 }
 
-/* Where no dirty extent is long enough, one of the longest with clean memory beside it may be: most of what is taken is
- * then held already. 0 when none of the first few will do. */
+/* Where no dirty extent is long enough, one of the longest with clean memory beside it may be: most of what is
+ * taken is then held already. 0 when none of the first few will do. */
 static uint32_t best_joined(uint32_t granules) {
     enum { TRIES = 8 };
     uint64_t key = UINT64_MAX;
@@ -275,11 +281,13 @@ static uint32_t aligned(uint32_t g, uint32_t align) {
     return (uint32_t)((number + align - 1) / align * align - base);
 }
 
-uint32_t fh_extent_take(uint32_t granules, uint32_t align, enum fh_kind kind, uint8_t class, struct fh_range *dirty_part) {
+uint32_t fh_extent_take(uint32_t granules, uint32_t align, enum fh_kind kind, uint8_t class,
+                        struct fh_range *dirty_part) {
     fh_lock(&lock);
     uint32_t g = best(FH_FREE_DIRTY, granules, align);
     *dirty_part = (struct fh_range){0, granules};
-    if (g == 0 && align == 1 && fh_settings.limit == 0) { /* under a limit, making room could purge what was found */
+    if (g == 0 && align == 1 &&
+        fh_settings.limit == 0) { /* under a limit, making room could purge what was found */
         g = best_joined(granules);
         if (g) g = join(g, granules, dirty_part);
     }
@@ -288,7 +296,8 @@ uint32_t fh_extent_take(uint32_t granules, uint32_t align, enum fh_kind kind, ui
         exchange_dirty(granules);
         g = best(FH_FREE_CLEAN, granules, align);
         if (g == 0 && extend(granules + align - 1)) g = best(FH_FREE_CLEAN, granules, align);
-        if (g == 0 && dirty > 0) { /* the last resort: dirty pieces, made clean, may merge into one that is enough */
+        if (g == 0 &&
+            dirty > 0) { /* the last resort: dirty pieces, made clean, may merge into one that is enough */
             purge_above(0);
             g = best(FH_FREE_CLEAN, granules, align);
         }
@@ -310,7 +319,8 @@ bool fh_extent_grow(uint32_t first, uint32_t granules) {
     uint32_t end = first + head->granules, more = granules - head->granules;
     if (end == fh_space.mapped) extend(more);
     bool fits = end < fh_space.mapped && is_free(head_of(end)->kind) && head_of(end)->granules >= more;
-    if (fits && head_of(end)->kind == FH_FREE_CLEAN && fh_settings.limit) { /* making room may merge what follows */
+    if (fits && head_of(end)->kind == FH_FREE_CLEAN &&
+        fh_settings.limit) { /* making room may merge what follows */
         fits = within_limit(more) && is_free(head_of(end)->kind) && head_of(end)->granules >= more;
     }
     if (fits) {

@@ -19,19 +19,22 @@ struct fh_range {
 void fh_extent_begin(void);
 
 /* Takes an extent of `granules` whose first granule number is a multiple of `align` (a power of two, 1 = any).
- * The head of its first granule gets `kind`, its class table entries `class`. *dirty tells which part may have been
- * written; the rest reads as zero. Returns the first granule, 0 when there is no memory (or the limit forbids it; errno is not set). */
-uint32_t fh_extent_take(uint32_t granules, uint32_t align, enum fh_kind kind, uint8_t class, struct fh_range *dirty);
+ * The head of its first granule gets `kind`, its class table entries `class`. *dirty tells which part may have
+ * been written; the rest reads as zero. Returns the first granule, 0 when there is no memory (or the limit
+ * forbids it; errno is not set). */
+uint32_t fh_extent_take(uint32_t granules, uint32_t align, enum fh_kind kind, uint8_t class,
+                        struct fh_range *dirty);
 
-/* Gives an extent back. `clean`: its pages hold no memory and read as zero. Its owner field must be NULL already. */
+/* Gives an extent back. `clean`: its pages hold no memory and read as zero. Its owner field must be NULL
+ * already. */
 void fh_extent_give(uint32_t first, bool clean);
 
-/* Makes the extent of a large block longer without moving it; false when what follows is not free or too short. */
+/* Makes the extent of a large block longer without moving it; false when what follows is not free or too short.
+ * */
 bool fh_extent_grow(uint32_t first, uint32_t granules);
 
 /* Gives the end of the extent back, 1 <= granules < its length. */
 void fh_extent_shrink(uint32_t first, uint32_t granules);
-
 
 /* Gives pages of extents that have been free for longer than the decay time back to the system. Cheap when
  * nothing is due. */

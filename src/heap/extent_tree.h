@@ -1,12 +1,13 @@
 /* extent_tree.h - free extents in order of size.
  *
- * A treap (Aragon and Seidel 1989): a search tree by (length, place) that is a heap by a pseudo-random priority,
- * which is a hash of the place, so that no field is needed for it. Nodes are granule numbers; their links stand
- * in the granules' heads. Expected O(log n) steps, where n is the number of free extents: small, because
- * neighbours are always merged.
+ * A treap (Aragon and Seidel 1989): a search tree by (length, place) that is a heap by a pseudo-random
+ * priority, which is a hash of the place, so that no field is needed for it. Nodes are granule numbers; their
+ * links stand in the granules' heads. Expected O(log n) steps, where n is the number of free extents: small,
+ * because neighbours are always merged.
  *
- * "Best fit, lowest address first" is then the smallest key not below (length wanted, 0): of all extents that are
- * large enough the tightest, and among equals the lowest. It keeps what is used together at the low end of the window.
+ * "Best fit, lowest address first" is then the smallest key not below (length wanted, 0): of all extents that
+ * are large enough the tightest, and among equals the lowest. It keeps what is used together at the low end of
+ * the window.
  */
 #ifndef FH_HEAP_EXTENT_TREE_H
 #define FH_HEAP_EXTENT_TREE_H
@@ -84,7 +85,8 @@ static inline uint32_t fh_tree_best(uint32_t tree, uint32_t granules) {
     return best;
 }
 
-/* The extent that comes before `key` in the order: the next shorter one, or the next lower of the same length. */
+/* The extent that comes before `key` in the order: the next shorter one, or the next lower of the same length.
+ * */
 static inline uint32_t fh_tree_before(uint32_t tree, uint64_t key) {
     uint32_t before = 0;
     while (tree) {

@@ -3,11 +3,11 @@
  * A large block has the granules that its size needs and no more: no rounding to powers of two. What lies
  * between the size asked for and the end of the last granule is touched by nobody, so it costs no memory.
  *
- * To resize: the same number of granules is nothing to do; fewer give their end back; more are taken from the free extent
- * behind, if there is one. Else the contents must move. Copying writes each byte and for a moment holds both
- * places, so a long block is moved by remapping its pages: the kernel changes the page tables, the old place reads as
- * zero and holds nothing. Each such move may leave one more memory map in the process, of which the kernel allows
- * 65 530; so after many of them we go back to copying.
+ * To resize: the same number of granules is nothing to do; fewer give their end back; more are taken from the
+ * free extent behind, if there is one. Else the contents must move. Copying writes each byte and for a moment
+ * holds both places, so a long block is moved by remapping its pages: the kernel changes the page tables, the
+ * old place reads as zero and holds nothing. Each such move may leave one more memory map in the process, of
+ * which the kernel allows 65 530; so after many of them we go back to copying.
  */
 #include "large.h"
 
@@ -19,11 +19,13 @@ enum { MOST_MOVES = 16384 };
 #define REMAP_FROM ((size_t)256 * 1024)
 #define ZERO_BY_WRITING ((size_t)32 << 20)
 
-static uint32_t granules_for(size_t size) { return size ? (uint32_t)((size + FH_GRANULE - 1) >> FH_GRANULE_SHIFT) : 1; }
+static uint32_t granules_for(size_t size) {
+    return size ? (uint32_t)((size + FH_GRANULE - 1) >> FH_GRANULE_SHIFT) : 1;
+}
 
-/* Makes what lies dirty in a new block zero: by writing, or where it is very long by giving its pages back. Writing is
- * half as dear as new pages if all are used afterwards (measured on blocks of 5 to 25 MiB), but it makes all of them
- * resident, and who asks for very much zeroed memory mostly fills little of it. */
+/* Makes what lies dirty in a new block zero: by writing, or where it is very long by giving its pages back.
+ * Writing is half as dear as new pages if all are used afterwards (measured on blocks of 5 to 25 MiB), but it
+ * makes all of them resident, and who asks for very much zeroed memory mostly fills little of it. */
 static void make_zero(uint32_t first, struct fh_range dirty, size_t size) {
     size_t from = (size_t)dirty.from << FH_GRANULE_SHIFT, to = (size_t)dirty.to << FH_GRANULE_SHIFT;
     char *start = fh_granule_address(first);
@@ -34,7 +36,8 @@ static void make_zero(uint32_t first, struct fh_range dirty, size_t size) {
 
 void *fh_large_take(size_t size, size_t align, bool zero) {
     if (size > fh_space.size || align > fh_space.size) return NULL;
-    uint32_t granules = granules_for(size), step = align > FH_GRANULE ? (uint32_t)(align >> FH_GRANULE_SHIFT) : 1;
+    uint32_t granules = granules_for(size),
+             step = align > FH_GRANULE ? (uint32_t)(align >> FH_GRANULE_SHIFT) : 1;
     struct fh_range dirty;
     uint32_t first = fh_extent_take(granules, step, FH_LARGE, 0, &dirty);
     if (first == 0) return NULL;

@@ -4,15 +4,15 @@
 
 #include "space.h"
 
-/* A block of at least `size` bytes at a multiple of `align` (a power of two); its first `size` bytes are zero if `zero`
- * asks for that. NULL when there is no memory. */
+/* A block of at least `size` bytes at a multiple of `align` (a power of two); its first `size` bytes are zero
+ * if `zero` asks for that. NULL when there is no memory. */
 void *fh_large_take(size_t size, size_t align, bool zero);
 
 /* Gives the block in extent `first` back. */
 void fh_large_give(uint32_t first);
 
-/* Makes the block in extent `first` fit `size` bytes, size > FH_SMALL_MAX: where it is or elsewhere. The new address;
- * NULL when there is no memory, with the block unchanged. */
+/* Makes the block in extent `first` fit `size` bytes, size > FH_SMALL_MAX: where it is or elsewhere. The new
+ * address; NULL when there is no memory, with the block unchanged. */
 void *fh_large_resize(uint32_t first, size_t size);
 
 /* Bytes that may be used in the block. */

@@ -38,10 +38,8 @@ void *fh_meta_take(size_t size) {
     unsigned i = index_of(size);
     fh_lock(&lock);
     struct piece *piece = pieces[i];
-    if (piece)
-        pieces[i] = piece->next;
-    else
-        piece = cut((size_t)1 << (SMALLEST_SHIFT + i));
+    if (piece) pieces[i] = piece->next;
+    else piece = cut((size_t)1 << (SMALLEST_SHIFT + i));
     fh_unlock(&lock);
     return piece;
 }

@@ -1,8 +1,9 @@
 /* meta.h - memory for the heap's own books: heaps and the arrays of bins.
  *
- * Pieces are powers of two from 64 bytes to 64 KiB, cut from stretches of pages of their own, far from any block.
- * A piece given back goes to a list of its size and is used again; pages are never returned, since their number is
- * bounded by the most threads that lived at once. Guarded by a lock of its own, under which nothing is locked.
+ * Pieces are powers of two from 64 bytes to 64 KiB, cut from stretches of pages of their own, far from any
+ * block. A piece given back goes to a list of its size and is used again; pages are never returned, since their
+ * number is bounded by the most threads that lived at once. Guarded by a lock of its own, under which nothing
+ * is locked.
  */
 #ifndef FH_HEAP_META_H
 #define FH_HEAP_META_H

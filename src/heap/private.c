@@ -1,14 +1,17 @@
 /* private.c - heaps of the program's own.
  *
- * A private heap is a heap as a thread has one, without a thread and without bins: each call takes its lock, and takes one
- * block from a span or gives one back. Two things set its extents apart:
- *   - the table of classes says 0 for them, so that free, which looks there, never puts a block into a thread's bin but comes
+ * A private heap is a heap as a thread has one, without a thread and without bins: each call takes its lock,
+ * and takes one block from a span or gives one back. Two things set its extents apart:
+ *   - the table of classes says 0 for them, so that free, which looks there, never puts a block into a thread's
+ *     bin but comes
  *     to the slow path, which finds the heap in the head of the extent;
- *   - the head's owner is NULL, so that nobody frees into them remotely; the field `private` says whose they are.
- * Therefore each block goes back to its heap at once, and the heap can be counted, limited and dropped as a whole.
+ *   - the head's owner is NULL, so that nobody frees into them remotely; the field `private` says whose they
+ *     are.
+ * Therefore each block goes back to its heap at once, and the heap can be counted, limited and dropped as a
+ * whole.
  *
- * Dropping goes over the heap's lists of spans and large blocks. Spans without a free block are in no list, so all spans are
- * found by a walk over the heads of the window instead: rare, and a cache line for each 64 KiB.
+ * Dropping goes over the heap's lists of spans and large blocks. Spans without a free block are in no list, so
+ * all spans are found by a walk over the heads of the window instead: rare, and a cache line for each 64 KiB.
  */
 #include "private.h"
 
@@ -88,10 +91,8 @@ static void *take(struct fh_heap *heap, size_t size, size_t align, bool zero) {
     size_t need = size <= PTRDIFF_MAX && align <= PTRDIFF_MAX ? fh_aligned_size(size, align) : 0;
     unsigned c = need <= FH_SMALL_MAX ? fh_class_table[(need + 15) / 16] : 0;
     fh_lock(&heap->lock);
-    if (c)
-        block = take_small(heap, c);
-    else if (need)
-        block = take_large(heap, size, align, zero);
+    if (c) block = take_small(heap, c);
+    else if (need) block = take_large(heap, size, align, zero);
     fh_unlock(&heap->lock);
     if (block == NULL) {
         errno = ENOMEM;
@@ -146,13 +147,12 @@ static void give_large(struct fh_heap *heap, uint32_t first) {
 
 void fh_private_give(struct fh_heap *heap, uint32_t first, void *p) {
     bool large = head_of(first)->kind == FH_LARGE;
-    if (large && p != fh_granule_address(first)) fh_fatal("free of a pointer into the middle of a block: %p", p);
+    if (large && p != fh_granule_address(first))
+        fh_fatal("free of a pointer into the middle of a block: %p", p);
     if (fh_seen) fh_count_free(p, large ? 0 : head_of(first)->class);
     fh_lock(&heap->lock);
-    if (large)
-        give_large(heap, first);
-    else
-        give_small(heap, first, p);
+    if (large) give_large(heap, first);
+    else give_small(heap, first, p);
     fh_unlock(&heap->lock);
 }
 

@@ -14,8 +14,8 @@ static inline void fh_private_hold(struct fh_private *private, size_t size) {
     if (private->held > private->held_peak) private->held_peak = private->held;
 }
 
-/* Gives block p back, which lies in extent `first` of the private heap; ends the process with a report when p is no block
- * in use. */
+/* Gives block p back, which lies in extent `first` of the private heap; ends the process with a report when p
+ * is no block in use. */
 void fh_private_give(struct fh_heap *heap, uint32_t first, void *p);
 
 /* Resizes block p in extent `first` of the private heap; NULL with errno when there is no memory. */

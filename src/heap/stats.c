@@ -1,8 +1,9 @@
 /* stats.c - the heap in numbers, and giving back what is unused.
  *
- * Nothing is counted while the program runs, except by the extents, which are asked seldom. The numbers are read off the
- * books when someone asks: each heap in turn, under its lock, after its remote frees were collected. A walk over the
- * heads of all granules finds the spans and the large blocks; the threads' bins tell how many blocks they keep. */
+ * Nothing is counted while the program runs, except by the extents, which are asked seldom. The numbers are
+ * read off the books when someone asks: each heap in turn, under its lock, after its remote frees were
+ * collected. A walk over the heads of all granules finds the spans and the large blocks; the threads' bins tell
+ * how many blocks they keep. */
 #include "../os/os.h"
 #include "counters.h"
 #include "depot.h"
@@ -14,7 +15,8 @@
 #include <string.h>
 
 /* Another thread's bin, read while that thread may be using it: a number that was true a moment ago. */
-__attribute__((no_sanitize("thread"))) static size_t cached_in(const struct fh_bin *bin, const struct fh_bin_book *book) {
+__attribute__((no_sanitize("thread"))) static size_t cached_in(const struct fh_bin *bin,
+                                                               const struct fh_bin_book *book) {
     void **top = *(void **volatile const *)&bin->top;
     if (book->base == NULL || top < book->base || top > book->base + book->capacity) return 0;
     return (size_t)(top - book->base);
@@ -26,7 +28,8 @@ static void add_bins(struct fh_heap *heap, void *arg) {
     fh_span_collect(heap);
     if (heap->bins == NULL) return;
     out->threads++;
-    for (unsigned c = 1; c < FH_CLASS_COUNT; c++) out->classes[c].cached += cached_in(&heap->bins[c], &heap->books[c]);
+    for (unsigned c = 1; c < FH_CLASS_COUNT; c++)
+        out->classes[c].cached += cached_in(&heap->bins[c], &heap->books[c]);
 }
 
 static void add_span(struct fh_stats *out, const struct fh_head *head) {
@@ -34,7 +37,8 @@ static void add_span(struct fh_stats *out, const struct fh_head *head) {
     class->spans++;
     class->blocks += head->blocks;
     class->free += head->free;
-    out->span_tail += ((size_t)head->granules << FH_GRANULE_SHIFT) - (size_t)head->blocks * fh_classes[head->class].size;
+    out->span_tail +=
+        ((size_t)head->granules << FH_GRANULE_SHIFT) - (size_t)head->blocks * fh_classes[head->class].size;
 }
 
 /* One look at every granule that begins something; the heads of all others are skipped over. */
@@ -92,7 +96,8 @@ void fh_stats_now(struct fh_stats *out) {
     sum_classes(out);
     out->metadata = fh_meta_bytes() + fh_space_table_bytes();
     out->free_extents = extents.dirty;
-    out->held = extents.used + extents.dirty + out->metadata; /* kept by the extents, not added up from the rest */
+    out->held =
+        extents.used + extents.dirty + out->metadata; /* kept by the extents, not added up from the rest */
     out->held_peak = extents.peak + out->metadata;
     out->purged = extents.purged;
     out->largest_hole = extents.largest;

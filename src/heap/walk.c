@@ -1,8 +1,9 @@
 /* walk.c - every block of every heap, with its state.
  *
- * Everything is held still for a moment (the same locks as for a fork), and what describes the blocks is copied: for
- * each granule a line of facts, for each span its bitmap of free blocks and a second one of those in bins and depots. Then the
- * locks are given back and the copy is walked, so that the visitor may do what it likes.
+ * Everything is held still for a moment (the same locks as for a fork), and what describes the blocks is
+ * copied: for each granule a line of facts, for each span its bitmap of free blocks and a second one of those
+ * in bins and depots. Then the locks are given back and the copy is walked, so that the visitor may do what it
+ * likes.
  *
  *     free bit set -> FREE     else cached bit set -> CACHED     else LIVE
  */
@@ -24,7 +25,8 @@ struct fact { /* about a granule; kind INSIDE: nothing begins here */
     struct fh_heap *private;
 };
 
-/* The copy: three tables with an entry a granule. Entries of granules where no span begins stay untouched, and cost nothing. */
+/* The copy: three tables with an entry a granule. Entries of granules where no span begins stay untouched, and
+ * cost nothing. */
 struct picture {
     uint32_t granules;
     struct fact *facts;
@@ -58,7 +60,8 @@ static void mark_cached(struct picture *picture, const void *block) {
     uint32_t first = fh_span_first(block);
     if (first == 0 || first >= picture->granules) return;
     const struct fh_class *class = &fh_classes[fh_space.heads[first].class];
-    unsigned number = fh_block_number(class, (uint32_t)(fh_space_offset(block) - ((size_t)first << FH_GRANULE_SHIFT)));
+    unsigned number =
+        fh_block_number(class, (uint32_t)(fh_space_offset(block) - ((size_t)first << FH_GRANULE_SHIFT)));
     if (number < class->blocks) picture->cached[first][number / 64] |= (uint64_t)1 << number % 64;
 }
 
@@ -94,7 +97,8 @@ static void take_picture(struct picture *picture) {
     fh_heap_lock_everything();
     for (uint32_t g = 1; g < picture->granules; g++) copy_granule(picture, g);
     for (const struct fh_heap *heap = fh_heap_first(); heap; heap = heap->next)
-        for (unsigned c = 1; heap->bins && c < FH_CLASS_COUNT; c++) mark_bin(picture, &heap->bins[c], &heap->books[c]);
+        for (unsigned c = 1; heap->bins && c < FH_CLASS_COUNT; c++)
+            mark_bin(picture, &heap->bins[c], &heap->books[c]);
     for (unsigned c = 1; c < FH_CLASS_COUNT; c++) fh_depot_show(c, mark_depot, picture);
     fh_heap_unlock_everything();
 }
@@ -111,7 +115,8 @@ typedef int visitor(const struct fh_block *, void *);
 
 static int walk_span(const struct picture *picture, uint32_t g, visitor *visit, void *arg) {
     const struct fact *fact = &picture->facts[g];
-    struct fh_block block = {.size = fh_classes[fact->class].size, .size_class = fact->class, .heap = fact->private};
+    struct fh_block block = {
+        .size = fh_classes[fact->class].size, .size_class = fact->class, .heap = fact->private};
     int result = 0;
     for (unsigned i = 0; i < fact->blocks && result == 0; i++) {
         block.address = fh_granule_address(g) + i * block.size;
@@ -144,7 +149,8 @@ int fh_heap_walk(struct fh_heap *heap, visitor *visit, void *arg) {
     for (uint32_t g = 1; g < picture.granules && result == 0; g++) {
         const struct fact *fact = &picture.facts[g];
         if (fact->kind == FH_INSIDE || (heap && fact->private != heap)) continue;
-        result = fact->kind == FH_SPAN ? walk_span(&picture, g, visit, arg) : walk_large(&picture, g, visit, arg);
+        result =
+            fact->kind == FH_SPAN ? walk_span(&picture, g, visit, arg) : walk_large(&picture, g, visit, arg);
     }
     close_picture(&picture);
     return result;

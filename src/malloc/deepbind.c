@@ -1,12 +1,13 @@
 /* deepbind.c - plug-ins that are loaded with RTLD_DEEPBIND get the same malloc as the rest of the program.
  *
- * The flag makes a plug-in look names up in itself and its libraries before the program: so it would find libc's malloc and
- * free, while the program that hands it blocks uses ours. The first block that crosses over ends the process inside libc,
- * with every preloaded malloc; PHP loads its extensions so. We take the flag out. What it is meant for - a plug-in whose own
- * names shadow the program's - is lost to such plug-ins; what they gain is that they run.
+ * The flag makes a plug-in look names up in itself and its libraries before the program: so it would find
+ * libc's malloc and free, while the program that hands it blocks uses ours. The first block that crosses over
+ * ends the process inside libc, with every preloaded malloc; PHP loads its extensions so. We take the flag out.
+ * What it is meant for - a plug-in whose own names shadow the program's - is lost to such plug-ins; what they
+ * gain is that they run.
  *
- * Only in the shared library, and only with glibc, which alone has the flag. The real function is jumped to, not called
- * from here: it looks at its return address to tell whose search path and namespace apply.
+ * Only in the shared library, and only with glibc, which alone has the flag. The real function is jumped to,
+ * not called from here: it looks at its return address to tell whose search path and namespace apply.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE

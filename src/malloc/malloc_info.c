@@ -67,15 +67,16 @@ struct small_info mallinfo(void) {
 void malloc_stats(void) {
     struct fh_stats stats;
     fh_stats_now(&stats);
-    fh_print(2, "freehold: held %H (peak %H), in use %H, cached %H, holes %H, free %H\n", stats.held, stats.held_peak,
-             stats.live, stats.cached, stats.free_in_spans, stats.free_extents);
+    fh_print(2, "freehold: held %H (peak %H), in use %H, cached %H, holes %H, free %H\n", stats.held,
+             stats.held_peak, stats.live, stats.cached, stats.free_in_spans, stats.free_extents);
     for (unsigned c = 1; c < FH_CLASS_COUNT; c++) {
         const struct fh_class_stats *class = &stats.classes[c];
         if (class->spans == 0) continue;
-        fh_print(2, "freehold: %7zu B: %zu spans, %zu in use, %zu cached, %zu free\n", class->block_size, class->spans,
-                 class->live, class->cached, class->free);
+        fh_print(2, "freehold: %7zu B: %zu spans, %zu in use, %zu cached, %zu free\n", class->block_size,
+                 class->spans, class->live, class->cached, class->free);
     }
-    if (stats.large_blocks) fh_print(2, "freehold: large: %zu blocks, %H\n", stats.large_blocks, stats.large_live);
+    if (stats.large_blocks)
+        fh_print(2, "freehold: large: %zu blocks, %H\n", stats.large_blocks, stats.large_live);
 }
 
 int malloc_info(int options, FILE *file) {
@@ -89,15 +90,16 @@ int malloc_info(int options, FILE *file) {
     for (unsigned c = 1; c < FH_CLASS_COUNT; c++) {
         const struct fh_class_stats *class = &stats.classes[c];
         if (class->spans == 0) continue;
-        fprintf(file, "<size size=\"%zu\" spans=\"%zu\" live=\"%zu\" cached=\"%zu\" free=\"%zu\"/>\n", class->block_size,
-                class->spans, class->live, class->cached, class->free);
+        fprintf(file, "<size size=\"%zu\" spans=\"%zu\" live=\"%zu\" cached=\"%zu\" free=\"%zu\"/>\n",
+                class->block_size, class->spans, class->live, class->cached, class->free);
     }
     fprintf(file, "</sizes>\n<large count=\"%zu\" size=\"%zu\"/>\n", stats.large_blocks, stats.large_live);
-    fprintf(file, "<total type=\"live\" size=\"%zu\"/>\n<total type=\"cached\" size=\"%zu\"/>\n", stats.live, stats.cached);
+    fprintf(file, "<total type=\"live\" size=\"%zu\"/>\n<total type=\"cached\" size=\"%zu\"/>\n", stats.live,
+            stats.cached);
     fprintf(file, "<total type=\"holes\" size=\"%zu\"/>\n<total type=\"free\" size=\"%zu\"/>\n",
             stats.free_in_spans + stats.span_tail, stats.free_extents);
-    fprintf(file, "<system type=\"current\" size=\"%zu\"/>\n<system type=\"max\" size=\"%zu\"/>\n</malloc>\n", stats.held,
-            stats.held_peak);
+    fprintf(file, "<system type=\"current\" size=\"%zu\"/>\n<system type=\"max\" size=\"%zu\"/>\n</malloc>\n",
+            stats.held, stats.held_peak);
     return 0;
 }
 

@@ -1,8 +1,9 @@
 /* os_bounds.c - where stacks begin and end, and how far they were used.
  *
- * A thread's stack is known to the C library. The main thread's is not a mapping of fixed size: the kernel lets it grow
- * downwards until the limit (RLIMIT_STACK, counted from the mapping's high end), or until it comes within 256 pages of the next
- * mapping. glibc answers for it by reading /proc/self/maps and allocating; we read the same file ourselves.
+ * A thread's stack is known to the C library. The main thread's is not a mapping of fixed size: the kernel lets
+ * it grow downwards until the limit (RLIMIT_STACK, counted from the mapping's high end), or until it comes
+ * within 256 pages of the next mapping. glibc answers for it by reading /proc/self/maps and allocating; we read
+ * the same file ourselves.
  */
 #include "os/os.h"
 #include "os/os_maps.h"
@@ -125,8 +126,11 @@ char *fh_os_lowest_touched(char *low, char *here) {
 
 char *fh_os_stack_map(size_t size, const char *below) {
     size_t page = fh_os_page_size(), whole = size + 2 * page;
-    char *hint = (uintptr_t)below > whole + page ? (char *)(((uintptr_t)below - whole - page) & ~(uintptr_t)(page - 1)) : NULL;
-    char *mapping = mmap(hint, whole, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+    char *hint = (uintptr_t)below > whole + page
+                     ? (char *)(((uintptr_t)below - whole - page) & ~(uintptr_t)(page - 1))
+                     : NULL;
+    char *mapping =
+        mmap(hint, whole, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
     if (mapping == MAP_FAILED) return NULL;
     if (mprotect(mapping + page, size, PROT_READ | PROT_WRITE) != 0) {
         munmap(mapping, whole);

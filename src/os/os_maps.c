@@ -30,7 +30,9 @@ static uint64_t number(struct reader *reader, unsigned base, int *behind) {
     uint64_t n = 0;
     for (;;) {
         int c = next(reader);
-        unsigned digit = c >= '0' && c <= '9' ? (unsigned)(c - '0') : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a' + 10) : 99;
+        unsigned digit = c >= '0' && c <= '9'   ? (unsigned)(c - '0')
+                         : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a' + 10)
+                                                : 99;
         if (digit >= base) {
             *behind = c;
             return n;

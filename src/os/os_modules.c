@@ -1,7 +1,8 @@
 /* os_modules.c - ELF modules of the process and their symbols.
  *
- * A file is mapped when a name in it is first wanted, and its symbol table is gone through from end to end for each name: a
- * report asks for some dozens, and an index would take memory that a dying process should not be asked for.
+ * A file is mapped when a name in it is first wanted, and its symbol table is gone through from end to end for
+ * each name: a report asks for some dozens, and an index would take memory that a dying process should not be
+ * asked for.
  */
 #include "os/os_modules.h"
 
@@ -48,7 +49,8 @@ static void read_header(struct fh_os_module *module, uintptr_t room) {
     if (elf->e_phoff + (uintptr_t)elf->e_phnum * sizeof(Phdr) > room) return;
     const Phdr *segments = (const Phdr *)(module->header + elf->e_phoff);
     for (size_t i = 0; i < elf->e_phnum; i++)
-        if (segments[i].p_type == PT_LOAD && segments[i].p_offset == 0) module->bias = module->header - segments[i].p_vaddr;
+        if (segments[i].p_type == PT_LOAD && segments[i].p_offset == 0)
+            module->bias = module->header - segments[i].p_vaddr;
     for (size_t i = 0; i < elf->e_phnum; i++)
         if (segments[i].p_type == PT_GNU_EH_FRAME) module->eh_frame_hdr = module->bias + segments[i].p_vaddr;
 }
@@ -66,7 +68,8 @@ static bool collect(const struct fh_os_mapping *mapping, void *context) {
         }
     }
     bool ours = state->header != 0 && state->device == mapping->device && state->inode == mapping->inode;
-    if (!mapping->execute || !ours || modules->count == sizeof modules->list / sizeof modules->list[0]) return true;
+    if (!mapping->execute || !ours || modules->count == sizeof modules->list / sizeof modules->list[0])
+        return true;
     struct fh_os_module *module = &modules->list[modules->count];
     memset(module, 0, sizeof *module);
     module->low = mapping->low;
@@ -108,7 +111,8 @@ static const Shdr *section(const void *file, size_t size, size_t i) {
     if (i >= elf->e_shnum || elf->e_shentsize != sizeof(Shdr)) return NULL;
     if (elf->e_shoff > size || (size - elf->e_shoff) / sizeof(Shdr) < elf->e_shnum) return NULL;
     const Shdr *found = (const Shdr *)(const void *)((const char *)file + elf->e_shoff) + i;
-    if (found->sh_type != SHT_NOBITS && (found->sh_offset > size || found->sh_size > size - found->sh_offset)) return NULL;
+    if (found->sh_type != SHT_NOBITS && (found->sh_offset > size || found->sh_size > size - found->sh_offset))
+        return NULL;
     return found;
 }
 
@@ -135,7 +139,8 @@ static const void *map_debug_file(const void *file, size_t size, size_t *debug_s
     if (note == NULL || note->sh_size < sizeof(Nhdr) + 4 + 2) return NULL;
     const Nhdr *header = (const Nhdr *)(const void *)((const char *)file + note->sh_offset);
     const unsigned char *id = (const unsigned char *)(header + 1) + 4;
-    if (header->n_namesz != 4 || header->n_descsz > 32 || note->sh_size < sizeof(Nhdr) + 4 + header->n_descsz) return NULL;
+    if (header->n_namesz != 4 || header->n_descsz > 32 || note->sh_size < sizeof(Nhdr) + 4 + header->n_descsz)
+        return NULL;
     char path[sizeof "/usr/lib/debug/.build-id/" + 2 * 32 + sizeof "/.debug"] = "/usr/lib/debug/.build-id/";
     size_t at = strlen(path);
     for (size_t i = 0; i < header->n_descsz; i++) {
@@ -157,7 +162,8 @@ static void open_file(struct fh_os_module *module) {
         module->debug_file = map_debug_file(module->file, module->file_size, &module->debug_size);
 }
 
-/* A static program often has no sorted table of its unwind information; then the whole is found by its section. */
+/* A static program often has no sorted table of its unwind information; then the whole is found by its section.
+ * */
 static void find_eh_frame(struct fh_os_module *module) {
     if (module->eh_frame_hdr != 0) return;
     open_file(module);
@@ -205,8 +211,10 @@ static const char *search(const void *file, size_t size, uint32_t type, uintptr_
         if (symbol->st_value > address || !is_function(symbol)) continue;
         bool covers = address - symbol->st_value < symbol->st_size;
         if (!covers && (symbol->st_size != 0 || address - symbol->st_value > 256)) continue;
-        if (symbol->st_name < names->sh_size && text[symbol->st_name] == '$') continue; /* aarch64: marks code, is no name */
-        if (best == NULL || symbol->st_value > best->st_value || (symbol->st_value == best->st_value && covers)) best = symbol;
+        if (symbol->st_name < names->sh_size && text[symbol->st_name] == '$')
+            continue; /* aarch64: marks code, is no name */
+        if (best == NULL || symbol->st_value > best->st_value || (symbol->st_value == best->st_value && covers))
+            best = symbol;
     }
     if (best == NULL || best->st_name >= names->sh_size) return NULL;
     *offset = address - best->st_value;

@@ -1,7 +1,7 @@
 /* os_modules.h - the programs and libraries in this process, as files and as code; in a handler.
  *
- * Read from /proc/self/maps and from the ELF headers in memory, so no lock of the loader is needed, and libraries loaded a
- * moment ago are there.
+ * Read from /proc/self/maps and from the ELF headers in memory, so no lock of the loader is needed, and
+ * libraries loaded a moment ago are there.
  */
 #ifndef FH_OS_MODULES_H
 #define FH_OS_MODULES_H
@@ -11,10 +11,10 @@
 #include <stdint.h>
 
 struct fh_os_module {
-    uintptr_t low, high;   /* one executable mapping                                              */
-    uintptr_t header;      /* the ELF header in memory                                            */
-    uintptr_t bias;        /* address in memory - address in the file                             */
-    uintptr_t eh_frame_hdr; /* sorted table of unwind information, 0 for none                     */
+    uintptr_t low, high;              /* one executable mapping                                              */
+    uintptr_t header;                 /* the ELF header in memory                                            */
+    uintptr_t bias;                   /* address in memory - address in the file                             */
+    uintptr_t eh_frame_hdr;           /* sorted table of unwind information, 0 for none                     */
     uintptr_t eh_frame, eh_frame_end; /* without the table: the whole, 0 for none                  */
     const char *path;
     /* the file's symbols, once looked for: */
@@ -34,8 +34,9 @@ struct fh_os_modules {
 bool fh_os_modules_read(struct fh_os_modules *modules);
 struct fh_os_module *fh_os_module_of(struct fh_os_modules *modules, uintptr_t address);
 
-/* The function at the address, from the file's symbol table (static functions too) or that of its separate debug file, else its
- * dynamic symbols. NULL: not known. *offset: of the address in it. The name is valid until the modules are closed. */
+/* The function at the address, from the file's symbol table (static functions too) or that of its separate
+ * debug file, else its dynamic symbols. NULL: not known. *offset: of the address in it. The name is valid until
+ * the modules are closed. */
 const char *fh_os_function_name(struct fh_os_modules *modules, uintptr_t address, uintptr_t *offset);
 
 void fh_os_modules_close(struct fh_os_modules *modules);

@@ -54,9 +54,7 @@ bool fh_os_map_at(void *at, size_t size) { return map_at(at, size, 0); }
 
 bool fh_os_map_table_at(void *at, size_t size) { return map_at(at, size, MAP_NORESERVE); }
 
-void *fh_os_reserve(size_t size) {
-    return mapped(mmap(NULL, size, PROT_NONE, PRIVATE | MAP_NORESERVE, -1, 0));
-}
+void *fh_os_reserve(size_t size) { return mapped(mmap(NULL, size, PROT_NONE, PRIVATE | MAP_NORESERVE, -1, 0)); }
 
 void *fh_os_map_sparse(size_t size) {
     return mapped(mmap(NULL, size, PROT_READ | PROT_WRITE, PRIVATE | MAP_NORESERVE, -1, 0));
@@ -76,12 +74,13 @@ bool fh_os_purge(void *at, size_t size) { return madvise(at, size, MADV_DONTNEED
 
 void fh_os_populate(void *at, size_t size) { madvise(at, size, MADV_POPULATE_WRITE); }
 
-/* The old place is mapped anew, although DONTUNMAP leaves it mapped: so it can merge with its neighbours' mappings, which
- * the kernel allows only to mappings that never held pages; and qemu-user 7 takes it for unmapped otherwise. It is never
- * given up in between, so nobody else can get it. */
+/* The old place is mapped anew, although DONTUNMAP leaves it mapped: so it can merge with its neighbours'
+ * mappings, which the kernel allows only to mappings that never held pages; and qemu-user 7 takes it for
+ * unmapped otherwise. It is never given up in between, so nobody else can get it. */
 bool fh_os_move(void *from, void *to, size_t size) {
     void *got = mremap(from, size, size, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, to);
     if (got != to) return false;
-    mmap(from, size, PROT_READ | PROT_WRITE, PRIVATE | MAP_FIXED, -1, 0); /* refused: what DONTUNMAP left will do */
+    mmap(from, size, PROT_READ | PROT_WRITE, PRIVATE | MAP_FIXED, -1,
+         0); /* refused: what DONTUNMAP left will do */
     return true;
 }

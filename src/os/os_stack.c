@@ -15,8 +15,8 @@ fh_os_key fh_os_key_make(void (*hook)(void *)) {
 
 void fh_os_key_set(fh_os_key key, void *value) { pthread_setspecific(key, value); }
 
-/* The kernel copies and says how far it came. Where a sandbox forbids process_vm_readv, a pipe is asked to read the
- * bytes: it refuses with EFAULT. */
+/* The kernel copies and says how far it came. Where a sandbox forbids process_vm_readv, a pipe is asked to read
+ * the bytes: it refuses with EFAULT. */
 static bool peek_by_pipe(const void *from, void *to, size_t size) {
     int ends[2];
     if (pipe(ends) != 0) return false;

@@ -1,7 +1,8 @@
 /* os_stack.h - what the call stack and the region stack ask of the system.
  *
- * As in os.h: nothing here allocates through malloc unless it says so, and errno keeps its value unless a function can
- * fail. What is marked "in a handler" may be called from a signal handler, at any moment of the process.
+ * As in os.h: nothing here allocates through malloc unless it says so, and errno keeps its value unless a
+ * function can fail. What is marked "in a handler" may be called from a signal handler, at any moment of the
+ * process.
  */
 #ifndef FH_OS_STACK_H
 #define FH_OS_STACK_H
@@ -25,15 +26,16 @@ bool fh_os_peek(const void *from, void *to, size_t size);
 /* ---- the calling thread's stack ---- */
 
 struct fh_os_bounds {
-    char *low, *high;  /* low: the lowest byte that may be used */
-    bool main;         /* the first thread of the process       */
-    char *mapped_low;  /* from the mappings: where memory begins now; the main thread's stack grows down from there */
+    char *low, *high; /* low: the lowest byte that may be used */
+    bool main;        /* the first thread of the process       */
+    char *
+        mapped_low; /* from the mappings: where memory begins now; the main thread's stack grows down from there */
 };
 /* May allocate (the C library's pthread_getattr_np does). False: not to be found out. */
 bool fh_os_stack_bounds(struct fh_os_bounds *bounds);
 
-/* The same from the mappings alone, for the stack that the address is on or has just left downwards. For a thread's stack it
- * is the whole of the mapping. In a handler. */
+/* The same from the mappings alone, for the stack that the address is on or has just left downwards. For a
+ * thread's stack it is the whole of the mapping. In a handler. */
 bool fh_os_stack_bounds_near(const void *address, struct fh_os_bounds *bounds);
 
 /* The inaccessible mapping that ends exactly at `low`. False: there is none. In a handler. */
@@ -46,8 +48,8 @@ bool fh_os_guard_below(const char *low, struct fh_os_guard *guard);
 /* The lowest page between low and here that was ever touched, looked for from `here` downwards. */
 char *fh_os_lowest_touched(char *low, char *here);
 
-/* A stack of `size` bytes (a multiple of pages) with an inaccessible page at either end; below `below` if it can be, so that
- * stack pointers fall from older to newer stacks as debuggers expect. NULL: no memory. */
+/* A stack of `size` bytes (a multiple of pages) with an inaccessible page at either end; below `below` if it
+ * can be, so that stack pointers fall from older to newer stacks as debuggers expect. NULL: no memory. */
 char *fh_os_stack_map(size_t size, const char *below);
 void fh_os_stack_unmap(char *low, size_t size);
 

@@ -1,8 +1,8 @@
 /* os_switch.c - a call on another stack.
  *
- * The frame pointer keeps the old stack pointer, and the unwind information says so (the CFA is found from it), so
- * debuggers, profilers and exceptions walk from the new stack to the old one as through any other call. A chain of frame
- * pointers is whole as well.
+ * The frame pointer keeps the old stack pointer, and the unwind information says so (the CFA is found from it),
+ * so debuggers, profilers and exceptions walk from the new stack to the old one as through any other call. A
+ * chain of frame pointers is whole as well.
  *
  *     new stack                          old stack
  *     top ->  return into us             ...
@@ -10,8 +10,8 @@
  *                                        return address
  *                                        frame pointer     <- our frame pointer
  *
- * When an exception passes through, the unwinder calls the personality routine: we have nothing to clean up in the sense
- * of C++, but the sanitizer must learn that the stack is the old one again.
+ * When an exception passes through, the unwinder calls the personality routine: we have nothing to clean up in
+ * the sense of C++, but the sanitizer must learn that the stack is the old one again.
  */
 #include "os/os_stack.h"
 

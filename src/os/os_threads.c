@@ -57,12 +57,12 @@ static bool first_line(const char *path, char *buf, size_t size) {
     return got > 0;
 }
 
-/* Under an emulator (qemu-user) the tasks of the process include threads of the emulator, which no signal of ours may
- * reach. It shows us our own mappings as ours, but the tasks' as they are. */
+/* Under an emulator (qemu-user) the tasks of the process include threads of the emulator, which no signal of
+ * ours may reach. It shows us our own mappings as ours, but the tasks' as they are. */
 static bool tasks_are_ours(void) {
     char ours[256], tasks[256];
-    return first_line("/proc/self/maps", ours, sizeof ours) && first_line("/proc/thread-self/maps", tasks, sizeof tasks) &&
-           strcmp(ours, tasks) == 0;
+    return first_line("/proc/self/maps", ours, sizeof ours) &&
+           first_line("/proc/thread-self/maps", tasks, sizeof tasks) && strcmp(ours, tasks) == 0;
 }
 
 void fh_os_signal_threads(int signal, void *value) {

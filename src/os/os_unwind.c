@@ -1,8 +1,8 @@
 /* os_unwind.c - an unwinder for .eh_frame (DWARF call frame information) on x86-64 and aarch64.
  *
- * Why our own: libgcc's begins at its caller and must get through the signal frame and our change of stacks; libunwind
- * would be a dependency of the core; both take locks of the loader. And a report walks a million frames: with rows cached
- * by pc, a step here is a few dozen instructions.
+ * Why our own: libgcc's begins at its caller and must get through the signal frame and our change of stacks;
+ * libunwind would be a dependency of the core; both take locks of the loader. And a report walks a million
+ * frames: with rows cached by pc, a step here is a few dozen instructions.
  *
  *     pc --(eh_frame_hdr, binary search)--> FDE --(run its program up to pc)--> row:
  *         CFA = register + offset, or an expression
@@ -24,8 +24,9 @@
 void fh_os_registers_of(const void *context, struct fh_os_registers *registers) {
     const mcontext_t *machine = &((const ucontext_t *)context)->uc_mcontext;
 #if defined(__x86_64__)
-    static const unsigned char order[16] = {REG_RAX, REG_RDX, REG_RCX, REG_RBX, REG_RSI, REG_RDI, REG_RBP, REG_RSP,
-                                            REG_R8,  REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
+    static const unsigned char order[16] = {REG_RAX, REG_RDX, REG_RCX, REG_RBX, REG_RSI, REG_RDI,
+                                            REG_RBP, REG_RSP, REG_R8,  REG_R9,  REG_R10, REG_R11,
+                                            REG_R12, REG_R13, REG_R14, REG_R15};
     for (size_t i = 0; i < 16; i++) registers->r[i] = (uintptr_t)machine->gregs[order[i]];
     registers->pc = registers->r[FH_OS_RA] = (uintptr_t)machine->gregs[REG_RIP];
 #else
@@ -197,7 +198,8 @@ static bool read_fde(const uint8_t *at, struct description *out) {
 static bool find_in_table(const struct fh_os_module *module, uintptr_t pc, struct description *out) {
     struct cursor header = {(const uint8_t *)module->eh_frame_hdr, (const uint8_t *)module->eh_frame_hdr + 64};
     if (take(&header, 1) != 1) return false;
-    unsigned frame = (unsigned)take(&header, 1), count_encoding = (unsigned)take(&header, 1), table = (unsigned)take(&header, 1);
+    unsigned frame = (unsigned)take(&header, 1), count_encoding = (unsigned)take(&header, 1),
+             table = (unsigned)take(&header, 1);
     take_pointer(&header, frame, module->eh_frame_hdr);
     if (count_encoding == PE_OMIT || table != (PE_DATAREL | 0x0b)) return false;
     size_t count = take_pointer(&header, count_encoding, module->eh_frame_hdr), low = 0;
@@ -213,7 +215,8 @@ static bool find_in_table(const struct fh_os_module *module, uintptr_t pc, struc
         }
     }
     if (low == 0) return false;
-    return read_fde((const uint8_t *)(module->eh_frame_hdr + (uintptr_t)(int64_t)rows[2 * (low - 1) + 1]), out) &&
+    return read_fde((const uint8_t *)(module->eh_frame_hdr + (uintptr_t)(int64_t)rows[2 * (low - 1) + 1]),
+                    out) &&
            pc >= out->begin && pc < out->end;
 }
 
@@ -278,8 +281,8 @@ static int64_t take_expression(struct cursor *cursor) {
 }
 
 /* Runs the program until the location passes pc. `initial` is what DW_CFA_restore goes back to. */
-static bool run(const struct description *info, struct cursor program, uintptr_t pc, const struct rules *initial,
-                struct rules *rules) {
+static bool run(const struct description *info, struct cursor program, uintptr_t pc,
+                const struct rules *initial, struct rules *rules) {
     struct rules states[STATES];
     size_t depth = 0;
     uintptr_t location = info->begin;
@@ -288,16 +291,18 @@ static bool run(const struct description *info, struct cursor program, uintptr_t
         uint8_t op = *program.at++, low = op & 0x3f;
         switch (op & 0xc0) {
             case 0x40: location += low * info->code_align; continue;
-            case 0x80: set_rule(rules, low, AT_OFFSET, (int64_t)take_uleb(&program) * info->data_align); continue;
+            case 0x80:
+                set_rule(rules, low, AT_OFFSET, (int64_t)take_uleb(&program) * info->data_align);
+                continue;
             case 0xc0:
                 if (low < FH_OS_REGISTERS) rules->r[low] = initial->r[low];
                 continue;
             default: break;
         }
         switch (op) {
-            case 0x00: break;                                                                   /* nop */
-            case 0x01: location = take_pointer(&program, 0, 0); break;                          /* set_loc */
-            case 0x02: location += take(&program, 1) * info->code_align; break;                 /* advance_loc1 */
+            case 0x00: break;                                                   /* nop */
+            case 0x01: location = take_pointer(&program, 0, 0); break;          /* set_loc */
+            case 0x02: location += take(&program, 1) * info->code_align; break; /* advance_loc1 */
             case 0x03: location += take(&program, 2) * info->code_align; break;
             case 0x04: location += take(&program, 4) * info->code_align; break;
             case 0x05: /* offset_extended */
@@ -362,7 +367,7 @@ static bool run(const struct description *info, struct cursor program, uintptr_t
                 number = take_uleb(&program);
                 set_rule(rules, number, IS_EXPRESSION, take_expression(&program));
                 break;
-            case 0x2d: break;                      /* aarch64: the return address is signed from here on, or no more */
+            case 0x2d: break; /* aarch64: the return address is signed from here on, or no more */
             case 0x2e: take_uleb(&program); break; /* GNU_args_size */
             default: return false;
         }
@@ -393,7 +398,8 @@ static const struct fh_os_unwind_row *row_at(struct fh_os_unwind *walk, uintptr_
 /* ---------------------------------------------------------------- expressions -------------------------- */
 
 static bool evaluate(struct fh_os_unwind *walk, int64_t expression, const uintptr_t *first, uintptr_t *result) {
-    struct cursor cursor = {(const uint8_t *)(uintptr_t)expression, (const uint8_t *)(uintptr_t)expression + 16};
+    struct cursor cursor = {(const uint8_t *)(uintptr_t)expression,
+                            (const uint8_t *)(uintptr_t)expression + 16};
     uint64_t length = take_uleb(&cursor);
     cursor.end = cursor.at + length;
     uintptr_t stack[16] = {0};
@@ -426,7 +432,8 @@ static bool evaluate(struct fh_os_unwind *walk, int64_t expression, const uintpt
             n++;
         } else if (op == 0x23 && n >= 1) {
             stack[n - 1] += (uintptr_t)take_uleb(&cursor);
-        } else if (n >= 2 && (op == 0x1a || op == 0x1c || op == 0x21 || op == 0x22 || op == 0x24 || (op >= 0x29 && op <= 0x2e))) {
+        } else if (n >= 2 && (op == 0x1a || op == 0x1c || op == 0x21 || op == 0x22 || op == 0x24 ||
+                              (op >= 0x29 && op <= 0x2e))) {
             uintptr_t b = stack[--n], *a = &stack[n - 1];
             switch (op) {
                 case 0x1a: *a &= b; break;
@@ -464,8 +471,8 @@ static void locate(struct fh_os_unwind *walk) {
     walk->function = row_at(walk, walk->exact ? walk->now.pc : walk->now.pc - 1)->function;
 }
 
-void fh_os_unwind_begin(struct fh_os_unwind *walk, struct fh_os_modules *modules, const struct fh_os_registers *registers,
-                        void *rows) {
+void fh_os_unwind_begin(struct fh_os_unwind *walk, struct fh_os_modules *modules,
+                        const struct fh_os_registers *registers, void *rows) {
     *walk = (struct fh_os_unwind){.modules = modules, .now = *registers, .exact = true, .rows = rows};
     locate(walk);
 }
@@ -486,7 +493,8 @@ static bool apply_rule(struct fh_os_unwind *walk, const struct rule *rule, uintp
     return false;
 }
 
-static bool apply(struct fh_os_unwind *walk, const struct fh_os_unwind_row *row, struct fh_os_registers *caller) {
+static bool apply(struct fh_os_unwind *walk, const struct fh_os_unwind_row *row,
+                  struct fh_os_registers *caller) {
     const struct rules *rules = &row->rules;
     uintptr_t cfa;
     if (rules->cfa_expression) {
@@ -521,14 +529,15 @@ static bool past_signal(struct fh_os_unwind *walk, struct fh_os_registers *calle
 #if defined(__x86_64__)
     uintptr_t context = walk->now.r[FH_OS_SP], word;
 #else
-    uintptr_t context = walk->now.r[FH_OS_SP] + 128, word; /* siginfo_t comes first */
+    uintptr_t context = walk->now.r[FH_OS_SP] + 128, word;                    /* siginfo_t comes first */
 #endif
     if (!load(walk, context, &word) || !load(walk, context + sizeof(ucontext_t) / 2, &word)) return false;
     fh_os_registers_of((const void *)context, caller);
     return true;
 }
 
-/* Without unwind information: by the frame pointer; or, where a call went to no function at all, by the return address. */
+/* Without unwind information: by the frame pointer; or, where a call went to no function at all, by the return
+ * address. */
 static bool guess(struct fh_os_unwind *walk, struct fh_os_registers *caller) {
     uintptr_t fp = walk->now.r[FH_OS_FP], sp = walk->now.r[FH_OS_SP];
     *caller = walk->now;
@@ -558,7 +567,8 @@ bool fh_os_unwind_next(struct fh_os_unwind *walk) {
     } else if (row->known ? !apply(walk, row, &caller) : !guess(walk, &caller)) {
         return false;
     }
-    if (caller.pc == 0 || (caller.pc == walk->now.pc && caller.r[FH_OS_SP] == walk->now.r[FH_OS_SP])) return false;
+    if (caller.pc == 0 || (caller.pc == walk->now.pc && caller.r[FH_OS_SP] == walk->now.r[FH_OS_SP]))
+        return false;
     walk->now = caller;
     walk->exact = signal;
     locate(walk);

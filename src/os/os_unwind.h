@@ -1,7 +1,7 @@
 /* os_unwind.h - walking a call stack from the registers of a signal, by the unwind information in .eh_frame.
  *
- * Works in a handler: it allocates nothing, takes no lock, and reads the stack only where a mapping is. Where a function has
- * no unwind information the chain of frame pointers is followed instead.
+ * Works in a handler: it allocates nothing, takes no lock, and reads the stack only where a mapping is. Where a
+ * function has no unwind information the chain of frame pointers is followed instead.
  */
 #ifndef FH_OS_UNWIND_H
 #define FH_OS_UNWIND_H
@@ -27,18 +27,19 @@ struct fh_os_unwind_row;
 struct fh_os_unwind {
     struct fh_os_modules *modules;
     struct fh_os_registers now;
-    bool exact;                /* pc is where the fault was, or a signal came in; else it is a return address */
-    uintptr_t function;        /* where the function at pc begins, or pc itself when that is not known        */
-    uintptr_t low, high;       /* readable memory that holds the stack here                                   */
-    struct fh_os_unwind_row *rows; /* a cache                                                                  */
+    bool exact;          /* pc is where the fault was, or a signal came in; else it is a return address */
+    uintptr_t function;  /* where the function at pc begins, or pc itself when that is not known        */
+    uintptr_t low, high; /* readable memory that holds the stack here                                   */
+    struct fh_os_unwind_row
+        *rows; /* a cache                                                                  */
 };
 
 /* Bytes that `rows` needs. */
 size_t fh_os_unwind_rows_size(void);
 
 /* Begins at the registers. `rows` is zeroed memory. */
-void fh_os_unwind_begin(struct fh_os_unwind *walk, struct fh_os_modules *modules, const struct fh_os_registers *registers,
-                        void *rows);
+void fh_os_unwind_begin(struct fh_os_unwind *walk, struct fh_os_modules *modules,
+                        const struct fh_os_registers *registers, void *rows);
 
 /* Goes to the caller. False: this was the last frame, or the way is lost. */
 bool fh_os_unwind_next(struct fh_os_unwind *walk);

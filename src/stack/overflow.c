@@ -5,15 +5,16 @@
  *                           |-- overflow: report, on a stack of its own (the alternate one may be small)
  *                           `-- chain: the handler that was there before, or the default
  *
- * What is an overflow? The fault address is below the stack that the stack pointer is on or has just left: between the two
- * lies nothing but guard pages or a hole. (Rust's standard library asks whether the address is in the thread's guard
- * page; but a large frame without probes lands below it, and threads of others' making have guards that nobody told us
- * of. libsigsegv decides from address, stack pointer and mappings, as we do.) A wild pointer that happens to hit such a place
- * is told apart by the stack pointer: it must itself be at the end of the stack.
+ * What is an overflow? The fault address is below the stack that the stack pointer is on or has just left:
+ * between the two lies nothing but guard pages or a hole. (Rust's standard library asks whether the address is
+ * in the thread's guard page; but a large frame without probes lands below it, and threads of others' making
+ * have guards that nobody told us of. libsigsegv decides from address, stack pointer and mappings, as we do.) A
+ * wild pointer that happens to hit such a place is told apart by the stack pointer: it must itself be at the
+ * end of the stack.
  *
- * All else is passed on so that nobody can tell that we were here: the default action by restoring it and letting the fault
- * happen again (so a core file shows the true place), a handler with the mask, the stack and the arguments that it
- * asked for.
+ * All else is passed on so that nobody can tell that we were here: the default action by restoring it and
+ * letting the fault happen again (so a core file shows the true place), a handler with the mask, the stack and
+ * the arguments that it asked for.
  */
 #include "stack/overflow.h"
 
@@ -50,8 +51,8 @@ static bool below_signal_stack(const struct fh_fault *fault, const void *context
     size_t size;
     fh_os_signal_stack_of(context, &low, &size);
     uintptr_t bottom = (uintptr_t)low, sp = fault->registers.r[FH_OS_SP];
-    return size != 0 && fault->address < bottom && bottom - fault->address < TOUCH_BELOW_FAR && sp < bottom + TOUCH_BELOW &&
-           sp < fault->address + TOUCH_BELOW_FAR;
+    return size != 0 && fault->address < bottom && bottom - fault->address < TOUCH_BELOW_FAR &&
+           sp < bottom + TOUCH_BELOW && sp < fault->address + TOUCH_BELOW_FAR;
 }
 
 static bool at_end_of(const struct fh_fault *fault, uintptr_t low) {
@@ -89,7 +90,8 @@ static void classify(struct fh_fault *fault, const void *context, bool by_kernel
     struct fh_os_bounds below; /* the stack pointer must not be on, or near, another mapping further down */
     if (!fh_os_stack_bounds_near((const void *)fault->address, &fault->stack)) return;
     if (!fh_os_stack_bounds_near((const void *)fault->registers.r[FH_OS_SP], &below)) return;
-    if (below.mapped_low != fault->stack.mapped_low || !at_end_of(fault, (uintptr_t)fault->stack.mapped_low)) return;
+    if (below.mapped_low != fault->stack.mapped_low || !at_end_of(fault, (uintptr_t)fault->stack.mapped_low))
+        return;
     if (is_stack(fault)) fault->kind = FH_FAULT_OVERFLOW;
 }
 
@@ -143,7 +145,8 @@ static void call_handler(void *argument) {
     }
 }
 
-/* The default action. A fault happens again when we return, now without us; a signal that was sent is sent again. */
+/* The default action. A fault happens again when we return, now without us; a signal that was sent is sent
+ * again. */
 static void let_default_happen(int signal, siginfo_t *info, bool by_kernel) {
     struct sigaction action;
     memset(&action, 0, sizeof action);
@@ -219,7 +222,8 @@ bool fh_fault_install(void) {
         action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
         sigemptyset(&action.sa_mask);
         installed = report_stack != NULL && report_room != NULL;
-        for (size_t i = 0; installed && i < SIGNALS; i++) installed = sigaction(signals[i], &action, &previous[i]) == 0;
+        for (size_t i = 0; installed && i < SIGNALS; i++)
+            installed = sigaction(signals[i], &action, &previous[i]) == 0;
     }
     fh_unlock(&lock);
     return installed;

@@ -1,4 +1,5 @@
-/* overflow.h - the handler of faults: stack overflows and closed frames are reported, all else passes through. */
+/* overflow.h - the handler of faults: stack overflows and closed frames are reported, all else passes through.
+ * */
 #ifndef FH_STACK_OVERFLOW_H
 #define FH_STACK_OVERFLOW_H
 
@@ -20,8 +21,8 @@ struct fh_fault {
     enum fh_fault_kind kind;
     struct fh_os_registers registers;
     uintptr_t address;
-    struct fh_os_bounds stack; /* the one that overflowed */
-    bool further;              /* it was made by fh_stack_grow */
+    struct fh_os_bounds stack;           /* the one that overflowed */
+    bool further;                        /* it was made by fh_stack_grow */
     const struct fh_call_thread *thread; /* NULL: not known */
 };
 

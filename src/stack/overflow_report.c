@@ -1,14 +1,15 @@
 /* overflow_report.c - a stack overflow in words.
  *
- * The stack is walked once, from the fault to its end, and nothing is kept of most frames: a million of them are
- * counted by function, and compared with the frame one period before.
+ * The stack is walked once, from the fault to its end, and nothing is kept of most frames: a million of them
+ * are counted by function, and compared with the frame one period before.
  *
  *     head     the first frames: enough to find the period of the recursion, and the top of the backtrace
  *     tally    functions: how often, how large at most
  *     tail     the last frames: the bottom of the backtrace
  *
- * The period p is the least for which the frames repeat: frame[i] and frame[i + p] are in the same function, from a start s on. For a
- * recursion that is not so regular (a tree of calls) the tally says which functions it is made of.
+ * The period p is the least for which the frames repeat: frame[i] and frame[i + p] are in the same function,
+ * from a start s on. For a recursion that is not so regular (a tree of calls) the tally says which functions it
+ * is made of.
  */
 #include "stack/overflow.h"
 
@@ -78,7 +79,9 @@ static void count(struct room *room, uintptr_t start, uint64_t bytes) {
 /* How many frames from `start` on are equal to the ones `period` further. */
 static size_t run_length(const struct place *head, size_t n, size_t start, size_t period) {
     size_t length = 0;
-    while (start + length + period < n && head[start + length].function == head[start + length + period].function) length++;
+    while (start + length + period < n &&
+           head[start + length].function == head[start + length + period].function)
+        length++;
     return length;
 }
 
@@ -176,7 +179,8 @@ static void name_cycle(struct room *room, char *buf, size_t size) {
         name_function(room, room->head[frame].function, name, sizeof name);
         at += fh_format(buf + at, size - at, "%s%s", i ? " -> " : "", name);
     }
-    if (shown < room->period && at < size) fh_format(buf + at, size - at, " -> (%zu more)", room->period - shown);
+    if (shown < room->period && at < size)
+        fh_format(buf + at, size - at, " -> (%zu more)", room->period - shown);
 }
 
 static uint64_t bytes_a_turn(const struct room *room) {
@@ -191,7 +195,8 @@ static const struct function *next_by(const struct room *room, bool by_size, con
     for (size_t i = 0; i < FUNCTIONS; i++) {
         const struct function *f = &room->functions[i];
         if (f->start == 0) continue;
-        uint64_t value = by_size ? f->largest : f->count, limit = after ? (by_size ? after->largest : after->count) : UINT64_MAX;
+        uint64_t value = by_size ? f->largest : f->count,
+                 limit = after ? (by_size ? after->largest : after->count) : UINT64_MAX;
         if (value > limit || (value == limit && f <= after)) continue;
         uint64_t found = best ? (by_size ? best->largest : best->count) : 0;
         if (value > found || best == NULL) best = f;
@@ -208,7 +213,8 @@ static void say_who(const struct fh_fault *fault) {
         fh_print(2, "  thread       \"%s\" (%u%s)\n", name, id, main ? ", the main thread" : "");
         return;
     }
-    fh_print(2, "freehold: stack overflow in thread \"%s\" (%u%s)\n", name, id, main ? ", the main thread" : "");
+    fh_print(2, "freehold: stack overflow in thread \"%s\" (%u%s)\n", name, id,
+             main ? ", the main thread" : "");
 }
 
 static void say_stack(const struct fh_fault *fault) {
@@ -267,8 +273,10 @@ static void say_backtrace(struct room *room) {
     uint64_t two_turns = room->start + 2 * room->period;
     if (room->period > 0 && two_turns < first) first = two_turns;
     for (uint64_t i = 0; i < first; i++) say_frame(room, i, &room->head[i]);
-    uint64_t rest = room->depth - first, last = rest < TAIL ? rest : TAIL, regular = room->start + room->repeated;
-    if (room->period > 0 && regular >= first) { /* of the bottom, what the recursion began with and one turn of it */
+    uint64_t rest = room->depth - first, last = rest < TAIL ? rest : TAIL,
+             regular = room->start + room->repeated;
+    if (room->period > 0 &&
+        regular >= first) { /* of the bottom, what the recursion began with and one turn of it */
         uint64_t wanted = room->depth - regular + room->period;
         if (wanted < last) last = wanted;
     }
@@ -286,19 +294,28 @@ static void say_advice(struct room *room, const struct fh_fault *fault) {
         name_function(room, room->head[room->start].function, text, sizeof text);
         fh_print(2, "    - Does the recursion end? Look at what should stop %s after %s calls.\n", text,
                  grouped(room->repeated, number));
-        fh_print(2, "    - If it must go this deep: fh_stack_grow() in %s lets it go on as long as there is memory.\n", text);
+        fh_print(
+            2,
+            "    - If it must go this deep: fh_stack_grow() in %s lets it go on as long as there is memory.\n",
+            text);
     }
     if (largest != NULL && largest->largest > size / 8) {
         name_function(room, largest->start, text, sizeof text);
-        fh_print(2, "    - A frame of %s takes %H of the %H. Put its arrays on the region stack (FH_FRAME, fh_push_array) or "
-                 "the heap.\n", text, (size_t)largest->largest, size);
+        fh_print(2,
+                 "    - A frame of %s takes %H of the %H. Put its arrays on the region stack (FH_FRAME, "
+                 "fh_push_array) or "
+                 "the heap.\n",
+                 text, (size_t)largest->largest, size);
     }
     if (fault->further) {
         fh_print(2, "    - Call fh_stack_grow() more often, with a larger red zone, or with a larger size.\n");
     } else if (fault->stack.main) {
-        fh_print(2, "    - A larger stack: `ulimit -s KIB` in the shell that starts the program (now %zu).\n", size / 1024);
+        fh_print(2, "    - A larger stack: `ulimit -s KIB` in the shell that starts the program (now %zu).\n",
+                 size / 1024);
     } else {
-        fh_print(2, "    - A larger stack: pthread_attr_setstacksize() where the thread is created (now %zu KiB).\n", size / 1024);
+        fh_print(
+            2, "    - A larger stack: pthread_attr_setstacksize() where the thread is created (now %zu KiB).\n",
+            size / 1024);
     }
 }
 
@@ -309,8 +326,10 @@ void fh_report_overflow(const struct fh_fault *fault, void *memory) {
         bool main;
         unsigned id = fh_os_thread_id(&main);
         fh_os_thread_name(name);
-        fh_say("a signal handler overflowed the alternate signal stack of thread \"%s\" (%u); the fault is at %p, below it. "
-               "The thread's own stack did not overflow. Give sigaltstack() more memory, or let the handler do less.",
+        fh_say("a signal handler overflowed the alternate signal stack of thread \"%s\" (%u); the fault is at "
+               "%p, below it. "
+               "The thread's own stack did not overflow. Give sigaltstack() more memory, or let the handler do "
+               "less.",
                name, id, (void *)fault->address);
         return;
     }

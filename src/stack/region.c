@@ -1,14 +1,16 @@
-/* region.c - the life of regions: reserved at the first push of a thread, committed step by step, unmapped at its end.
+/* region.c - the life of regions: reserved at the first push of a thread, committed step by step, unmapped at
+ * its end.
  *
- * Addresses are reserved without access and made accessible from the bottom up, by doubling. (Not one large writable
- * mapping: with strict overcommit accounting, or in a small container, the system would refuse the gigabyte or count it;
- * and a refusal here comes as a clear failure of the push that needed it. It costs one mprotect for each doubling.)
+ * Addresses are reserved without access and made accessible from the bottom up, by doubling. (Not one large
+ * writable mapping: with strict overcommit accounting, or in a small container, the system would refuse the
+ * gigabyte or count it; and a refusal here comes as a clear failure of the push that needed it. It costs one
+ * mprotect for each doubling.)
  *
- * Where address space is limited (RLIMIT_AS, 32-bit-like limits in sandboxes) the reservation is halved until it is
- * granted, down to 64 KiB.
+ * Where address space is limited (RLIMIT_AS, 32-bit-like limits in sandboxes) the reservation is halved until
+ * it is granted, down to 64 KiB.
  *
- * The idea of a second stack for data of unknown size is GNAT's; two of them that alternate, so that a function can build
- * its result while it uses working memory, is common in arena-style C.
+ * The idea of a second stack for data of unknown size is GNAT's; two of them that alternate, so that a function
+ * can build its result while it uses working memory, is common in arena-style C.
  */
 #include "stack/region.h"
 
@@ -97,7 +99,8 @@ struct fh_thread_regions *fh_thread_regions(void) {
 static void give_marks(const struct fh_thread_regions *thread, const struct fh_region *region) {
     const struct fh_region *at = thread->now;
     const struct fh_frame *turn = thread->turn;
-    for (struct fh_frame *frame = fh_frame_of(fh_frames.frame); frame != NULL; frame = fh_frame_of(frame->outer)) {
+    for (struct fh_frame *frame = fh_frame_of(fh_frames.frame); frame != NULL;
+         frame = fh_frame_of(frame->outer)) {
         if (at == region && frame->mark == NULL) frame->mark = region->base;
         if (frame != turn) continue;
         at = turn->own[FH_OWN_BACK];
@@ -125,9 +128,11 @@ static bool ready(struct fh_thread_regions *thread, struct fh_region *region) {
 
 static void *failed(const struct fh_region *region, size_t size) {
     if (fh_settings.region_abort) {
-        fh_fatal("a push of %zu bytes (%H) does not fit into %s: %H of %H are in use. A larger one: FREEHOLD=region=SIZE", size,
-                 size, region ? region->name : "a region that could not be made",
-                 region ? (size_t)(fh_frames.top - region->base) : 0, region ? (size_t)(region->end - region->base) : 0);
+        fh_fatal("a push of %zu bytes (%H) does not fit into %s: %H of %H are in use. A larger one: "
+                 "FREEHOLD=region=SIZE",
+                 size, size, region ? region->name : "a region that could not be made",
+                 region ? (size_t)(fh_frames.top - region->base) : 0,
+                 region ? (size_t)(region->end - region->base) : 0);
     }
     errno = ENOMEM;
     return NULL;
@@ -169,7 +174,8 @@ void *fh_push_slow(size_t size, size_t align) {
         return checked ? checked : failed(region, size);
     }
 
-    size_t to_boundary = (size_t)(-(uintptr_t)fh_frames.top & (align - 1)), room = (size_t)(region->end - fh_frames.top);
+    size_t to_boundary = (size_t)(-(uintptr_t)fh_frames.top & (align - 1)),
+           room = (size_t)(region->end - fh_frames.top);
     size_t rounded = (size + 15) & ~(size_t)15;
     if (to_boundary > room || rounded > room - to_boundary) return failed(region, size);
     char *place = fh_frames.top + to_boundary, *top = place + rounded;
@@ -197,7 +203,8 @@ struct fh_region *fh_region_new(size_t size) {
 }
 
 struct fh_region *fh_region_in(void *memory, size_t size) {
-    uintptr_t start = ((uintptr_t)memory + 15) & ~(uintptr_t)15, end = ((uintptr_t)memory + size) & ~(uintptr_t)15;
+    uintptr_t start = ((uintptr_t)memory + 15) & ~(uintptr_t)15,
+              end = ((uintptr_t)memory + size) & ~(uintptr_t)15;
     if (memory == NULL || end < start || end - start <= FH_REGION_BOOKS) {
         errno = EINVAL;
         return NULL;

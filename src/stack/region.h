@@ -15,11 +15,12 @@
  *
  *   base <= top <= soft <= committed <= end        all multiples of 16; committed and end of pages (but for regions in
  *                                                  the caller's memory)
- *   limit of the region in use = soft + 1, or top when each push is to be seen; then every frame that was pushed into is
+ *   limit of the region in use = soft + 1, or top when each push is to be seen; then every frame that was
+ *   pushed into is
  *                                watched, so that each change of top comes by here and limit can follow
  *
- * `soft` rises by doubling in the slow path, so a region costs a few slow calls in its life, and it falls again when a
- * deep moment is over (region_deep.c).
+ * `soft` rises by doubling in the slow path, so a region costs a few slow calls in its life, and it falls again
+ * when a deep moment is over (region_deep.c).
  *
  * The word `top` of the region in use stands in fh_frames (thread-local); region->top is then stale.
  */
@@ -62,13 +63,14 @@ struct fh_region {
 
     struct fh_region *next; /* all regions with pages that are checked; region_check.c */
 };
-_Static_assert(sizeof(struct fh_region) <= FH_REGION_BOOKS, "fh_region_in keeps the books in FH_REGION_BOOKS bytes");
+_Static_assert(sizeof(struct fh_region) <= FH_REGION_BOOKS,
+               "fh_region_in keeps the books in FH_REGION_BOOKS bytes");
 
 struct fh_thread_regions {
     struct fh_region first, second;
-    struct fh_region *now;   /* the region in use                                     */
-    struct fh_frame *turn;   /* the innermost turn that is open                       */
-    struct fh_region *open;  /* regions of the program's own that this thread has open */
+    struct fh_region *now;  /* the region in use                                     */
+    struct fh_frame *turn;  /* the innermost turn that is open                       */
+    struct fh_region *open; /* regions of the program's own that this thread has open */
 };
 
 #define FH_WATCHED ((uintptr_t)1)
@@ -85,7 +87,8 @@ static inline struct fh_frame *fh_frame_of(uintptr_t word) { return (struct fh_f
 /* The calling thread's regions, made if need be. NULL: no memory. */
 struct fh_thread_regions *fh_thread_regions(void);
 
-/* Makes addresses usable so that the top can be at `top`; raises soft. False: it does not fit, or the system refuses. */
+/* Makes addresses usable so that the top can be at `top`; raises soft. False: it does not fit, or the system
+ * refuses. */
 bool fh_region_raise(struct fh_region *region, char *top);
 /* Sets the limit for the region in use. */
 void fh_region_set_limit(const struct fh_region *region);

@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Puts into buf what is known of an address inside a region whose pushes are checked: that it was pushed in such a frame,
- * which was closed. False: not inside one. In a handler. */
+/* Puts into buf what is known of an address inside a region whose pushes are checked: that it was pushed in
+ * such a frame, which was closed. False: not inside one. In a handler. */
 bool fh_check_explain(const void *address, char *buf, size_t size);
 
 #endif

@@ -1,15 +1,16 @@
 /* region_deep.c - giving memory back after a deep moment.
  *
- * A deep moment begins with a push above the first FH_REGION_KEEP bytes that needs the slow path, and it ends when the
- * frames that reached up there are closed. Neither has a hook in the fast path, so:
+ * A deep moment begins with a push above the first FH_REGION_KEEP bytes that needs the slow path, and it ends
+ * when the frames that reached up there are closed. Neither has a hook in the fast path, so:
  *
  *     slow push above KEEP          the frame that it belongs to becomes watched
  *     closing of a watched frame    top has fallen far enough?  no: its outer frame becomes watched instead
  *                                                               yes: the deep moment is over
  *
- * so that each open frame is looked at once at most while a deep recursion returns. What then happens to the pages depends on
- * what has been seen of this region. Giving them back and taking them again costs about 0.25 us a page, so a program
- * that goes deep again and again must not pay for it each time; one that went deep once must not keep it.
+ * so that each open frame is looked at once at most while a deep recursion returns. What then happens to the
+ * pages depends on what has been seen of this region. Giving them back and taking them again costs about 0.25
+ * us a page, so a program that goes deep again and again must not pay for it each time; one that went deep once
+ * must not keep it.
  *
  *     streak = deep moments that began within 100 ms of the last one's end, one after another
  *

@@ -1,7 +1,7 @@
 /* region_frame.c - frames off the fast path: turns to another region, closings that are seen, marks, misuse.
  *
- * A turn (scratch, frame-on, outside) is a frame that also changes the region in use. It is always watched, so that its
- * closing comes here and turns back:
+ * A turn (scratch, frame-on, outside) is a frame that also changes the region in use. It is always watched, so
+ * that its closing comes here and turns back:
  *
  *     caller's frame     first  |####|
  *     FH_SCRATCH {       second      |..        own[BACK] = first
@@ -10,8 +10,8 @@
  *         push                  |########|
  *     }                  second      |..        back on first, where the result now lies
  *
- * A scratch frame goes to the region that is not in use, so what is outside is always the innermost part of its own
- * region: nothing opened since lies above it.
+ * A scratch frame goes to the region that is not in use, so what is outside is always the innermost part of its
+ * own region: nothing opened since lies above it.
  */
 #include "stack/region.h"
 
@@ -33,7 +33,8 @@ static void name_frame(char *buf, size_t size, const struct fh_frame *frame) {
     char place[200];
     if (frame == NULL || !peek(frame, &copy) || !fh_os_peek(copy.site, &site, sizeof site) || site.line <= 0 ||
         site.line > 10000000 || !fh_os_peek(site.file, place, 1) || !fh_os_peek(site.function, place, 1)) {
-        fh_format(buf, size, "at %p, whose function has been left (by longjmp or exit from the thread)", (const void *)frame);
+        fh_format(buf, size, "at %p, whose function has been left (by longjmp or exit from the thread)",
+                  (const void *)frame);
         return;
     }
     fh_format(buf, size, "of %s() at %s:%d", site.function, site.file, site.line);
@@ -55,14 +56,16 @@ _Noreturn static void out_of_order(const struct fh_frame *frame) {
     char closed[300], innermost[300];
     name_frame(closed, sizeof closed, frame);
     if (!is_open(frame)) {
-        fh_fatal("frame %s is closed but not open: closed twice, already left by an outer frame or fh_frame_unwind, or "
+        fh_fatal("frame %s is closed but not open: closed twice, already left by an outer frame or "
+                 "fh_frame_unwind, or "
                  "opened in another thread",
                  closed);
     }
     name_frame(innermost, sizeof innermost, fh_frame_of(fh_frames.frame));
-    fh_fatal("frames are closed out of order: the frame %s is closed while, inside it, the frame %s is still open. "
-             "(After longjmp, fh_frame_unwind closes the frames that were left.)",
-             closed, innermost);
+    fh_fatal(
+        "frames are closed out of order: the frame %s is closed while, inside it, the frame %s is still open. "
+        "(After longjmp, fh_frame_unwind closes the frames that were left.)",
+        closed, innermost);
 }
 
 /* ---------------------------------------------------------------- turns -------------------------------- */
@@ -86,7 +89,8 @@ static void use(struct fh_thread_regions *thread, struct fh_region *region) {
 }
 
 static struct fh_frame *turn_to(struct fh_thread_regions *thread, struct fh_frame *frame,
-                                const struct fh_frame_site *site, struct fh_region *region, enum fh_turn_kind kind) {
+                                const struct fh_frame_site *site, struct fh_region *region,
+                                enum fh_turn_kind kind) {
     frame->outer = fh_frames.frame;
     frame->site = site;
     frame->own[FH_OWN_BACK] = thread->now;
@@ -112,13 +116,14 @@ struct fh_frame *fh_outside_open(struct fh_frame *frame, const struct fh_frame_s
     if (thread == NULL) return fh_frame_open(frame, site);
     const struct fh_frame *turn = thread->turn;
     if (turn == NULL || (uintptr_t)turn->own[FH_OWN_KIND] == FH_TURN_OUTSIDE) {
-        fh_fatal("FH_OUTSIDE in %s() at %s:%d: there is no scratch frame here to be outside of", site->function, site->file,
-                 site->line);
+        fh_fatal("FH_OUTSIDE in %s() at %s:%d: there is no scratch frame here to be outside of", site->function,
+                 site->file, site->line);
     }
     return turn_to(thread, frame, site, turn->own[FH_OWN_BACK], FH_TURN_OUTSIDE);
 }
 
-struct fh_frame *fh_frame_open_on(struct fh_frame *frame, const struct fh_frame_site *site, struct fh_region *region) {
+struct fh_frame *fh_frame_open_on(struct fh_frame *frame, const struct fh_frame_site *site,
+                                  struct fh_region *region) {
     struct fh_thread_regions *thread = fh_thread_regions();
     if (thread == NULL || region == NULL) {
         fh_fatal("FH_FRAME_ON in %s() at %s:%d: %s", site->function, site->file, site->line,
@@ -127,8 +132,8 @@ struct fh_frame *fh_frame_open_on(struct fh_frame *frame, const struct fh_frame_
     struct fh_thread_regions *user = NULL;
     if (!__atomic_compare_exchange_n(&region->user, &user, thread, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED) &&
         user != thread) {
-        fh_fatal("FH_FRAME_ON in %s() at %s:%d: another thread has a frame open on this region", site->function, site->file,
-                 site->line);
+        fh_fatal("FH_FRAME_ON in %s() at %s:%d: another thread has a frame open on this region", site->function,
+                 site->file, site->line);
     }
     if (region->opens++ == 0) {
         region->top_at_open = region->top;

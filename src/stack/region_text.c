@@ -1,7 +1,8 @@
 /* region_text.c - strings and formatted text on a region.
  *
- * Formatted text is written where it will stand, in one pass: into the free part above the top, which is claimed
- * afterwards. Only when it is longer than what may be used at once, or pushes are checked, is it made twice.
+ * Formatted text is written where it will stand, in one pass: into the free part above the top, which is
+ * claimed afterwards. Only when it is longer than what may be used at once, or pushes are checked, is it made
+ * twice.
  */
 #include <freehold/frame.h>
 
@@ -32,7 +33,8 @@ char *fh_push_vformat(const char *format, va_list args) {
     int length = vsnprintf(room ? top : NULL, room, format, args);
     char *text = NULL;
     if (length >= 0) text = fh_push_bytes((size_t)length + 1);
-    if (text != NULL && (text != top || (size_t)length >= room)) vsnprintf(text, (size_t)length + 1, format, again);
+    if (text != NULL && (text != top || (size_t)length >= room))
+        vsnprintf(text, (size_t)length + 1, format, again);
     va_end(again);
     return text;
 }

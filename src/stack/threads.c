@@ -1,16 +1,17 @@
 /* threads.c - threads that the program starts.
  *
- * A handler of stack overflows needs another stack to run on, and each thread has to set its own. So pthread_create is
- * ours: a thread's start goes through `start`, which sets the alternate stack and then calls the program's function. Nothing
- * is done as long as no report was asked for: then our pthread_create only calls the C library's.
+ * A handler of stack overflows needs another stack to run on, and each thread has to set its own. So
+ * pthread_create is ours: a thread's start goes through `start`, which sets the alternate stack and then calls
+ * the program's function. Nothing is done as long as no report was asked for: then our pthread_create only
+ * calls the C library's.
  *
  *     block:  | guard | alternate stack ........................ | struct block |
  *
  * The blocks of ended threads are kept for the next ones, up to a number.
  *
- * The C library's own function is found by dlsym(RTLD_NEXT). In a static program it is __pthread_create, which both glibc and
- * musl have; the reference to thrd_create makes the linker take that part of the C library, because our own
- * pthread_create would satisfy all references of the program's.
+ * The C library's own function is found by dlsym(RTLD_NEXT). In a static program it is __pthread_create, which
+ * both glibc and musl have; the reference to thrd_create makes the linker take that part of the C library,
+ * because our own pthread_create would satisfy all references of the program's.
  */
 #include "stack/threads.h"
 
@@ -26,7 +27,8 @@
 typedef int create_function(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
 extern create_function __pthread_create __attribute__((weak));
 extern int (*const fh_threads_pull)(thrd_t *, thrd_start_t, void *);
-__attribute__((visibility("hidden"))) int (*const fh_threads_pull)(thrd_t *, thrd_start_t, void *) = thrd_create;
+__attribute__((visibility("hidden"))) int (*const fh_threads_pull)(thrd_t *, thrd_start_t,
+                                                                   void *) = thrd_create;
 
 struct block {
     void *low;
@@ -76,7 +78,9 @@ static void give_back(struct block *block) {
     if (!keep) fh_os_stack_unmap(block->low, block->size);
 }
 
-static size_t stack_part(const struct block *block) { return (size_t)((const char *)block - (const char *)block->low); }
+static size_t stack_part(const struct block *block) {
+    return (size_t)((const char *)block - (const char *)block->low);
+}
 
 /* ---------------------------------------------------------------- a thread's life ---------------------- */
 
@@ -116,7 +120,8 @@ static create_function *next_create(void) {
     return found;
 }
 
-__attribute__((visibility("default"))) int pthread_create(pthread_t *restrict thread, const pthread_attr_t *restrict attributes,
+__attribute__((visibility("default"))) int pthread_create(pthread_t *restrict thread,
+                                                          const pthread_attr_t *restrict attributes,
                                                           void *(*function)(void *), void *restrict argument) {
     create_function *create = next_create();
     if (create == NULL) return EAGAIN;
@@ -149,8 +154,8 @@ bool fh_threads_signal_stack(void) {
     return true;
 }
 
-/* The thread is interrupted at some point, so no lock may be taken: its block is a new one, and it is not given back at the
- * thread's end. There are at most as many as threads were running when the report was asked for. */
+/* The thread is interrupted at some point, so no lock may be taken: its block is a new one, and it is not given
+ * back at the thread's end. There are at most as many as threads were running when the report was asked for. */
 void fh_threads_signal_stack_in(void *context) {
     char *low;
     size_t size;

@@ -1,8 +1,9 @@
-/* tools.h - telling AddressSanitizer and Valgrind about memory and stacks, through their public client interfaces.
+/* tools.h - telling AddressSanitizer and Valgrind about memory and stacks, through their public client
+ * interfaces.
  *
- * Both are found out at run time. The sanitizer's functions are weak references: they are there when the program was
- * linked with it. Valgrind's requests are a few instructions that do nothing outside of it; they are built in when its
- * headers were there at build time.
+ * Both are found out at run time. The sanitizer's functions are weak references: they are there when the
+ * program was linked with it. Valgrind's requests are a few instructions that do nothing outside of it; they
+ * are built in when its headers were there at build time.
  */
 #ifndef FH_STACK_TOOLS_H
 #define FH_STACK_TOOLS_H

@@ -17,12 +17,17 @@ struct type_ops {
 };
 
 #ifdef TEST_FH_NAMES
-#define TYPES(X) X(1, 1) X(8, 8) X(16, 16) X(24, 8) X(40, 8) X(64, 64) X(72, 8) X(100, 4) X(128, 16) X(129, 1) X(200, 8) \
-    X(256, 128) X(520, 8) X(1024, 32) X(3000, 4) X(4096, 4096) X(9000, 8) X(32768, 16) X(32769, 1) X(70000, 64)
-#define TYPE(bytes, alignment)                                                                            \
-    struct typed_##bytes { _Alignas(alignment) char at[bytes]; };                                         \
-    static void *make_##bytes(void) { return fh_new(struct typed_##bytes); }                              \
-    static void *make_zero_##bytes(void) { return fh_new_zero(struct typed_##bytes); }                    \
+#define TYPES(X)                                                                                        \
+    X(1, 1)                                                                                             \
+    X(8, 8)                                                                                             \
+    X(16, 16) X(24, 8) X(40, 8) X(64, 64) X(72, 8) X(100, 4) X(128, 16) X(129, 1) X(200, 8) X(256, 128) \
+        X(520, 8) X(1024, 32) X(3000, 4) X(4096, 4096) X(9000, 8) X(32768, 16) X(32769, 1) X(70000, 64)
+#define TYPE(bytes, alignment)                                                         \
+    struct typed_##bytes {                                                             \
+        _Alignas(alignment) char at[bytes];                                            \
+    };                                                                                 \
+    static void *make_##bytes(void) { return fh_new(struct typed_##bytes); }           \
+    static void *make_zero_##bytes(void) { return fh_new_zero(struct typed_##bytes); } \
     static void drop_##bytes(void *p) { fh_delete((struct typed_##bytes *)p); }
 TYPES(TYPE)
 #define TYPE_ROW(bytes, alignment) \
@@ -36,18 +41,36 @@ static const struct type_ops types[1];
 
 /* ---------------------------------------------------------------- decoding ---- */
 
-enum op { OP_MALLOC, OP_CALLOC, OP_REALLOC, OP_REALLOCARRAY, OP_ALIGNED, OP_MEMALIGN, OP_NEW, OP_FREE, OP_FREE_SIZED,
-          OP_VERIFY, OP_USABLE, OP_TRIM, OP_POST, OP_TAKE, OP_ABSURD, OP_NONE };
+enum op {
+    OP_MALLOC,
+    OP_CALLOC,
+    OP_REALLOC,
+    OP_REALLOCARRAY,
+    OP_ALIGNED,
+    OP_MEMALIGN,
+    OP_NEW,
+    OP_FREE,
+    OP_FREE_SIZED,
+    OP_VERIFY,
+    OP_USABLE,
+    OP_TRIM,
+    OP_POST,
+    OP_TAKE,
+    OP_ABSURD,
+    OP_NONE
+};
 
-static const char *const op_names[] = {"malloc", "calloc", "realloc", "reallocarray", "aligned_alloc", "memalign", "new",
-                                       "free", "free sized", "verify", "usable", "trim", "post", "take", "absurd", "none"};
+static const char *const op_names[] = {
+    "malloc",     "calloc", "realloc", "reallocarray", "aligned_alloc", "memalign", "new",    "free",
+    "free sized", "verify", "usable",  "trim",         "post",          "take",     "absurd", "none"};
 
 /* 32 entries: how often each operation comes. */
 static const unsigned char op_table[32] = {
-    OP_MALLOC, OP_MALLOC, OP_MALLOC, OP_MALLOC, OP_MALLOC, OP_CALLOC, OP_CALLOC, OP_CALLOC, OP_REALLOC, OP_REALLOC,
-    OP_REALLOC, OP_REALLOC, OP_REALLOCARRAY, OP_ALIGNED, OP_ALIGNED, OP_MEMALIGN, OP_NEW, OP_NEW, OP_NEW, OP_FREE,
-    OP_FREE, OP_FREE, OP_FREE, OP_FREE, OP_FREE_SIZED, OP_FREE_SIZED, OP_FREE_SIZED, OP_VERIFY, OP_POST, OP_POST,
-    OP_TAKE, OP_TAKE};
+    OP_MALLOC,  OP_MALLOC,   OP_MALLOC,  OP_MALLOC,     OP_MALLOC,     OP_CALLOC,       OP_CALLOC,
+    OP_CALLOC,  OP_REALLOC,  OP_REALLOC, OP_REALLOC,    OP_REALLOC,    OP_REALLOCARRAY, OP_ALIGNED,
+    OP_ALIGNED, OP_MEMALIGN, OP_NEW,     OP_NEW,        OP_NEW,        OP_FREE,         OP_FREE,
+    OP_FREE,    OP_FREE,     OP_FREE,    OP_FREE_SIZED, OP_FREE_SIZED, OP_FREE_SIZED,   OP_VERIFY,
+    OP_POST,    OP_POST,     OP_TAKE,    OP_TAKE};
 
 struct call {
     enum op op;
@@ -58,16 +81,24 @@ struct call {
 
 static size_t size_of_shape(unsigned shape, uint32_t value) {
     switch (shape & 15) {
-    case 0: case 1: case 2: return value % 129;
-    case 3: case 4: case 5: return value % 1025;
-    case 6: case 7: return value % 32769;
-    case 8: case 9: return fh_class_size(value % (FH_CLASS_COUNT - 1) + 1) + (value >> 8) % 3 - 1;
-    case 10: return value % 262144;
-    case 11: return (size_t)(value % 64 + 1) * 4096 + (value >> 8) % 33 - 16;
-    case 12: return (value >> 24) < 32 ? value % (4u << 20) : value % 20000;
-    case 13: return ((size_t)1 << value % 21) + (value >> 8) % 3 - 1;
-    case 14: return (value >> 16) % 8 == 0 ? (size_t)(value % 40 + 1) * 65536 + (value >> 8) % 9 - 4 : value % 48;
-    default: return 32768 + (value % 9) - 4;
+        case 0:
+        case 1:
+        case 2: return value % 129;
+        case 3:
+        case 4:
+        case 5: return value % 1025;
+        case 6:
+        case 7: return value % 32769;
+        case 8:
+        case 9: return fh_class_size(value % (FH_CLASS_COUNT - 1) + 1) + (value >> 8) % 3 - 1;
+        case 10: return value % 262144;
+        case 11: return (size_t)(value % 64 + 1) * 4096 + (value >> 8) % 33 - 16;
+        case 12: return (value >> 24) < 32 ? value % (4u << 20) : value % 20000;
+        case 13: return ((size_t)1 << value % 21) + (value >> 8) % 3 - 1;
+        case 14:
+            return (value >> 16) % 8 == 0 ? (size_t)(value % 40 + 1) * 65536 + (value >> 8) % 9 - 4
+                                          : value % 48;
+        default: return 32768 + (value % 9) - 4;
     }
 }
 
@@ -92,7 +123,8 @@ static struct call decode(const unsigned char step[STEP_BYTES]) {
 
 void model_describe(char *buf, size_t size, const unsigned char step[STEP_BYTES]) {
     struct call c = decode(step);
-    snprintf(buf, size, "%s slot %u size %zu align %zu value %#x", op_names[c.op], c.slot, c.size, c.align, c.value);
+    snprintf(buf, size, "%s slot %u size %zu align %zu value %#x", op_names[c.op], c.slot, c.size, c.align,
+             c.value);
 }
 
 /* ---------------------------------------------------------------- intervals ---- */
@@ -111,10 +143,12 @@ static size_t find_interval(const struct model *m, uintptr_t at) {
 static void add_interval(struct model *m, const struct block *b) {
     uintptr_t begin = (uintptr_t)b->p, end = begin + b->usable;
     size_t i = find_interval(m, begin);
-    CHECKF(i == m->live_count || m->live[i].begin >= end, "new block %p (asked %zu, usable %zu) overlaps the live block %p",
-           (void *)b->p, b->size, b->usable, (void *)m->live[i].begin);
-    CHECKF(i == 0 || m->live[i - 1].end <= begin, "new block %p (asked %zu, usable %zu) stands inside the live block %p",
-           (void *)b->p, b->size, b->usable, (void *)m->live[i - 1].begin);
+    CHECKF(i == m->live_count || m->live[i].begin >= end,
+           "new block %p (asked %zu, usable %zu) overlaps the live block %p", (void *)b->p, b->size, b->usable,
+           (void *)m->live[i].begin);
+    CHECKF(i == 0 || m->live[i - 1].end <= begin,
+           "new block %p (asked %zu, usable %zu) stands inside the live block %p", (void *)b->p, b->size,
+           b->usable, (void *)m->live[i - 1].begin);
     CHECK(m->live_count < SLOT_COUNT);
     memmove(&m->live[i + 1], &m->live[i], (m->live_count - i) * sizeof *m->live);
     m->live[i] = (struct interval){begin, end};
@@ -138,8 +172,10 @@ static void verify_block(const struct block *b) {
 
 /* Takes a block that the heap has given into the model. */
 static void own_block(struct model *m, unsigned slot, struct block b) {
-    CHECKF(((uintptr_t)b.p & (b.align - 1)) == 0, "%p is not aligned to %zu (size %zu)", (void *)b.p, b.align, b.size);
-    if (heap_is_freehold() || b.size >= 16) CHECKF(((uintptr_t)b.p & 15) == 0, "%p is not aligned to 16", (void *)b.p);
+    CHECKF(((uintptr_t)b.p & (b.align - 1)) == 0, "%p is not aligned to %zu (size %zu)", (void *)b.p, b.align,
+           b.size);
+    if (heap_is_freehold() || b.size >= 16)
+        CHECKF(((uintptr_t)b.p & 15) == 0, "%p is not aligned to 16", (void *)b.p);
     b.usable = t_usable_size(b.p);
     CHECKF(b.usable >= b.size, "asked for %zu, usable are %zu", b.size, b.usable);
     b.tag = m->next_tag++;
@@ -189,43 +225,42 @@ static void step_alloc(struct model *m, const struct call *c) {
     bool zero = false;
     errno = 0;
     switch (c->op) {
-    case OP_CALLOC: {
-        size_t n = c->value % 7 + 1;
-        b.size = c->size / n * n;
-        b.p = t_calloc(n, b.size / n);
-        zero = true;
-        break;
-    }
-    case OP_ALIGNED:
-        b.align = c->align;
-        b.kind = BLOCK_ALIGNED;
-        b.p = t_aligned_alloc(b.align, b.size);
-        break;
-    case OP_MEMALIGN:
-        b.align = c->align < sizeof(void *) ? sizeof(void *) : c->align;
-        b.kind = BLOCK_MEMALIGN;
-#ifdef TEST_FH_NAMES
-        b.p = t_aligned_alloc(b.align, b.size);
-#else
-        {
-            void *p = NULL;
-            int error = posix_memalign(&p, b.align, b.size);
-            b.p = p;
-            CHECK((error == 0) == (p != NULL));
-            if (error) errno = error;
+        case OP_CALLOC: {
+            size_t n = c->value % 7 + 1;
+            b.size = c->size / n * n;
+            b.p = t_calloc(n, b.size / n);
+            zero = true;
+            break;
         }
+        case OP_ALIGNED:
+            b.align = c->align;
+            b.kind = BLOCK_ALIGNED;
+            b.p = t_aligned_alloc(b.align, b.size);
+            break;
+        case OP_MEMALIGN:
+            b.align = c->align < sizeof(void *) ? sizeof(void *) : c->align;
+            b.kind = BLOCK_MEMALIGN;
+#ifdef TEST_FH_NAMES
+            b.p = t_aligned_alloc(b.align, b.size);
+#else
+            {
+                void *p = NULL;
+                int error = posix_memalign(&p, b.align, b.size);
+                b.p = p;
+                CHECK((error == 0) == (p != NULL));
+                if (error) errno = error;
+            }
 #endif
-        break;
-    case OP_NEW:
-        b.type = c->value % (TYPE_COUNT + (TYPE_COUNT == 0));
-        b.size = types[b.type].size;
-        b.align = types[b.type].align;
-        b.kind = BLOCK_TYPED;
-        zero = c->value >> 8 & 1;
-        b.p = zero ? types[b.type].make_zero() : types[b.type].make();
-        break;
-    default:
-        b.p = t_malloc(b.size);
+            break;
+        case OP_NEW:
+            b.type = c->value % (TYPE_COUNT + (TYPE_COUNT == 0));
+            b.size = types[b.type].size;
+            b.align = types[b.type].align;
+            b.kind = BLOCK_TYPED;
+            zero = c->value >> 8 & 1;
+            b.p = zero ? types[b.type].make_zero() : types[b.type].make();
+            break;
+        default: b.p = t_malloc(b.size);
     }
     if (b.p == NULL) {
         check_refusal(m, op_names[c->op], b.size);
@@ -264,14 +299,14 @@ static void step_absurd(struct model *m, const struct call *c) {
     void *p = NULL;
     errno = 0;
     switch (c->value >> 1 & 7) {
-    case 0: p = t_malloc(size); break;
-    case 1: p = t_calloc(size, 1); break;
-    case 2: p = t_calloc(size / 2, 3); break;
-    case 3: p = t_realloc(b->p, size); break;
-    case 4: p = t_reallocarray(b->p, size / 5, 6); break;
-    case 5: p = t_aligned_alloc(c->align < 16 ? 16 : c->align, size); break;
-    case 6: p = t_realloc(NULL, size); break;
-    default: p = t_calloc(1, size);
+        case 0: p = t_malloc(size); break;
+        case 1: p = t_calloc(size, 1); break;
+        case 2: p = t_calloc(size / 2, 3); break;
+        case 3: p = t_realloc(b->p, size); break;
+        case 4: p = t_reallocarray(b->p, size / 5, 6); break;
+        case 5: p = t_aligned_alloc(c->align < 16 ? 16 : c->align, size); break;
+        case 6: p = t_realloc(NULL, size); break;
+        default: p = t_calloc(1, size);
     }
     CHECKF(p == NULL, "an absurd request of %zu bytes was met: %p", size, p);
     CHECKF(errno == ENOMEM || !heap_is_freehold(), "an absurd request of %zu bytes: errno %d", size, errno);
@@ -325,24 +360,29 @@ void model_step(struct model *m, const unsigned char step[STEP_BYTES]) {
     }
     m->steps++;
     switch (c.op) {
-    case OP_MALLOC: case OP_CALLOC: case OP_ALIGNED: case OP_MEMALIGN: case OP_NEW: step_alloc(m, &c); break;
-    case OP_REALLOC: case OP_REALLOCARRAY: step_realloc(m, &c); break;
-    case OP_FREE: step_free(m, c.slot, false); break;
-    case OP_FREE_SIZED: step_free(m, c.slot, true); break;
-    case OP_VERIFY:
-        if (m->slots[c.slot].p) verify_block(&m->slots[c.slot]);
-        break;
-    case OP_POST: step_post(m, &c, true); break;
-    case OP_TAKE: step_post(m, &c, false); break;
-    case OP_ABSURD: step_absurd(m, &c); break;
-    case OP_TRIM:
+        case OP_MALLOC:
+        case OP_CALLOC:
+        case OP_ALIGNED:
+        case OP_MEMALIGN:
+        case OP_NEW: step_alloc(m, &c); break;
+        case OP_REALLOC:
+        case OP_REALLOCARRAY: step_realloc(m, &c); break;
+        case OP_FREE: step_free(m, c.slot, false); break;
+        case OP_FREE_SIZED: step_free(m, c.slot, true); break;
+        case OP_VERIFY:
+            if (m->slots[c.slot].p) verify_block(&m->slots[c.slot]);
+            break;
+        case OP_POST: step_post(m, &c, true); break;
+        case OP_TAKE: step_post(m, &c, false); break;
+        case OP_ABSURD: step_absurd(m, &c); break;
+        case OP_TRIM:
 #ifdef TEST_FH_NAMES
-        fh_trim();
+            fh_trim();
 #elif defined(__GLIBC__)
-        malloc_trim(0);
+            malloc_trim(0);
 #endif
-        break;
-    default: break;
+            break;
+        default: break;
     }
 }
 
@@ -359,27 +399,28 @@ void model_check_stats(struct model *m, bool exact) {
     static __thread struct fh_stats s;
     fh_stats_now(&s);
     size_t sum = s.live + s.cached + s.free_in_spans + s.span_tail + s.free_extents + s.metadata;
-    CHECKF(s.held == sum, "held %zu, and its parts are %zu: live %zu cached %zu free_in_spans %zu span_tail %zu free_extents %zu "
-           "metadata %zu", s.held, sum, s.live, s.cached, s.free_in_spans, s.span_tail, s.free_extents, s.metadata);
+    CHECKF(
+        s.held == sum,
+        "held %zu, and its parts are %zu: live %zu cached %zu free_in_spans %zu span_tail %zu free_extents %zu "
+        "metadata %zu",
+        s.held, sum, s.live, s.cached, s.free_in_spans, s.span_tail, s.free_extents, s.metadata);
     for (unsigned c = 1; c < FH_CLASS_COUNT; c++) {
         const struct fh_class_stats *k = &s.classes[c];
-        CHECKF(k->blocks == k->live + k->cached + k->free, "class %u: %zu blocks, %zu live, %zu cached, %zu free", c, k->blocks,
-               k->live, k->cached, k->free);
+        CHECKF(k->blocks == k->live + k->cached + k->free,
+               "class %u: %zu blocks, %zu live, %zu cached, %zu free", c, k->blocks, k->live, k->cached,
+               k->free);
         CHECK(k->block_size == fh_class_size(c));
     }
     if (!exact) return;
     size_t own = 0;
     for (unsigned i = 0; i < SLOT_COUNT; i++)
         if (m->slots[i].p) own += m->slots[i].usable;
-    CHECKF(s.live == m->baseline + own, "fh_stats says %zu bytes are live, the model has %zu + %zu", s.live, m->baseline, own);
+    CHECKF(s.live == m->baseline + own, "fh_stats says %zu bytes are live, the model has %zu + %zu", s.live,
+           m->baseline, own);
 }
 #else
-static size_t live_now(void) {
-    return 0;
-}
-void model_check_stats(struct model *m, bool exact) {
-    (void)m, (void)exact;
-}
+static size_t live_now(void) { return 0; }
+void model_check_stats(struct model *m, bool exact) { (void)m, (void)exact; }
 #endif
 
 void model_begin(struct model *m, uint64_t tag_base, struct mailbox *mailboxes) {
@@ -405,25 +446,25 @@ void model_run(struct model *m, const unsigned char *bytes, size_t size) {
     for (size_t at = 0; at + STEP_BYTES <= size; at += STEP_BYTES) model_step(m, bytes + at);
 }
 
-/* Phases of 4096 steps: all slots, a few slots (so that the same blocks come and go), mostly one size shape (so that
- * spans of one class fill up), mostly frees. */
+/* Phases of 4096 steps: all slots, a few slots (so that the same blocks come and go), mostly one size shape (so
+ * that spans of one class fill up), mostly frees. */
 void model_make_step(unsigned char step[STEP_BYTES], struct rng *rng, uint64_t i) {
     uint64_t r = rng_next(rng);
     memcpy(step, &r, STEP_BYTES);
     uint64_t phase = i / 4096;
     switch (phase % 4) {
-    case 1: step[1] &= 31, step[2] = 0; break;
-    case 2:
-        if (step[0] & 0xc0) {
-            step[3] = (unsigned char)(8 + (phase * 5) % 8);
-            uint32_t value = (uint32_t)(phase * 2654435761u) ^ (step[4] & 3);
-            memcpy(step + 4, &value, 4);
-        }
-        break;
-    case 3:
-        if (step[0] & 0x60) step[0] = (unsigned char)(19 + step[0] % 8);
-        break;
-    default: break;
+        case 1: step[1] &= 31, step[2] = 0; break;
+        case 2:
+            if (step[0] & 0xc0) {
+                step[3] = (unsigned char)(8 + (phase * 5) % 8);
+                uint32_t value = (uint32_t)(phase * 2654435761u) ^ (step[4] & 3);
+                memcpy(step + 4, &value, 4);
+            }
+            break;
+        case 3:
+            if (step[0] & 0x60) step[0] = (unsigned char)(19 + step[0] % 8);
+            break;
+        default: break;
     }
 }
 

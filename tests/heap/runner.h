@@ -1,7 +1,7 @@
 /* runner.h - cmocka, or the few words of it that these tests use where cmocka is not to be had.
  *
- * The tests are cmocka tests. In builds for another libc or processor there is no cmocka; there TEST_NO_CMOCKA makes
- * the same sources plain programs. A failure ends the program either way (CHECK in support.h).
+ * The tests are cmocka tests. In builds for another libc or processor there is no cmocka; there TEST_NO_CMOCKA
+ * makes the same sources plain programs. A failure ends the program either way (CHECK in support.h).
  */
 #ifndef TEST_RUNNER_H
 #define TEST_RUNNER_H
@@ -28,11 +28,13 @@ struct CMUnitTest {
 static jmp_buf runner_skipped;
 
 #define skip() longjmp(runner_skipped, 1)
-#define cmocka_unit_test(f) {#f, f}
+#define cmocka_unit_test(f) \
+    { #f, f }
 #define cmocka_run_group_tests(tests, setup, teardown) \
     runner_run(tests, sizeof(tests) / sizeof *(tests), setup, teardown)
 
-static inline int runner_run(const struct CMUnitTest *tests, size_t n, int (*setup)(void **), int (*teardown)(void **)) {
+static inline int runner_run(const struct CMUnitTest *tests, size_t n, int (*setup)(void **),
+                             int (*teardown)(void **)) {
     void *state = NULL;
     if (setup && setup(&state) != 0) return 1;
     for (volatile size_t i = 0; i < n; i++) {

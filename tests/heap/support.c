@@ -46,9 +46,7 @@ uint64_t rng_next(struct rng *rng) {
     return z ^ (z >> 31);
 }
 
-uint64_t rng_below(struct rng *rng, uint64_t n) {
-    return rng_next(rng) % n;
-}
+uint64_t rng_below(struct rng *rng, uint64_t n) { return rng_next(rng) % n; }
 
 /* ---------------------------------------------------------------- contents ---- */
 
@@ -91,8 +89,9 @@ void pattern_verify(const void *p, size_t size, size_t limit, uint64_t tag) {
         if (memcmp((const char *)p + c.at, &word, n) != 0) {
             uint64_t seen = 0;
             memcpy(&seen, (const char *)p + c.at, n);
-            check_failed(__FILE__, __LINE__, "block %p of %zu bytes: at %zu stands %016llx, written was %016llx", p, size,
-                         c.at, (unsigned long long)seen, (unsigned long long)word);
+            check_failed(__FILE__, __LINE__,
+                         "block %p of %zu bytes: at %zu stands %016llx, written was %016llx", p, size, c.at,
+                         (unsigned long long)seen, (unsigned long long)word);
         }
     }
 }
@@ -104,7 +103,8 @@ void zero_verify(const void *p, size_t size) {
         size_t n = size - done < sizeof zeros ? size - done : sizeof zeros;
         if (memcmp(at + done, zeros, n) == 0) continue;
         for (size_t i = done; i < done + n; i++)
-            CHECKF(at[i] == 0, "block %p of %zu bytes should be zero; byte %zu is %02x", p, size, i, (unsigned char)at[i]);
+            CHECKF(at[i] == 0, "block %p of %zu bytes should be zero; byte %zu is %02x", p, size, i,
+                   (unsigned char)at[i]);
     }
 }
 
@@ -149,9 +149,7 @@ size_t rss_now(void) {
     return status_kib("VmRSS:") * 1024;
 }
 
-size_t rss_peak(void) {
-    return status_kib("VmHWM:") * 1024;
-}
+size_t rss_peak(void) { return status_kib("VmHWM:") * 1024; }
 
 bool rss_peak_reset(void) {
     int fd = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
@@ -204,7 +202,8 @@ static void collect(struct outcome *out, pid_t pid, int fd, unsigned seconds) {
         if (poll_fd.revents) {
             char spill[4096];
             bool room = have < sizeof out->text - 1;
-            ssize_t n = read(fd, room ? out->text + have : spill, room ? sizeof out->text - 1 - have : sizeof spill);
+            ssize_t n =
+                read(fd, room ? out->text + have : spill, room ? sizeof out->text - 1 - have : sizeof spill);
             if (n <= 0) open_end = false;
             else if (room) have += (size_t)n;
             if (n > 0) continue; /* read all before looking for the end */
@@ -212,7 +211,8 @@ static void collect(struct outcome *out, pid_t pid, int fd, unsigned seconds) {
         got = waitpid(pid, &status, WNOHANG);
         if (got == 0 && seconds_now() > end) {
             kill(pid, SIGKILL);
-            have += (size_t)snprintf(out->text + have, sizeof out->text - have, "[killed after %u s]\n", seconds);
+            have +=
+                (size_t)snprintf(out->text + have, sizeof out->text - have, "[killed after %u s]\n", seconds);
             if (have > sizeof out->text - 1) have = sizeof out->text - 1;
             end += 1e9;
         }
@@ -220,7 +220,8 @@ static void collect(struct outcome *out, pid_t pid, int fd, unsigned seconds) {
     /* What was written just before the end. A grandchild may hold the pipe open: do not wait for it. */
     fcntl(fd, F_SETFL, O_NONBLOCK);
     ssize_t n;
-    while (have < sizeof out->text - 1 && (n = read(fd, out->text + have, sizeof out->text - 1 - have)) > 0) have += (size_t)n;
+    while (have < sizeof out->text - 1 && (n = read(fd, out->text + have, sizeof out->text - 1 - have)) > 0)
+        have += (size_t)n;
     out->text[have] = 0;
     close(fd);
     out->exited = WIFEXITED(status);
@@ -270,8 +271,8 @@ void run_program(struct outcome *out, char *const argv[], char *const extra_env[
 
 void check_clean(const struct outcome *out, const char *what) {
     if (out->exited && out->code == 0) return;
-    check_failed(__FILE__, __LINE__, "%s: %s %d; its output:\n%.600s", what, out->exited ? "exit status" : "ended by signal",
-                 out->code, out->text);
+    check_failed(__FILE__, __LINE__, "%s: %s %d; its output:\n%.600s", what,
+                 out->exited ? "exit status" : "ended by signal", out->code, out->text);
 }
 
 /* ---------------------------------------------------------------- which heap ---- */
@@ -280,12 +281,11 @@ void check_clean(const struct outcome *out, const char *what) {
 #ifndef TEST_LINKED
 __attribute__((weak))
 #endif
-extern void *fh_malloc(size_t size);
+extern void *
+fh_malloc(size_t size);
 
 #ifdef TEST_LINKED
-bool heap_is_freehold(void) {
-    return true;
-}
+bool heap_is_freehold(void) { return true; }
 #else
 bool heap_is_freehold(void) {
     void *(*volatile found)(size_t) = fh_malloc;

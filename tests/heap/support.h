@@ -1,12 +1,13 @@
 /* support.h - what the heap's tests share: checks that work in any thread, children, patterns, measures.
  *
- * cmocka's assertions leave a test by longjmp, which is only defined in the thread that runs the test. Tests here
- * run threads and forked children, so they use CHECK: it writes what failed to stderr without allocating (the
- * heap may be broken at that moment) and aborts. A failed CHECK ends the test program; ctest shows the text.
+ * cmocka's assertions leave a test by longjmp, which is only defined in the thread that runs the test. Tests
+ * here run threads and forked children, so they use CHECK: it writes what failed to stderr without allocating
+ * (the heap may be broken at that moment) and aborts. A failed CHECK ends the test program; ctest shows the
+ * text.
  *
- * Patterns: each block that a test owns is filled from a tag of its own, so that a block handed out twice, or moved
- * wrongly, is seen when its contents are verified. Up to PATTERN_WHOLE bytes each byte is filled; in larger ones both
- * ends and one word a page, so that blocks of many MiB stay cheap.
+ * Patterns: each block that a test owns is filled from a tag of its own, so that a block handed out twice, or
+ * moved wrongly, is seen when its contents are verified. Up to PATTERN_WHOLE bytes each byte is filled; in
+ * larger ones both ends and one word a page, so that blocks of many MiB stay cheap.
  */
 #ifndef TEST_SUPPORT_H
 #define TEST_SUPPORT_H
@@ -22,15 +23,16 @@ extern "C" {
 
 /* ---- checks ---- */
 
-__attribute__((noreturn, format(printf, 3, 4))) void check_failed(const char *file, int line, const char *format, ...);
+__attribute__((noreturn, format(printf, 3, 4))) void check_failed(const char *file, int line,
+                                                                  const char *format, ...);
 
-#define CHECK(cond)                                                     \
-    do {                                                                \
-        if (!(cond)) check_failed(__FILE__, __LINE__, "%s", #cond);     \
+#define CHECK(cond)                                                 \
+    do {                                                            \
+        if (!(cond)) check_failed(__FILE__, __LINE__, "%s", #cond); \
     } while (0)
-#define CHECKF(cond, ...)                                               \
-    do {                                                                \
-        if (!(cond)) check_failed(__FILE__, __LINE__, __VA_ARGS__);     \
+#define CHECKF(cond, ...)                                           \
+    do {                                                            \
+        if (!(cond)) check_failed(__FILE__, __LINE__, __VA_ARGS__); \
     } while (0)
 
 /* Printed with a failed check when they are not zero, so that it can be replayed. */
@@ -75,9 +77,9 @@ uint64_t env_number(const char *name, uint64_t otherwise);
 /* ---- children ---- */
 
 struct outcome {
-    bool exited;      /* ended by exit, with `code`; else by the signal `code`, or by the time limit (SIGKILL) */
+    bool exited; /* ended by exit, with `code`; else by the signal `code`, or by the time limit (SIGKILL) */
     int code;
-    char text[8192];  /* what it wrote to stdout and stderr, cut to fit */
+    char text[8192]; /* what it wrote to stdout and stderr, cut to fit */
 };
 
 /* Forks; the child runs body(arg), then _exit(0). Its output is caught. It is killed after `seconds`. */

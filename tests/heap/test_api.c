@@ -1,7 +1,7 @@
 /* test_api.c - what C, POSIX and <freehold/heap.h> say of each call, said as tests.
  *
- * Built with the standard's names and with the fh_ names (names.h). With the standard's names it also passes on glibc's
- * heap and jemalloc, except for what is asked of Freehold alone (heap_is_freehold).
+ * Built with the standard's names and with the fh_ names (names.h). With the standard's names it also passes on
+ * glibc's heap and jemalloc, except for what is asked of Freehold alone (heap_is_freehold).
  */
 #include "names.h"
 #include "runner.h"
@@ -13,21 +13,19 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-static size_t least_alignment(size_t size) {
-    return heap_is_freehold() || size >= 16 ? 16 : 8;
-}
+static size_t least_alignment(size_t size) { return heap_is_freehold() || size >= 16 ? 16 : 8; }
 
-static bool is_aligned(const void *p, size_t align) {
-    return ((uintptr_t)p & (align - 1)) == 0;
-}
+static bool is_aligned(const void *p, size_t align) { return ((uintptr_t)p & (align - 1)) == 0; }
 
-/* Sizes at which something changes: class borders, pages, the end of the small sizes, granules, powers of two. */
+/* Sizes at which something changes: class borders, pages, the end of the small sizes, granules, powers of two.
+ * */
 static size_t border_sizes[512];
 static size_t border_count;
 
 static void add_border(size_t size) {
     for (int d = -1; d <= 1; d++)
-        if (border_count < 512 && size + (size_t)d <= PTRDIFF_MAX) border_sizes[border_count++] = size + (size_t)d;
+        if (border_count < 512 && size + (size_t)d <= PTRDIFF_MAX)
+            border_sizes[border_count++] = size + (size_t)d;
 }
 
 static int make_borders(void **state) {
@@ -97,10 +95,23 @@ static void malloc_of_zero_gives_blocks_of_their_own(void **state) {
 
 static void sizes_above_ptrdiff_max_give_null_and_enomem(void **state) {
     (void)state;
-    static const size_t absurd[] = {(size_t)PTRDIFF_MAX + 1,    (size_t)PTRDIFF_MAX + 4096, SIZE_MAX,       SIZE_MAX - 1,
-                                    SIZE_MAX - 15,              SIZE_MAX - 16,              SIZE_MAX - 63,  SIZE_MAX - 4095,
-                                    SIZE_MAX - 4096,            SIZE_MAX - 65535,           SIZE_MAX - 65536, SIZE_MAX / 4 * 3,
-                                    SIZE_MAX - ((size_t)1 << 21), PTRDIFF_MAX, PTRDIFF_MAX - 1, PTRDIFF_MAX - 4096, PTRDIFF_MAX - 65536};
+    static const size_t absurd[] = {(size_t)PTRDIFF_MAX + 1,
+                                    (size_t)PTRDIFF_MAX + 4096,
+                                    SIZE_MAX,
+                                    SIZE_MAX - 1,
+                                    SIZE_MAX - 15,
+                                    SIZE_MAX - 16,
+                                    SIZE_MAX - 63,
+                                    SIZE_MAX - 4095,
+                                    SIZE_MAX - 4096,
+                                    SIZE_MAX - 65535,
+                                    SIZE_MAX - 65536,
+                                    SIZE_MAX / 4 * 3,
+                                    SIZE_MAX - ((size_t)1 << 21),
+                                    PTRDIFF_MAX,
+                                    PTRDIFF_MAX - 1,
+                                    PTRDIFF_MAX - 4096,
+                                    PTRDIFF_MAX - 65536};
     char *p = t_malloc(100);
     CHECK(p);
     pattern_fill(p, 100, 1);
@@ -115,13 +126,15 @@ static void sizes_above_ptrdiff_max_give_null_and_enomem(void **state) {
         errno = 0;
         CHECKF(escape(t_realloc(p, size)) == NULL && errno == ENOMEM, "realloc(p, %zu), errno %d", size, errno);
         errno = 0;
-        CHECKF(escape(t_realloc(NULL, size)) == NULL && errno == ENOMEM, "realloc(NULL, %zu), errno %d", size, errno);
+        CHECKF(escape(t_realloc(NULL, size)) == NULL && errno == ENOMEM, "realloc(NULL, %zu), errno %d", size,
+               errno);
         errno = 0;
-        CHECKF(escape(t_reallocarray(p, 1, size)) == NULL && errno == ENOMEM, "reallocarray(%zu), errno %d", size, errno);
+        CHECKF(escape(t_reallocarray(p, 1, size)) == NULL && errno == ENOMEM, "reallocarray(%zu), errno %d",
+               size, errno);
         for (size_t align = 16; align <= (size_t)1 << 30; align *= 4) {
             errno = 0;
-            CHECKF(escape(t_aligned_alloc(hidden(align), size)) == NULL && errno == ENOMEM, "aligned_alloc(%zu, %zu), errno %d",
-                   align, size, errno);
+            CHECKF(escape(t_aligned_alloc(hidden(align), size)) == NULL && errno == ENOMEM,
+                   "aligned_alloc(%zu, %zu), errno %d", align, size, errno);
         }
     }
     pattern_verify(p, 100, 100, 1);
@@ -135,9 +148,11 @@ static void sizes_beyond_the_address_space_give_null_and_enomem(void **state) {
         errno = 0;
         CHECKF(escape(t_malloc(size)) == NULL && errno == ENOMEM, "malloc(2^%u), errno %d", shift, errno);
         errno = 0;
-        CHECKF(escape(t_calloc(size / 8, 8)) == NULL && errno == ENOMEM, "calloc(2^%u), errno %d", shift, errno);
+        CHECKF(escape(t_calloc(size / 8, 8)) == NULL && errno == ENOMEM, "calloc(2^%u), errno %d", shift,
+               errno);
         errno = 0;
-        CHECKF(escape(t_aligned_alloc(4096, size)) == NULL && errno == ENOMEM, "aligned_alloc(2^%u), errno %d", shift, errno);
+        CHECKF(escape(t_aligned_alloc(4096, size)) == NULL && errno == ENOMEM, "aligned_alloc(2^%u), errno %d",
+               shift, errno);
     }
 }
 
@@ -209,24 +224,30 @@ static void calloc_gives_zeros_in_large_blocks_that_were_dirty(void **state) {
 
 static void calloc_refuses_products_that_overflow(void **state) {
     (void)state;
-    static const size_t pairs[][2] = {{SIZE_MAX, 2},           {2, SIZE_MAX},
-                                      {SIZE_MAX / 2 + 1, 2},   {SIZE_MAX / 16 + 1, 16},
-                                      {(size_t)1 << 32, (size_t)1 << 32}, {((size_t)1 << 32) + 1, (size_t)1 << 32},
-                                      {SIZE_MAX, SIZE_MAX},    {SIZE_MAX / 3 + 1, 3},
-                                      {SIZE_MAX / 24 + 1, 24}, {PTRDIFF_MAX / 2, 4}};
+    static const size_t pairs[][2] = {{SIZE_MAX, 2},
+                                      {2, SIZE_MAX},
+                                      {SIZE_MAX / 2 + 1, 2},
+                                      {SIZE_MAX / 16 + 1, 16},
+                                      {(size_t)1 << 32, (size_t)1 << 32},
+                                      {((size_t)1 << 32) + 1, (size_t)1 << 32},
+                                      {SIZE_MAX, SIZE_MAX},
+                                      {SIZE_MAX / 3 + 1, 3},
+                                      {SIZE_MAX / 24 + 1, 24},
+                                      {PTRDIFF_MAX / 2, 4}};
     char *p = t_malloc(64);
     CHECK(p);
     pattern_fill(p, 64, 3);
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
         size_t n = hidden(pairs[i][0]), size = hidden(pairs[i][1]);
         errno = 0;
-        CHECKF(escape(t_calloc(n, size)) == NULL && errno == ENOMEM, "calloc(%zu, %zu), errno %d", n, size, errno);
-        errno = 0;
-        CHECKF(escape(t_reallocarray(NULL, n, size)) == NULL && errno == ENOMEM, "reallocarray(NULL, %zu, %zu), errno %d", n,
-               size, errno);
-        errno = 0;
-        CHECKF(escape(t_reallocarray(p, n, size)) == NULL && errno == ENOMEM, "reallocarray(p, %zu, %zu), errno %d", n, size,
+        CHECKF(escape(t_calloc(n, size)) == NULL && errno == ENOMEM, "calloc(%zu, %zu), errno %d", n, size,
                errno);
+        errno = 0;
+        CHECKF(escape(t_reallocarray(NULL, n, size)) == NULL && errno == ENOMEM,
+               "reallocarray(NULL, %zu, %zu), errno %d", n, size, errno);
+        errno = 0;
+        CHECKF(escape(t_reallocarray(p, n, size)) == NULL && errno == ENOMEM,
+               "reallocarray(p, %zu, %zu), errno %d", n, size, errno);
     }
     pattern_verify(p, 64, 64, 3);
     t_free(p);
@@ -234,7 +255,8 @@ static void calloc_refuses_products_that_overflow(void **state) {
 
 static void calloc_of_nothing_gives_a_block(void **state) {
     (void)state;
-    void *a = escape(t_calloc(hidden(0), 8)), *b = escape(t_calloc(8, hidden(0))), *c = escape(t_calloc(hidden(0), hidden(0)));
+    void *a = escape(t_calloc(hidden(0), 8)), *b = escape(t_calloc(8, hidden(0))),
+         *c = escape(t_calloc(hidden(0), hidden(0)));
     void *d = escape(t_calloc(hidden(0), hidden(SIZE_MAX))), *e = escape(t_calloc(hidden(SIZE_MAX), hidden(0)));
     CHECK(a && b && c && d && e);
     CHECK(a != b && b != c && a != c && d != e);
@@ -404,7 +426,8 @@ static void alignments_of_many_gibibytes_align_or_fail_cleanly(void **state) {
             CHECKF(is_aligned(p, align), "2^%u: %p", shift, p);
             memset(p, 1, 100);
             t_free(p);
-        } else CHECKF(errno == ENOMEM || (!heap_is_freehold() && errno == EINVAL), "2^%u: errno %d", shift, errno);
+        } else
+            CHECKF(errno == ENOMEM || (!heap_is_freehold() && errno == EINVAL), "2^%u: errno %d", shift, errno);
         if (shift <= 28) CHECK(p != NULL);
         if (shift >= 48) CHECK(p == NULL);
     }
@@ -413,11 +436,12 @@ static void alignments_of_many_gibibytes_align_or_fail_cleanly(void **state) {
 static void aligned_alloc_refuses_what_is_no_power_of_two(void **state) {
     (void)state;
     if (!heap_is_freehold()) skip(); /* glibc 2.36 rounds up instead */
-    static const size_t wrong[] = {0, 3, 5, 6, 7, 12, 17, 24, 48, 100, 4095, 4097, 65535, SIZE_MAX, SIZE_MAX / 2, (size_t)3 << 40};
+    static const size_t wrong[] = {0,  3,   5,    6,    7,     12,       17,           24,
+                                   48, 100, 4095, 4097, 65535, SIZE_MAX, SIZE_MAX / 2, (size_t)3 << 40};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         errno = 0;
-        CHECKF(escape(t_aligned_alloc(hidden(wrong[i]), 64)) == NULL && errno == EINVAL, "alignment %zu, errno %d", wrong[i],
-               errno);
+        CHECKF(escape(t_aligned_alloc(hidden(wrong[i]), 64)) == NULL && errno == EINVAL,
+               "alignment %zu, errno %d", wrong[i], errno);
     }
 }
 
@@ -431,12 +455,14 @@ static void posix_memalign_keeps_to_the_letter(void **state) {
         CHECKF(posix_memalign(&p, hidden(wrong[i]), 64) == EINVAL, "alignment %zu", wrong[i]);
         CHECK(p == (void *)(uintptr_t)0x1234 && errno == 4711);
     }
-    static const size_t absurd[] = {SIZE_MAX, SIZE_MAX - 64, (size_t)PTRDIFF_MAX + 1, (size_t)1 << 60, SIZE_MAX - 65536};
+    static const size_t absurd[] = {SIZE_MAX, SIZE_MAX - 64, (size_t)PTRDIFF_MAX + 1, (size_t)1 << 60,
+                                    SIZE_MAX - 65536};
     for (size_t i = 0; i < sizeof absurd / sizeof *absurd; i++) {
         for (size_t align = sizeof(void *); align <= 1 << 20; align *= 16) {
             void *p = (void *)(uintptr_t)0x1234;
             errno = 4711;
-            CHECKF(posix_memalign(&p, align, hidden(absurd[i])) == ENOMEM, "align %zu size %zu", align, absurd[i]);
+            CHECKF(posix_memalign(&p, align, hidden(absurd[i])) == ENOMEM, "align %zu size %zu", align,
+                   absurd[i]);
             if (heap_is_freehold()) CHECK(p == (void *)(uintptr_t)0x1234 && errno == 4711);
         }
     }
@@ -468,7 +494,8 @@ static void memalign_valloc_and_pvalloc_align(void **state) {
         CHECK(p && is_aligned(p, page) && malloc_usable_size(p) >= size);
         free(p);
         CHECK((p = escape(pvalloc(size))) != NULL && is_aligned(p, page));
-        CHECKF(malloc_usable_size(p) >= (size + page - 1) / page * page, "pvalloc(%zu): %zu", size, malloc_usable_size(p));
+        CHECKF(malloc_usable_size(p) >= (size + page - 1) / page * page, "pvalloc(%zu): %zu", size,
+               malloc_usable_size(p));
         if (heap_is_freehold()) CHECK(malloc_usable_size(p) >= page);
         memset(p, 1, malloc_usable_size(p));
         free(p);

@@ -1,4 +1,5 @@
-/* test_fork.c - fork in programs whose other threads are inside the heap at that moment, and what follows a fork. */
+/* test_fork.c - fork in programs whose other threads are inside the heap at that moment, and what follows a
+ * fork. */
 #include "model.h"
 #include "names.h"
 #include "runner.h"
@@ -33,7 +34,8 @@ static void drop_shared(void *block) {
     size_t *p = block;
     if (p == NULL) return;
     size_t size = *p;
-    CHECKF(size <= 16 + 150000 && (size == sizeof *p || ((char *)p)[size - 1] == (char)(size % 120 + 1)), "shared block %p", block);
+    CHECKF(size <= 16 + 150000 && (size == sizeof *p || ((char *)p)[size - 1] == (char)(size % 120 + 1)),
+           "shared block %p", block);
     t_free(p);
 }
 
@@ -57,7 +59,8 @@ static void *churn(void *arg) {
 
 static void start_churn(pthread_t *t) {
     atomic_store(&stop, false);
-    for (unsigned i = 0; i < CHURNERS; i++) CHECK(pthread_create(&t[i], NULL, churn, (void *)(uintptr_t)(i + 1)) == 0);
+    for (unsigned i = 0; i < CHURNERS; i++)
+        CHECK(pthread_create(&t[i], NULL, churn, (void *)(uintptr_t)(i + 1)) == 0);
 }
 
 static void stop_churn(pthread_t *t) {
@@ -167,7 +170,8 @@ static void a_child_may_start_threads(void **state) {
         pid_t pid = fork();
         if (pid == 0) {
             pthread_t mine[3];
-            for (unsigned k = 0; k < 3; k++) CHECK(pthread_create(&mine[k], NULL, child_thread, (void *)(uintptr_t)(k + 1)) == 0);
+            for (unsigned k = 0; k < 3; k++)
+                CHECK(pthread_create(&mine[k], NULL, child_thread, (void *)(uintptr_t)(k + 1)) == 0);
             for (unsigned k = 0; k < 3; k++) CHECK(pthread_join(mine[k], NULL) == 0);
             exit(0);
         }
@@ -279,8 +283,8 @@ static void a_child_of_another_thread_is_a_whole_program(void **state) {
     }
 }
 
-/* Handlers of the program's own around fork may use the heap: they run while the heap is held for the fork, or before,
- * as the order of their registration says. */
+/* Handlers of the program's own around fork may use the heap: they run while the heap is held for the fork, or
+ * before, as the order of their registration says. */
 static atomic_int handler_calls;
 
 static void handler(void) {

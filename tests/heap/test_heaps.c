@@ -42,8 +42,8 @@ static void step(struct model *m) {
     unsigned char *old = m->block[i];
     if (old == NULL) {
         size_t align = (size_t)1 << rng_below(&m->rng, 13);
-        unsigned char *block = rng_below(&m->rng, 2) ? fh_heap_malloc(m->heap, size)
-                                                     : fh_heap_aligned_alloc(m->heap, align, size);
+        unsigned char *block =
+            rng_below(&m->rng, 2) ? fh_heap_malloc(m->heap, size) : fh_heap_aligned_alloc(m->heap, align, size);
         put(m, i, block, size);
         return;
     }
@@ -213,7 +213,8 @@ static void the_walk_sees_each_block_once_with_its_state(void **state) {
     memset(&own, 0, sizeof own);
     memcpy(own.wanted, seen.wanted, sizeof own.wanted);
     own.wanted_count = 60;
-    for (size_t i = 0; i < 60; i++) own.state[i] = FH_BLOCK_FREE; /* where the whole extent is gone, nothing is shown */
+    for (size_t i = 0; i < 60; i++)
+        own.state[i] = FH_BLOCK_FREE; /* where the whole extent is gone, nothing is shown */
     CHECK(fh_heap_walk(NULL, look, &own) == 0);
     for (size_t i = 0; i < 60; i++) CHECK(own.state[i] != FH_BLOCK_LIVE);
     fh_heap_drop(heap);

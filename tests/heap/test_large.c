@@ -1,5 +1,5 @@
-/* test_large.c - blocks above the small sizes: growth in place and by moving pages, many GiB, churn, and what all this
- * costs in resident memory and in mappings.
+/* test_large.c - blocks above the small sizes: growth in place and by moving pages, many GiB, churn, and what
+ * all this costs in resident memory and in mappings.
  */
 #include "names.h"
 #include "runner.h"
@@ -33,7 +33,8 @@ static void blocks_of_several_gibibytes_can_be_used_at_both_ends(void **state) {
         }
         p[0] = p[size - 1] = 1;
         CHECK(q[0] == 0 && q[size / 16] == 0 && q[size / 8 * 8 - 1] == 0);
-        if (memory_is_measurable()) CHECKF(rss_now() < before + 64 * MIB, "%zu untouched bytes are resident", rss_now() - before);
+        if (memory_is_measurable())
+            CHECKF(rss_now() < before + 64 * MIB, "%zu untouched bytes are resident", rss_now() - before);
         t_free(q);
         char *moved = t_realloc(p, size + GIB);
         CHECK(moved || errno == ENOMEM);
@@ -56,7 +57,8 @@ static void realloc_keeps_whole_contents_of_large_blocks(void **state) {
         void *barrier = round % 2 ? t_malloc(70000) : NULL;
         CHECK((p = t_realloc(p, new)) != NULL);
         size_t common = old < new ? old : new;
-        for (size_t i = 0; i < common / 4; i++) CHECKF(p[i] == (uint32_t)i * 2654435761u, "%zu -> %zu: word %zu lost", old, new, i);
+        for (size_t i = 0; i < common / 4; i++)
+            CHECKF(p[i] == (uint32_t)i * 2654435761u, "%zu -> %zu: word %zu lost", old, new, i);
         memset(p, 0x5a, t_usable_size(p));
         t_free(barrier);
         t_free(p);
@@ -156,9 +158,11 @@ static void mappings_stay_few_under_many_sizes(void **state) {
     for (int i = 0; i < 4 * n; i++) {
         unsigned k = (unsigned)rng_below(&rng, n);
         t_free(block[k]);
-        size_t size = rng_below(&rng, 100) == 0 ? rng_below(&rng, 600000) : rng_below(&rng, 40) == 0 ? rng_below(&rng, 40000)
-                                                                                                     : rng_below(&rng, 500);
-        block[k] = rng_below(&rng, 50) == 0 ? t_aligned_alloc((size_t)1 << rng_below(&rng, 18), size) : t_malloc(size);
+        size_t size = rng_below(&rng, 100) == 0  ? rng_below(&rng, 600000)
+                      : rng_below(&rng, 40) == 0 ? rng_below(&rng, 40000)
+                                                 : rng_below(&rng, 500);
+        block[k] =
+            rng_below(&rng, 50) == 0 ? t_aligned_alloc((size_t)1 << rng_below(&rng, 18), size) : t_malloc(size);
         CHECK(block[k]);
         if (size) *(char *)block[k] = 1;
         if (i % 4000 == 0) {
@@ -216,7 +220,8 @@ static void trim_gives_back_what_was_freed(void **state) {
 #else
     malloc_trim(0);
 #endif
-    CHECKF(rss_now() < before + 16 * MIB, "resident at the start %zu, full %zu, after trim %zu", before, full, rss_now());
+    CHECKF(rss_now() < before + 16 * MIB, "resident at the start %zu, full %zu, after trim %zu", before, full,
+           rss_now());
 #endif
 }
 

@@ -4,8 +4,8 @@
  *     TEST_SEED=0x2a     the first seed (from the clock unless told; the seed of a failure is printed)
  *     TEST_REPLAY=file   run one stream of steps, each said before it is done
  *
- * A stream that fails is made shorter: pieces are left out as long as the rest still fails (delta debugging, Zeller
- * 1999). The shortest stream found is printed in words and written to model-failure.bin for TEST_REPLAY.
+ * A stream that fails is made shorter: pieces are left out as long as the rest still fails (delta debugging,
+ * Zeller 1999). The shortest stream found is printed in words and written to model-failure.bin for TEST_REPLAY.
  */
 #include "model.h"
 #include "names.h"
@@ -25,7 +25,8 @@ static struct mailbox mailboxes[MAILBOX_COUNT];
 static uint64_t first_seed;
 static double seconds;
 
-/* ---------------------------------------------------------------- streams in children, and their shrinking ---- */
+/* ---------------------------------------------------------------- streams in children, and their shrinking
+ * ---- */
 
 struct stream {
     unsigned char *bytes;
@@ -50,7 +51,8 @@ static bool fails(struct stream *s, struct outcome *out) {
 }
 
 static void leave_out(struct stream *s, size_t from, size_t n) {
-    memmove(s->bytes + from * STEP_BYTES, s->bytes + (from + n) * STEP_BYTES, (s->steps - from - n) * STEP_BYTES);
+    memmove(s->bytes + from * STEP_BYTES, s->bytes + (from + n) * STEP_BYTES,
+            (s->steps - from - n) * STEP_BYTES);
     s->steps -= n;
 }
 
@@ -141,7 +143,8 @@ static void *work(void *arg) {
     struct job *job = arg;
     model_begin(&models[job->index], job->seed << 3 | job->index, mailboxes);
     model_run_seed(&models[job->index], job->seed, job->steps);
-    if (job->index % 2 == 0) model_end(&models[job->index]); /* the others leave their blocks to the main thread */
+    if (job->index % 2 == 0)
+        model_end(&models[job->index]); /* the others leave their blocks to the main thread */
     return NULL;
 }
 
@@ -150,8 +153,8 @@ static void check_disjoint(void) {
         for (unsigned j = 0; j < THREADS; j++)
             for (size_t a = 0, b = 0; i != j && a < models[i].live_count && b < models[j].live_count;) {
                 struct interval x = models[i].live[a], y = models[j].live[b];
-                CHECKF(x.end <= y.begin || y.end <= x.begin, "blocks of two threads overlap: %p and %p", (void *)x.begin,
-                       (void *)y.begin);
+                CHECKF(x.end <= y.begin || y.end <= x.begin, "blocks of two threads overlap: %p and %p",
+                       (void *)x.begin, (void *)y.begin);
                 if (x.begin < y.begin) a++;
                 else b++;
             }

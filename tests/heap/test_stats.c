@@ -1,6 +1,7 @@
 /* test_stats.c - the heap's numbers: fh_stats on the fh_ names; mallinfo and its kin on the standard's.
  *
- * The identities of heap.h are checked after every kind of work; and that the numbers follow what the program does.
+ * The identities of heap.h are checked after every kind of work; and that the numbers follow what the program
+ * does.
  */
 #include "names.h"
 #include "runner.h"
@@ -22,7 +23,9 @@ static const struct fh_stats *stats_now(void) {
     fh_stats_now(&stats);
     const struct fh_stats *s = &stats;
     size_t parts = s->live + s->cached + s->free_in_spans + s->span_tail + s->free_extents + s->metadata;
-    CHECKF(s->held == parts, "held %zu != live %zu + cached %zu + free_in_spans %zu + span_tail %zu + free_extents %zu + metadata %zu",
+    CHECKF(s->held == parts,
+           "held %zu != live %zu + cached %zu + free_in_spans %zu + span_tail %zu + free_extents %zu + "
+           "metadata %zu",
            s->held, s->live, s->cached, s->free_in_spans, s->span_tail, s->free_extents, s->metadata);
     CHECK(s->held <= s->held_peak);
     CHECK(s->large_live <= s->live);
@@ -31,8 +34,8 @@ static const struct fh_stats *stats_now(void) {
     for (unsigned c = 1; c < FH_CLASS_COUNT; c++) {
         const struct fh_class_stats *k = &s->classes[c];
         CHECK(k->block_size == fh_class_size(c));
-        CHECKF(k->blocks == k->live + k->cached + k->free, "class %u: %zu != %zu + %zu + %zu", c, k->blocks, k->live, k->cached,
-               k->free);
+        CHECKF(k->blocks == k->live + k->cached + k->free, "class %u: %zu != %zu + %zu + %zu", c, k->blocks,
+               k->live, k->cached, k->free);
         CHECK((k->spans == 0) == (k->blocks == 0));
         live += k->live * k->block_size;
         cached += k->cached * k->block_size;
@@ -66,7 +69,8 @@ static void live_follows_each_large_block(void **state) {
         void *p = fh_malloc(size);
         CHECK(p);
         size_t usable = fh_usable_size(p);
-        CHECKF(stats_now()->live == live + usable, "%zu: live grew by %zu, usable is %zu", size, stats.live - live, usable);
+        CHECKF(stats_now()->live == live + usable, "%zu: live grew by %zu, usable is %zu", size,
+               stats.live - live, usable);
         CHECK(stats.large_live == large + usable && stats.large_blocks == count + 1);
         CHECK(stats.classes[0].live == stats.large_blocks);
         CHECK(stats.held >= stats.live);
@@ -94,7 +98,8 @@ static void identities_hold_through_bursts_and_trims(void **state) {
         CHECK(stats_now()->live < full);
         size_t held = stats.held, purged = stats.purged, given = fh_trim();
         CHECK(stats_now()->held <= held);
-        CHECKF(stats.purged >= purged + given, "purged %zu, then %zu after fh_trim gave %zu", purged, stats.purged, given);
+        CHECKF(stats.purged >= purged + given, "purged %zu, then %zu after fh_trim gave %zu", purged,
+               stats.purged, given);
         for (int i = 1; i < n; i += 2) fh_free(block[i]);
         CHECKF(stats_now()->live == live, "live was %zu and is %zu", live, stats.live);
         fh_trim();
@@ -112,7 +117,8 @@ static void held_is_near_what_the_system_sees(void **state) {
     memset(p, 1, 80 * MIB);
     size_t more_held = stats_now()->held - held, more_resident = rss_now() - resident;
     CHECKF(more_held >= 79 * MIB && more_held < 84 * MIB, "held grew by %zu for 80 MiB", more_held);
-    CHECKF(more_resident >= 79 * MIB && more_resident < 84 * MIB, "resident grew by %zu for 80 MiB", more_resident);
+    CHECKF(more_resident >= 79 * MIB && more_resident < 84 * MIB, "resident grew by %zu for 80 MiB",
+           more_resident);
     fh_free(p);
     fh_trim();
     CHECKF(stats_now()->held < held + 4 * MIB, "held before %zu, after %zu", held, stats.held);
@@ -134,14 +140,15 @@ static void counts_are_zero_unless_counting_is_on(void **state) {
         CHECK(stats.asked_peak >= stats.asked);
         p[0] = fh_realloc(p[0], 50000);
         stats_now();
-        CHECKF(stats.reallocs == reallocs + 1 && stats.asked == asked + 7000 - 70 + 50000, "reallocs %llu, asked %zu",
-               (unsigned long long)stats.reallocs, stats.asked - asked);
+        CHECKF(stats.reallocs == reallocs + 1 && stats.asked == asked + 7000 - 70 + 50000,
+               "reallocs %llu, asked %zu", (unsigned long long)stats.reallocs, stats.asked - asked);
         for (int i = 0; i < 100; i++) fh_free(p[i]);
         stats_now();
         CHECK(stats.frees >= frees + 100 && stats.asked == asked && stats.live_blocks == blocks);
         CHECK(stats.allocs - stats.frees == stats.live_blocks);
     } else {
-        CHECK(stats.allocs == 0 && stats.frees == 0 && stats.reallocs == 0 && stats.asked == 0 && stats.live_blocks == 0);
+        CHECK(stats.allocs == 0 && stats.frees == 0 && stats.reallocs == 0 && stats.asked == 0 &&
+              stats.live_blocks == 0);
     }
 }
 
@@ -179,7 +186,8 @@ static void mallinfo_follows_live_memory(void **state) {
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
     struct mallinfo old = mallinfo();
 #pragma GCC diagnostic pop
-    CHECKF((size_t)old.uordblks + (size_t)old.hblkhd + MIB >= b.uordblks + b.hblkhd, "mallinfo: %d + %d", old.uordblks, old.hblkhd);
+    CHECKF((size_t)old.uordblks + (size_t)old.hblkhd + MIB >= b.uordblks + b.hblkhd, "mallinfo: %d + %d",
+           old.uordblks, old.hblkhd);
     free(p);
     for (int i = 0; i < 1000; i++) free(small[i]);
     struct mallinfo2 c = mallinfo2();
@@ -221,7 +229,8 @@ static void malloc_info_writes_xml(void **state) {
     CHECK(f);
     errno = 0;
     int result = malloc_info(1, f); /* options must be 0: glibc gives EINVAL as its result */
-    CHECKF(result == EINVAL || (result == -1 && errno == EINVAL), "malloc_info(1) = %d, errno %d", result, errno);
+    CHECKF(result == EINVAL || (result == -1 && errno == EINVAL), "malloc_info(1) = %d, errno %d", result,
+           errno);
     fclose(f);
 }
 #endif

@@ -1,4 +1,5 @@
-/* plugin.c - what test_dlopen loads. With TEST_PLUGIN_LINKED it is linked with libfreehold.so and uses the fh_ names too. */
+/* plugin.c - what test_dlopen loads. With TEST_PLUGIN_LINKED it is linked with libfreehold.so and uses the fh_
+ * names too. */
 #include <freehold/heap.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,5 @@
-// test_cxx.cpp - operator new and delete in every form, and what C++ programs do in their first and last moments.
+// test_cxx.cpp - operator new and delete in every form, and what C++ programs do in their first and last
+// moments.
 #include "../heap/support.h"
 
 #include <freehold/heap.h>
@@ -30,7 +31,9 @@ std::size_t hidden(std::size_t n) {
     return n;
 }
 
-bool aligned(const void *p, std::size_t align) { return (reinterpret_cast<std::uintptr_t>(p) & (align - 1)) == 0; }
+bool aligned(const void *p, std::size_t align) {
+    return (reinterpret_cast<std::uintptr_t>(p) & (align - 1)) == 0;
+}
 
 void check_block(void *p, std::size_t size, std::size_t align) {
     CHECK(p != nullptr);
@@ -48,31 +51,34 @@ void every_form_of_new_and_delete() {
         check_block(p = keep(::operator new(size, std::nothrow)), size, 16), ::operator delete(p, std::nothrow);
         check_block(p = keep(::operator new[](size)), size, 16), ::operator delete[](p);
         check_block(p = keep(::operator new[](size)), size, 16), ::operator delete[](p, size);
-        check_block(p = keep(::operator new[](size, std::nothrow)), size, 16), ::operator delete[](p, std::nothrow);
+        check_block(p = keep(::operator new[](size, std::nothrow)), size, 16),
+            ::operator delete[](p, std::nothrow);
         check_block(p = keep(::operator new(size, none)), size, 16), ::operator delete(p, none);
         for (std::size_t log = 3; log <= 16; log++) {
             const std::size_t a = std::size_t{1} << log;
             const std::align_val_t at{a};
             check_block(p = keep(::operator new(size, at)), size, a), ::operator delete(p, at);
             check_block(p = keep(::operator new(size, at)), size, a), ::operator delete(p, size, at);
-            check_block(p = keep(::operator new(size, at, std::nothrow)), size, a), ::operator delete(p, at, std::nothrow);
+            check_block(p = keep(::operator new(size, at, std::nothrow)), size, a),
+                ::operator delete(p, at, std::nothrow);
             check_block(p = keep(::operator new[](size, at)), size, a), ::operator delete[](p, at);
             check_block(p = keep(::operator new[](size, at)), size, a), ::operator delete[](p, size, at);
-            check_block(p = keep(::operator new[](size, at, std::nothrow)), size, a), ::operator delete[](p, at, std::nothrow);
+            check_block(p = keep(::operator new[](size, at, std::nothrow)), size, a),
+                ::operator delete[](p, at, std::nothrow);
         }
     }
     ::operator delete(nullptr);
     ::operator delete[](nullptr);
-    ::operator delete(nullptr, std::size_t{8});
-    ::operator delete(nullptr, std::align_val_t{64});
-    ::operator delete(nullptr, std::size_t{8}, std::align_val_t{64});
+    ::operator delete (nullptr, std::size_t{8});
+    ::operator delete (nullptr, std::align_val_t{64});
+    ::operator delete (nullptr, std::size_t{8}, std::align_val_t{64});
 }
 
 void new_of_nothing_gives_distinct_blocks() {
     void *a = keep(::operator new(hidden(0))), *b = keep(::operator new(hidden(0)));
     CHECK(a && b && a != b);
     ::operator delete(a);
-    ::operator delete(b, std::size_t{0});
+    ::operator delete (b, std::size_t{0});
 }
 
 template <class F> bool throws_bad_alloc(F f) {
@@ -124,10 +130,10 @@ void the_new_handler_is_called_until_it_gives_up() {
         handler_calls = 0;
         std::set_new_handler(gives_up_at_the_third_call);
         switch (form) {
-        case 0: CHECK(throws_bad_alloc([=] { keep(::operator new(n)); })); break;
-        case 1: CHECK(throws_bad_alloc([=] { keep(::operator new[](n, std::align_val_t{64})); })); break;
-        case 2: CHECK(keep(::operator new(n, std::nothrow)) == nullptr); break;
-        default: CHECK(keep(::operator new[](n, std::align_val_t{64}, std::nothrow)) == nullptr); break;
+            case 0: CHECK(throws_bad_alloc([=] { keep(::operator new(n)); })); break;
+            case 1: CHECK(throws_bad_alloc([=] { keep(::operator new[](n, std::align_val_t{64})); })); break;
+            case 2: CHECK(keep(::operator new(n, std::nothrow)) == nullptr); break;
+            default: CHECK(keep(::operator new[](n, std::align_val_t{64}, std::nothrow)) == nullptr); break;
         }
         CHECKF(handler_calls == 3, "form %d: the handler was called %d times", form, handler_calls);
         CHECK(std::get_new_handler() == nullptr);
@@ -164,13 +170,14 @@ void objects_arrays_and_containers() {
         try {
             keep(new throws_in_constructor);
             CHECK(false);
-        } catch (int) {
-        }
+        } catch (int) {}
     }
     std::map<int, std::string> map;
-    for (int i = 0; i < 20000; i++) map[i * 7919 % 20011] = std::string(std::size_t(i % 300), char('a' + i % 26));
+    for (int i = 0; i < 20000; i++)
+        map[i * 7919 % 20011] = std::string(std::size_t(i % 300), char('a' + i % 26));
     for (int i = 0; i < 20000; i += 2) map.erase(i * 7919 % 20011);
-    for (const auto &pair : map) CHECK(pair.second.find_first_not_of(pair.second.empty() ? 'a' : pair.second[0]) == std::string::npos);
+    for (const auto &pair : map)
+        CHECK(pair.second.find_first_not_of(pair.second.empty() ? 'a' : pair.second[0]) == std::string::npos);
     std::vector<std::shared_ptr<std::vector<int>>> all;
     for (int i = 0; i < 500; i++) all.push_back(std::make_shared<std::vector<int>>(std::size_t(i * 10), i));
     for (int i = 0; i < 500; i++)
@@ -208,7 +215,8 @@ thread_local last_words words;
 void thread_local_destructors_use_the_heap() {
     for (int i = 0; i < 100; i++) {
         std::vector<std::thread> threads;
-        for (int k = 0; k < 4; k++) threads.emplace_back([k] { words.text = std::string(std::size_t(k * 1000), 'x'); });
+        for (int k = 0; k < 4; k++)
+            threads.emplace_back([k] { words.text = std::string(std::size_t(k * 1000), 'x'); });
         for (auto &t : threads) t.join();
     }
     words.text = "main"; // and for the first thread, at exit

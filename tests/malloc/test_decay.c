@@ -1,7 +1,7 @@
 /* test_decay.c - free pages go back to the system by time. Run with FREEHOLD=decay=100 (milliseconds).
  *
- * There is no thread that does it: whoever calls the heap when the time has come does. So each test goes on calling,
- * a little, as a program that has become idle does.
+ * There is no thread that does it: whoever calls the heap when the time has come does. So each test goes on
+ * calling, a little, as a program that has become idle does.
  */
 #include "../heap/names.h"
 #include "../heap/runner.h"
@@ -82,7 +82,8 @@ static void a_thread_that_only_frees_gives_back_too(void **state) {
     size_t full = rss_now();
     pthread_t t;
     CHECK(pthread_create(&t, NULL, frees_all, trickle) == 0 && pthread_join(t, NULL) == 0);
-    CHECKF(rss_now() < before + (full - before) / 4, "before %zu, full %zu, after a time %zu", before, full, rss_now());
+    CHECKF(rss_now() < before + (full - before) / 4, "before %zu, full %zu, after a time %zu", before, full,
+           rss_now());
 }
 
 int main(void) {

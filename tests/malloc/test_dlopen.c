@@ -2,9 +2,9 @@
  *
  *     test_dlopen libfreehold.so plugin.so linked_plugin.so
  *
- * This program runs on libc's heap. It loads libfreehold.so late, beside libc's malloc (the thread bins are static
- * TLS: there is only a small reserve for that), and plugins that need it. With the library preloaded it also shows that
- * plugins may come and go.
+ * This program runs on libc's heap. It loads libfreehold.so late, beside libc's malloc (the thread bins are
+ * static TLS: there is only a small reserve for that), and plugins that need it. With the library preloaded it
+ * also shows that plugins may come and go.
  */
 #include "../heap/support.h"
 
@@ -28,11 +28,11 @@ static void *load(const char *path) {
     return library;
 }
 
-#define FIND(library, function, name)                                       \
-    do {                                                                    \
-        void *found = dlsym(library, name);                                 \
-        CHECKF(found != NULL, "dlsym(%s): %s", name, dlerror());            \
-        memcpy(&(function), &found, sizeof found);                          \
+#define FIND(library, function, name)                            \
+    do {                                                         \
+        void *found = dlsym(library, name);                      \
+        CHECKF(found != NULL, "dlsym(%s): %s", name, dlerror()); \
+        memcpy(&(function), &found, sizeof found);               \
     } while (0)
 
 static void *both_heaps(void *arg) {
@@ -68,7 +68,8 @@ static void *lived_before_the_library(void *arg) {
 static void the_library_works_beside_libcs_malloc(const char *path) {
     pthread_t old[3], new[3];
     CHECK(pthread_barrier_init(&loaded, NULL, 4) == 0);
-    for (uintptr_t i = 0; i < 3; i++) CHECK(pthread_create(&old[i], NULL, lived_before_the_library, (void *)(i + 1)) == 0);
+    for (uintptr_t i = 0; i < 3; i++)
+        CHECK(pthread_create(&old[i], NULL, lived_before_the_library, (void *)(i + 1)) == 0);
     void *library = load(path);
     FIND(library, heap_malloc, "fh_malloc");
     FIND(library, heap_realloc, "fh_realloc");
@@ -135,7 +136,8 @@ static void what_a_plugin_allocated_outlives_it(const char *path) {
 int main(int argc, char **argv) {
     CHECK(argc == 4);
     heap_is_freehold();
-    /* Each in a process of its own, so that each finds the reserve of static TLS as it is at a program's start. */
+    /* Each in a process of its own, so that each finds the reserve of static TLS as it is at a program's start.
+     * */
     for (int i = 0; i < 3; i++) {
         pid_t pid = fork();
         if (pid == 0) {

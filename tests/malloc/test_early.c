@@ -2,8 +2,8 @@
  *
  *     preinit_array > constructors of libraries > own constructors > main > atexit > own destructors > of libraries
  *
- * Blocks made at each moment are used and given up at a later one. Built with a library (early_lib.c) where there are
- * shared libraries.
+ * Blocks made at each moment are used and given up at a later one. Built with a library (early_lib.c) where
+ * there are shared libraries.
  */
 #include "early.h"
 
@@ -15,7 +15,8 @@
 static struct early_blocks from_preinit, from_constructor, from_main, from_atexit, to_the_end;
 static int fork_handler_calls;
 
-/* A handler registered before anyone else's: it runs last before the fork, maybe while the heap is held for it. */
+/* A handler registered before anyone else's: it runs last before the fork, maybe while the heap is held for it.
+ * */
 static void fork_handler(void) {
     fork_handler_calls++;
     free(malloc(3000));
@@ -30,9 +31,7 @@ static void preinit(void) {
 #if defined(__GLIBC__)
 __attribute__((section(".preinit_array"), used)) static void (*const preinit_entry)(void) = preinit;
 #else
-__attribute__((constructor(101))) static void preinit_here(void) {
-    preinit();
-}
+__attribute__((constructor(101))) static void preinit_here(void) { preinit(); }
 #endif
 
 __attribute__((constructor(102))) static void construct(void) {

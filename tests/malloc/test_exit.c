@@ -1,4 +1,5 @@
-/* test_exit.c - ends of programs: while other threads are in the heap, from a thread, from a handler, in a hurry. */
+/* test_exit.c - ends of programs: while other threads are in the heap, from a thread, from a handler, in a
+ * hurry. */
 #include "../heap/names.h"
 #include "../heap/runner.h"
 #include "../heap/support.h"

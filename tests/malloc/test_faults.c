@@ -1,14 +1,16 @@
-/* test_faults.c - every system call of the heap fails once: the n-th, for each n; all from the n-th on; every third.
+/* test_faults.c - every system call of the heap fails once: the n-th, for each n; all from the n-th on; every
+ * third.
  *
- * The heap's system calls are instructions in its own code, so no symbol can be put in front of them. A seccomp filter
- * turns mmap, munmap, mremap, madvise and mprotect into SIGSYS, and the handler counts and decides: it either makes
- * the call itself (at the one address that the filter lets pass) or answers with an error.
+ * The heap's system calls are instructions in its own code, so no symbol can be put in front of them. A seccomp
+ * filter turns mmap, munmap, mremap, madvise and mprotect into SIGSYS, and the handler counts and decides: it
+ * either makes the call itself (at the one address that the filter lets pass) or answers with an error.
  *
  *     heap: mmap ──filter──> SIGSYS ──> handler ──> n-th? ── yes ──> -ENOMEM
  *                                                         └─ no ───> kernel_call (let through)
  *
- * While faults fall, each request may fail with NULL and ENOMEM but nothing else may change: the model of model.h
- * watches. Afterwards the heap must serve as if nothing had been. Needs Linux on x86-64 or aarch64, not emulated.
+ * While faults fall, each request may fail with NULL and ENOMEM but nothing else may change: the model of
+ * model.h watches. Afterwards the heap must serve as if nothing had been. Needs Linux on x86-64 or aarch64, not
+ * emulated.
  */
 #include "model.h"
 #include "names.h"
@@ -47,7 +49,8 @@ __asm__(".text\n"
         "    syscall\n"
         "kernel_call_passed:\n"
         "    ret\n");
-#define REG(context, n) ((context)->uc_mcontext.gregs[(const int[]){REG_RDI, REG_RSI, REG_RDX, REG_R10, REG_R8, REG_R9}[n]])
+#define REG(context, n) \
+    ((context)->uc_mcontext.gregs[(const int[]){REG_RDI, REG_RSI, REG_RDX, REG_R10, REG_R8, REG_R9}[n]])
 #define RESULT(context) ((context)->uc_mcontext.gregs[REG_RAX])
 #elif defined(__aarch64__)
 __asm__(".text\n"
@@ -86,10 +89,10 @@ static bool falls(long number) {
     if (!armed || (plan.only >= 0 && plan.only != number)) return false;
     unsigned i = ++calls;
     switch (plan.when) {
-    case ONLY_NTH: return i == plan.n;
-    case FROM_NTH: return i >= plan.n;
-    case EVERY_THIRD: return i % 3 == plan.n % 3;
-    default: return false;
+        case ONLY_NTH: return i == plan.n;
+        case FROM_NTH: return i >= plan.n;
+        case EVERY_THIRD: return i % 3 == plan.n % 3;
+        default: return false;
     }
 }
 
@@ -129,7 +132,8 @@ static bool install_filter(void) {
         ANSWER(SECCOMP_RET_ALLOW),
     };
     struct sock_fprog program = {sizeof code / sizeof *code, code};
-    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
 }
 
 /* ---------------------------------------------------------------- what is done under faults ---- */
@@ -159,11 +163,14 @@ static void large_work(void) {
             if (block[k]) pattern_verify(block[k], size[k], size[k], k);
             t_free(block[k]);
             errno = 0;
-            block[k] = i % 5 == 0 ? t_calloc(1, want) : i % 7 == 0 ? t_aligned_alloc((size_t)1 << (12 + k % 12), want) : t_malloc(want);
+            block[k] = i % 5 == 0   ? t_calloc(1, want)
+                       : i % 7 == 0 ? t_aligned_alloc((size_t)1 << (12 + k % 12), want)
+                                    : t_malloc(want);
             CHECK(block[k] || errno == ENOMEM);
             model.failed_calls += block[k] == NULL;
             size[k] = want;
-            if (block[k] && i % 5 == 0) CHECK(block[k][0] == 0 && block[k][want / 2] == 0 && block[k][want - 1] == 0);
+            if (block[k] && i % 5 == 0)
+                CHECK(block[k][0] == 0 && block[k][want / 2] == 0 && block[k][want - 1] == 0);
         }
         if (block[k]) pattern_fill(block[k], size[k], k);
 #ifdef TEST_FH_NAMES
@@ -189,7 +196,8 @@ static void *under_faults(void *arg) {
     model_end(&model);
     model_check_stats(&model, false);
     char text[100];
-    int n = snprintf(text, sizeof text, "calls %u faults %u failed %llu\n", calls, faults, (unsigned long long)model.failed_calls);
+    int n = snprintf(text, sizeof text, "calls %u faults %u failed %llu\n", calls, faults,
+                     (unsigned long long)model.failed_calls);
     if (write(1, text, (size_t)n) != n) _exit(9);
     _exit(0); /* at once: a thread may not end under the filter, as libc blocks all signals then */
 }
@@ -215,7 +223,8 @@ static unsigned run_plan(struct plan p) {
     run_child(&out, child, NULL, 60);
     if (out.exited && out.code == 77) skip();
     char what[100];
-    snprintf(what, sizeof what, "faults: when %d, n %u, call %ld%s", (int)p.when, p.n, p.only, p.in_thread ? ", in a thread" : "");
+    snprintf(what, sizeof what, "faults: when %d, n %u, call %ld%s", (int)p.when, p.n, p.only,
+             p.in_thread ? ", in a thread" : "");
     check_clean(&out, what);
     unsigned seen = 0, fell = 0, failed = 0;
     CHECKF(sscanf(out.text, "calls %u faults %u failed %u", &seen, &fell, &failed) == 3, "%s", out.text);
@@ -228,12 +237,11 @@ static void sweep(enum when when, long only, bool in_thread, double seconds) {
     double end = seconds_now() + seconds;
     unsigned seen = run_plan((struct plan){NEVER, 0, only, in_thread});
     CHECKF(seen > 0 || only >= 0, "the filter saw no call");
-    for (unsigned n = 1; n <= seen && (n == 1 || seconds_now() < end); n += n < 40 ? 1 : n / 10) run_plan((struct plan){when, n, only, in_thread});
+    for (unsigned n = 1; n <= seen && (n == 1 || seconds_now() < end); n += n < 40 ? 1 : n / 10)
+        run_plan((struct plan){when, n, only, in_thread});
 }
 
-static double share(void) {
-    return (double)env_number("TEST_SECONDS", 10) / 10;
-}
+static double share(void) { return (double)env_number("TEST_SECONDS", 10) / 10; }
 
 static void the_nth_call_fails(void **state) {
     (void)state;

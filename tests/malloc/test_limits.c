@@ -1,8 +1,8 @@
 /* test_limits.c - too little memory: limits set before the start, limits set later, and the heap's own.
  *
- * Whoever sets the limit, the outcome is the same: NULL and ENOMEM, what was given stays as it was, and what is freed
- * can be had again. The worker runs as this program with arguments: it takes memory until there is no more, and says
- * how much it got.
+ * Whoever sets the limit, the outcome is the same: NULL and ENOMEM, what was given stays as it was, and what is
+ * freed can be had again. The worker runs as this program with arguments: it takes memory until there is no
+ * more, and says how much it got.
  *
  *     test_limits worker                              under the limits that it was started with
  *     test_limits after AS|DATA MIB                   sets the limit itself, that much above what it has
@@ -137,7 +137,9 @@ static struct amounts run_worker(char *const argv[], char *const env[]) {
     struct amounts a;
     run_program(&out, argv, env, 60);
     check_clean(&out, "the worker");
-    CHECKF(sscanf(out.text, "large %zu again %zu small %zu last %zu", &a.large, &a.again, &a.small, &a.last) == 4, "%s", out.text);
+    CHECKF(sscanf(out.text, "large %zu again %zu small %zu last %zu", &a.large, &a.again, &a.small, &a.last) ==
+               4,
+           "%s", out.text);
     return a;
 }
 
@@ -145,10 +147,14 @@ static struct amounts run_worker(char *const argv[], char *const env[]) {
 static void judge(struct amounts a, size_t limit_mib, size_t share, const char *what) {
     CHECKF(a.large <= limit_mib, "%s %zu MiB: got %zu MiB: the limit is not kept", what, limit_mib, a.large);
     if (!heap_is_freehold()) return;
-    CHECKF(a.large * 100 >= limit_mib * share, "%s %zu MiB: only %zu MiB could be had", what, limit_mib, a.large);
-    CHECKF(a.small * 100 >= limit_mib * share, "%s %zu MiB: in small blocks only %zu MiB could be had", what, limit_mib, a.small);
-    CHECKF(a.again * 100 >= a.large * 90, "%s %zu MiB: first %zu, later %zu MiB", what, limit_mib, a.large, a.again);
-    CHECKF(a.last * 100 >= a.large * 80, "%s %zu MiB: first %zu, after small blocks %zu MiB", what, limit_mib, a.large, a.last);
+    CHECKF(a.large * 100 >= limit_mib * share, "%s %zu MiB: only %zu MiB could be had", what, limit_mib,
+           a.large);
+    CHECKF(a.small * 100 >= limit_mib * share, "%s %zu MiB: in small blocks only %zu MiB could be had", what,
+           limit_mib, a.small);
+    CHECKF(a.again * 100 >= a.large * 90, "%s %zu MiB: first %zu, later %zu MiB", what, limit_mib, a.large,
+           a.again);
+    CHECKF(a.last * 100 >= a.large * 80, "%s %zu MiB: first %zu, after small blocks %zu MiB", what, limit_mib,
+           a.large, a.last);
 }
 
 static void address_space_limited_before_the_start(void **state) {

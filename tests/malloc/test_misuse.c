@@ -1,9 +1,9 @@
 /* test_misuse.c - wrong calls, each with its stated outcome. docs/MISUSE.md shows the same table to users.
  *
- * In fast mode a free does not look at the block. What is wrong is noticed where the heap looks anyway: at once when the
- * pointer is not one of a small block, and when a full bin is flushed otherwise. Each case here does its wrong call,
- * then goes on (settle) until that look must have come. It passes when the process was stopped with the stated report;
- * or, for calls that do no harm, when the heap is sound afterwards.
+ * In fast mode a free does not look at the block. What is wrong is noticed where the heap looks anyway: at once
+ * when the pointer is not one of a small block, and when a full bin is flushed otherwise. Each case here does
+ * its wrong call, then goes on (settle) until that look must have come. It passes when the process was stopped
+ * with the stated report; or, for calls that do no harm, when the heap is sound afterwards.
  */
 #include "model.h"
 #include "names.h"
@@ -194,9 +194,7 @@ WRONG static void sized_free_with_a_smaller_class(void) {
     settle(5000);
 }
 
-WRONG static void sized_free_of_a_small_block_as_large(void) {
-    t_free_sized(t_malloc(100), 1000000);
-}
+WRONG static void sized_free_of_a_small_block_as_large(void) { t_free_sized(t_malloc(100), 1000000); }
 
 WRONG static void sized_free_of_a_large_block_as_small(void) {
     t_free_sized(t_malloc(1000000), 100);
@@ -237,8 +235,8 @@ static const char inside[] = "middle of a block", twice[] = "freed twice";
 static const char sized[] = "sized free";
 #endif
 
-/* AT_ONCE: in the wrong call itself. AT_FLUSH: when the bin that holds the block is flushed; until then the block may
- * have been handed out again. HARMLESS: the call does what was meant. */
+/* AT_ONCE: in the wrong call itself. AT_FLUSH: when the bin that holds the block is flushed; until then the
+ * block may have been handed out again. HARMLESS: the call does what was meant. */
 enum outcome_kind { AT_ONCE, AT_FLUSH, HARMLESS };
 
 static const struct misuse {
@@ -247,7 +245,8 @@ static const struct misuse {
     enum outcome_kind kind;
     const char *says; /* in the report */
 } table[] = {
-#define ROW(f, kind, says) {#f, f, kind, says}
+#define ROW(f, kind, says) \
+    { #f, f, kind, says }
     ROW(free_of_stack_memory, AT_ONCE, foreign),
     ROW(free_of_static_memory, AT_ONCE, foreign),
     ROW(free_of_code, AT_ONCE, foreign),
@@ -297,7 +296,8 @@ static void commit(void *arg) {
 
 static bool is_as_stated(const struct misuse *m, const struct outcome *out) {
     if (m->kind == HARMLESS) return out->exited && out->code == 0;
-    return !out->exited && out->code == SIGABRT && strstr(out->text, "freehold: ") && strstr(out->text, m->says);
+    return !out->exited && out->code == SIGABRT && strstr(out->text, "freehold: ") &&
+           strstr(out->text, m->says);
 }
 
 static bool check_misuse(const struct misuse *m) {
@@ -317,7 +317,8 @@ static void each_wrong_call_has_its_stated_outcome(void **state) {
     CHECKF(wrong == 0, "%u of %u wrong calls ended otherwise than stated", wrong, n);
 }
 
-/* The report is the last thing of the process and needs nothing of it: here there is no memory and no descriptor left. */
+/* The report is the last thing of the process and needs nothing of it: here there is no memory and no
+ * descriptor left. */
 static void without_memory(void *arg) {
     (void)arg;
     struct rlimit none = {0, 0};
@@ -332,8 +333,8 @@ static void a_report_needs_no_memory(void **state) {
     static struct outcome out;
     if (!heap_is_freehold()) skip();
     run_child(&out, without_memory, NULL, 30);
-    CHECKF(!out.exited && out.code == SIGABRT && strstr(out.text, foreign), "%s %d: %s", out.exited ? "exit" : "signal", out.code,
-           out.text);
+    CHECKF(!out.exited && out.code == SIGABRT && strstr(out.text, foreign), "%s %d: %s",
+           out.exited ? "exit" : "signal", out.code, out.text);
 }
 
 /* The report names the pointer, so that it can be looked for in the program. */

@@ -1,20 +1,20 @@
 /* witness.c - says, from inside a process, whose malloc it runs on.
  *
- * A test that preloads a library and compares output would also pass if the library were silently not loaded. So the
- * runner preloads this second library beside it. In each process that starts it adds a line to the file named by
- * WITNESS_FILE:
+ * A test that preloads a library and compares output would also pass if the library were silently not loaded.
+ * So the runner preloads this second library beside it. In each process that starts it adds a line to the file
+ * named by WITNESS_FILE:
  *
  *     start PID TAB file that malloc comes from TAB program
  *
- * The answer is the loader's own. It looks for the name "malloc" in the program, then in the preloaded libraries in
- * their order, then in the rest. A program that is not position independent may have an entry for malloc without
- * defining it (the address that it takes for &malloc), so the entry is looked at too; and the witness stands first
- * among the preloaded libraries, so that RTLD_NEXT is all but the program. The reference run preloads the witness
- * alone, so that both runs list their processes and the lists can be compared: a child that could not be started
- * shows as a missing line.
+ * The answer is the loader's own. It looks for the name "malloc" in the program, then in the preloaded
+ * libraries in their order, then in the rest. A program that is not position independent may have an entry for
+ * malloc without defining it (the address that it takes for &malloc), so the entry is looked at too; and the
+ * witness stands first among the preloaded libraries, so that RTLD_NEXT is all but the program. The reference
+ * run preloads the witness alone, so that both runs list their processes and the lists can be compared: a child
+ * that could not be started shows as a missing line.
  *
- * Where the library under test is Freehold, the process's books are checked as well when it ends and is down to one
- * thread, against the equations in <freehold/heap.h>. A false equation is a line
+ * Where the library under test is Freehold, the process's books are checked as well when it ends and is down to
+ * one thread, against the equations in <freehold/heap.h>. A false equation is a line
  *
  *     books PID TAB which one, with its numbers TAB program
  *

@@ -55,7 +55,8 @@ static inline void run_child(void (*function)(void)) {
                        size < sizeof outcome.text - 1 ? sizeof outcome.text - 1 - size : sizeof rest)) > 0)
         if (size < sizeof outcome.text - 1) size += (size_t)got;
     close(ends[0]);
-    char *emulator = strstr(outcome.text, "qemu: uncaught target signal"); /* it speaks where the kernel would not */
+    char *emulator =
+        strstr(outcome.text, "qemu: uncaught target signal"); /* it speaks where the kernel would not */
     if (emulator != NULL) *emulator = '\0';
     int status;
     waitpid(child, &status, 0);
@@ -65,8 +66,8 @@ static inline void run_child(void (*function)(void)) {
 
 static inline void show(const char *what, const char *detail) {
     failures++;
-    fprintf(stderr, "FAILED %s: %s\n  ended by signal %d, status %d, and said:\n%s\n", what, detail, outcome.signal,
-            outcome.status, outcome.text);
+    fprintf(stderr, "FAILED %s: %s\n  ended by signal %d, status %d, and said:\n%s\n", what, detail,
+            outcome.signal, outcome.status, outcome.text);
 }
 
 static inline void expect_signal(const char *what, int signal) {

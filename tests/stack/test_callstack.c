@@ -64,7 +64,8 @@ static void in_small_thread(void) {
     expect("size of a thread's stack", small.size >= (200 << 10) && small.size <= (300 << 10));
     expect("left of a thread's stack", small.left < small.size && small.left > (100 << 10));
     if (SANITIZED) return;
-    expect("peak of a thread", small.peak_before < 50000 && small.peak_after >= 60000 && small.peak_after < small.size);
+    expect("peak of a thread",
+           small.peak_before < 50000 && small.peak_after >= 60000 && small.peak_after < small.size);
 }
 
 /* ---- grow ---- */
@@ -112,9 +113,11 @@ static void stays_when_there_is_room(void) {
 static void refuses_the_impossible(void) {
     char *there = NULL;
     errno = 0;
-    expect("grow: no memory", fh_stack_grow((size_t)1 << 62, 0, note, &there) == -1 && errno == ENOMEM && there == NULL);
+    expect("grow: no memory",
+           fh_stack_grow((size_t)1 << 62, 0, note, &there) == -1 && errno == ENOMEM && there == NULL);
     errno = 0;
-    expect("grow: overflow", fh_stack_grow(SIZE_MAX, SIZE_MAX, note, &there) == -1 && errno == ENOMEM && there == NULL);
+    expect("grow: overflow",
+           fh_stack_grow(SIZE_MAX, SIZE_MAX, note, &there) == -1 && errno == ENOMEM && there == NULL);
 }
 
 static jmp_buf back;

@@ -27,7 +27,9 @@ int main() {
         int *zeros = push_array_zero(int, 10);
         char *text = name(7);
         if (!p || !w || !zeros || !text) return 2;
-        if (p->y == 2.0 && reinterpret_cast<size_t>(w) % 64 == 0 && zeros[9] == 0 && std::strcmp(text, "point 7") == 0) status = 0;
+        if (p->y == 2.0 && reinterpret_cast<size_t>(w) % 64 == 0 && zeros[9] == 0 &&
+            std::strcmp(text, "point 7") == 0)
+            status = 0;
     }
     struct fh_region_info stats;
     fh_region_stats(nullptr, &stats);

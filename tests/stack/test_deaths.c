@@ -28,18 +28,14 @@ static void never_opened(void) {
     fh_frame_close(&frame);
 }
 static jmp_buf back;
-static void leaves(void) {
-    FH_FRAME longjmp(back, 1);
-}
+static void leaves(void) { FH_FRAME longjmp(back, 1); }
 static void longjmp_without_unwind(void) {
     FH_FRAME {
         if (setjmp(back) == 0) leaves();
     }
 }
 static void outside_of_nothing(void) {
-    FH_FRAME {
-        FH_OUTSIDE (void)fh_push_bytes(10);
-    }
+    FH_FRAME { FH_OUTSIDE(void) fh_push_bytes(10); }
 }
 static void scratch_out_of_order(void) {
     struct fh_frame outer, inner;
@@ -55,7 +51,7 @@ static void region_deleted_in_use(void) {
     FH_FRAME_ON(region) fh_region_delete(region);
 }
 static void *use_it(void *region) {
-    FH_FRAME_ON((struct fh_region *)region) (void)fh_push_bytes(1);
+    FH_FRAME_ON((struct fh_region *)region)(void) fh_push_bytes(1);
     return NULL;
 }
 static void region_in_two_threads(void) {
@@ -69,7 +65,7 @@ static void region_in_two_threads(void) {
 static void does_not_fit(void) {
     fh_settings_init();
     fh_settings.region_abort = true;
-    FH_FRAME (void)fh_push_bytes((size_t)1 << 40);
+    FH_FRAME(void) fh_push_bytes((size_t)1 << 40);
 }
 
 /* ---- checked pages ---- */
@@ -164,7 +160,8 @@ static void dies(const char *what, void (*function)(void), int signal, const cha
 }
 
 int main(void) {
-    dies("out of order", outer_before_inner, SIGABRT, "out of order: the frame of outer_before_inner()", "test_deaths.c:");
+    dies("out of order", outer_before_inner, SIGABRT, "out of order: the frame of outer_before_inner()",
+         "test_deaths.c:");
     dies("twice", twice, SIGABRT, "of twice() at ", "closed but not open");
     dies("never opened", never_opened, SIGABRT, "closed but not open", "freehold: ");
     dies("longjmp", longjmp_without_unwind, SIGABRT, "of longjmp_without_unwind()", "fh_frame_unwind");

@@ -29,7 +29,9 @@ NOINLINE static int ping(int n) { return one ? pong(n + one) * one : n; }
 NOINLINE static int leaf(int n);
 NOINLINE static int left(int n) { return one ? leaf(n + one) + one : n; }
 NOINLINE static int right(int n) { return one ? leaf(n + one) - one : n; }
-NOINLINE static int leaf(int n) { return (n * 2654435761u >> 13 & one) ? left(n + one) + one : right(n + one) - one; }
+NOINLINE static int leaf(int n) {
+    return (n * 2654435761u >> 13 & one) ? left(n + one) + one : right(n + one) - one;
+}
 
 NOINLINE static int big_alloca(size_t size) {
     char *memory = alloca(size);
@@ -226,7 +228,8 @@ int main(void) {
 
     run_child(in_many_threads);
     check_report("many threads", " times, ");
-    expect("many threads: one report", strstr(strstr(outcome.text, "stack overflow") + 1, "stack overflow") == NULL);
+    expect("many threads: one report",
+           strstr(strstr(outcome.text, "stack overflow") + 1, "stack overflow") == NULL);
 
     run_child(in_signal_handler);
     expect_signal("alternate stack", SIGSEGV);

@@ -1,9 +1,10 @@
-/* test_region_model.c - random frames and pushes against a model: nothing overlaps, nothing changes, all is freed.
+/* test_region_model.c - random frames and pushes against a model: nothing overlaps, nothing changes, all is
+ * freed.
  *
- * The model keeps each live push with a byte pattern of its own. After every few steps all patterns are checked: two pushes
- * that overlapped, or a push that was freed too early and given out again, would show. Frames open as plain, scratch,
- * outside and on a region of their own, nested at random by recursion; some are left by longjmp and unwound.
- * With -DCHECKED the pushes are checked ones.
+ * The model keeps each live push with a byte pattern of its own. After every few steps all patterns are
+ * checked: two pushes that overlapped, or a push that was freed too early and given out again, would show.
+ * Frames open as plain, scratch, outside and on a region of their own, nested at random by recursion; some are
+ * left by longjmp and unwound. With -DCHECKED the pushes are checked ones.
  */
 #include <freehold/stack.h>
 
@@ -41,7 +42,7 @@ static void die(const char *what) {
 
 static void check_all(void) {
     for (size_t i = 0; i < count; i++)
-        for (size_t k = 0; k < live[i].size; k += live[i].size > 64 ? 37 : 1)
+        for (size_t k = 0; k<live[i].size; k += live[i].size> 64 ? 37 : 1)
             if (live[i].place[k] != live[i].pattern) die("a push has changed");
 }
 
@@ -60,7 +61,8 @@ static void push_one(void) {
     unsigned char *place = next() % 2 ? fh_push_bytes(size) : fh_push_aligned(size, align);
     if (place == NULL) return; /* a small region of our own is full */
     for (size_t i = 0; i < count; i += 7)
-        if (size && live[i].size && place < live[i].place + live[i].size && live[i].place < place + size) die("pushes overlap");
+        if (size && live[i].size && place < live[i].place + live[i].size && live[i].place < place + size)
+            die("pushes overlap");
     live[count] = (struct push){place, size, (unsigned char)(next() | 1)};
     memset(place, live[count].pattern, size);
     count++;

@@ -37,7 +37,8 @@
 #endif
 
 // ---- values computed by types
-template <unsigned N> struct fib : std::integral_constant<unsigned long, fib<N - 1>::value + fib<N - 2>::value> {};
+template <unsigned N>
+struct fib : std::integral_constant<unsigned long, fib<N - 1>::value + fib<N - 2>::value> {};
 template <> struct fib<0> : std::integral_constant<unsigned long, 0> {};
 template <> struct fib<1> : std::integral_constant<unsigned long, 1> {};
 
@@ -68,33 +69,43 @@ struct column {
         return *this;
     }
 };
-template <typename L, typename R> expression<L, R, std::plus<>> operator+(const L &l, const R &r) { return {l, r}; }
-template <typename L, typename R> expression<L, R, std::multiplies<>> operator*(const L &l, const R &r) { return {l, r}; }
+template <typename L, typename R> expression<L, R, std::plus<>> operator+(const L &l, const R &r) {
+    return {l, r};
+}
+template <typename L, typename R> expression<L, R, std::multiplies<>> operator*(const L &l, const R &r) {
+    return {l, r};
+}
 
 // ---- a visitor over a recursive variant
 struct value;
 using object = std::map<std::string, std::shared_ptr<value>>;
 using sequence = std::vector<std::shared_ptr<value>>;
-struct value { std::variant<std::nullptr_t, bool, double, std::string, sequence, object> held; };
+struct value {
+    std::variant<std::nullptr_t, bool, double, std::string, sequence, object> held;
+};
 template <typename... Fs> struct overloaded : Fs... { using Fs::operator()...; };
 template <typename... Fs> overloaded(Fs...) -> overloaded<Fs...>;
 
 std::string text_of(const value &v) {
-    return std::visit(overloaded{
-        [](std::nullptr_t) -> std::string { return "null"; },
-        [](bool b) -> std::string { return b ? "true" : "false"; },
-        [](double d) { std::ostringstream out; out << d; return out.str(); },
-        [](const std::string &s) { return '"' + s + '"'; },
-        [](const sequence &items) {
-            std::string out = "[";
-            for (const auto &item : items) out += text_of(*item) + ",";
-            return out + "]";
-        },
-        [](const object &o) {
-            std::string out = "{";
-            for (const auto &[key, item] : o) out += key + ":" + text_of(*item) + ",";
-            return out + "}";
-        }}, v.held);
+    return std::visit(overloaded{[](std::nullptr_t) -> std::string { return "null"; },
+                                 [](bool b) -> std::string { return b ? "true" : "false"; },
+                                 [](double d) {
+                                     std::ostringstream out;
+                                     out << d;
+                                     return out.str();
+                                 },
+                                 [](const std::string &s) { return '"' + s + '"'; },
+                                 [](const sequence &items) {
+                                     std::string out = "[";
+                                     for (const auto &item : items) out += text_of(*item) + ",";
+                                     return out + "]";
+                                 },
+                                 [](const object &o) {
+                                     std::string out = "{";
+                                     for (const auto &[key, item] : o) out += key + ":" + text_of(*item) + ",";
+                                     return out + "}";
+                                 }},
+                      v.held);
 }
 
 // ---- containers of every kind, driven by one generic function
@@ -107,7 +118,8 @@ template <typename C> std::size_t churn(unsigned seed) {
         if constexpr (std::is_same_v<typename C::value_type, std::string>) {
             if (random() % 3) items.insert(items.end(), std::string(key % 200, 'x'));
         } else {
-            if (random() % 3) items.insert(items.end(), typename C::value_type(key, std::string(key % 200, 'y')));
+            if (random() % 3)
+                items.insert(items.end(), typename C::value_type(key, std::string(key % 200, 'y')));
         }
         if (items.size() > 2000) {
             items.erase(items.begin());
@@ -117,11 +129,14 @@ template <typename C> std::size_t churn(unsigned seed) {
     return sum + items.size();
 }
 
-struct alignas(64) aligned { double room[16]; };
+struct alignas(64) aligned {
+    double room[16];
+};
 
 int main() {
     using namespace std::string_literals;
-    std::cout << fib<80>::value << ' ' << many<150>::type::size << ' ' << squares(std::make_index_sequence<64>{})[63] << '\n';
+    std::cout << fib<80>::value << ' ' << many<150>::type::size << ' '
+              << squares(std::make_index_sequence<64>{})[63] << '\n';
 
     column a{std::vector<double>(1000, 2)}, b{std::vector<double>(1000, 3)}, c{std::vector<double>(1000)};
     c = a + b * a + b * b * a;
@@ -130,13 +145,14 @@ int main() {
     auto leaf = std::make_shared<value>(value{"leaf"s});
     auto tree = std::make_shared<value>(value{sequence{leaf, leaf}});
     for (int i = 0; i < 10; i++)
-        tree = std::make_shared<value>(value{object{{"l" + std::to_string(i), tree}, {"n", std::make_shared<value>(value{1.5 * i})}}});
+        tree = std::make_shared<value>(
+            value{object{{"l" + std::to_string(i), tree}, {"n", std::make_shared<value>(value{1.5 * i})}}});
     std::cout << text_of(*tree) << '\n';
 
     std::cout << churn<std::vector<std::string>>(1) << ' ' << churn<std::list<std::string>>(2) << ' '
               << churn<std::deque<std::string>>(3) << ' ' << churn<std::set<std::string>>(4) << ' '
-              << churn<std::multimap<unsigned, std::string>>(5) << ' ' << churn<std::vector<std::pair<unsigned, std::string>>>(6)
-              << '\n';
+              << churn<std::multimap<unsigned, std::string>>(5) << ' '
+              << churn<std::vector<std::pair<unsigned, std::string>>>(6) << '\n';
 
     std::vector<std::future<std::size_t>> futures;
     for (unsigned n = 0; n < 8; n++)
@@ -146,13 +162,15 @@ int main() {
 
     std::vector<std::unique_ptr<aligned>> rows;
     for (int i = 0; i < 1000; i++) rows.push_back(std::make_unique<aligned>());
-    std::cout << std::all_of(rows.begin(), rows.end(), [](auto &r) { return reinterpret_cast<std::uintptr_t>(r.get()) % 64 == 0; })
-              << '\n';
+    std::cout << std::all_of(rows.begin(), rows.end(), [](auto &r) {
+        return reinterpret_cast<std::uintptr_t>(r.get()) % 64 == 0;
+    }) << '\n';
 
     std::string text;
     for (int i = 0; i < 2000; i++) text += "key" + std::to_string(i) + " = " + std::to_string(i * i) + "; ";
     std::regex pair(R"((\w+)\s*=\s*(\d+)7;)");
-    std::cout << std::distance(std::sregex_iterator(text.begin(), text.end(), pair), std::sregex_iterator()) << '\n';
+    std::cout << std::distance(std::sregex_iterator(text.begin(), text.end(), pair), std::sregex_iterator())
+              << '\n';
 
     std::pmr::monotonic_buffer_resource pool;
     std::pmr::unordered_map<int, std::pmr::string> map(&pool);
@@ -179,8 +197,9 @@ int main() {
         std::cout << "length_error\n";
     }
 #ifdef MODERN
-    auto even = std::views::iota(1, 100000) | std::views::filter([](int i) { return i % 7 == 0; })
-              | std::views::transform([](int i) { return std::to_string(i); }) | std::views::reverse | std::views::take(5);
+    auto even = std::views::iota(1, 100000) | std::views::filter([](int i) { return i % 7 == 0; }) |
+                std::views::transform([](int i) { return std::to_string(i); }) | std::views::reverse |
+                std::views::take(5);
     for (const auto &s : even) std::cout << s << ' ';
     std::vector<std::string> names{"c", "a", "b"};
     std::ranges::sort(names, std::ranges::greater{});
