@@ -52,6 +52,12 @@ else()
     set(replaces_malloc 1)
 endif()
 
+# The tests with the label `core`: tests/variants builds these alone in its other builds.
+add_custom_target(core_tests)
+if(TARGET freehold_shared)
+    add_dependencies(core_tests freehold_shared)
+endif()
+
 function(freehold_test_properties name labels timeout serial environment)
     get_filename_component(folder ${CMAKE_CURRENT_SOURCE_DIR} NAME)
     if(NOT timeout)
@@ -96,6 +102,9 @@ function(freehold_test name)
     endif()
     target_link_libraries(${name} PRIVATE ${T_LIBS} Threads::Threads)
 
+    if("core" IN_LIST T_LABELS)
+        add_dependencies(core_tests ${name})
+    endif()
     if(NOT T_NO_RUN)
         add_test(NAME ${name} COMMAND ${name} ${T_ARGS})
         freehold_test_properties(${name} "${T_LABELS}" "${T_TIMEOUT}" "${T_SERIAL}" "${T_ENVIRONMENT}")
