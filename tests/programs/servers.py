@@ -46,7 +46,8 @@ def redis(run):
     socket = run.path("socket")
 
     def start():
-        process = run.spawn([server, "--port", "0", "--unixsocket", socket, "--save", "", "--enable-debug-command", "yes", "--loglevel", "warning", "--daemonize", "no",
+        process = run.spawn([server, "--port", "0", "--unixsocket", socket, "--save", "",
+                             "--enable-debug-command", "yes", "--loglevel", "warning", "--daemonize", "no",
                              "--appendonly", "yes", "--appendfsync", "no", "--lazyfree-lazy-user-del", "yes", "--hz", "100",
                              "--dir", run.dir])
         run.wait_for("the server's socket", lambda: os.path.exists(socket) and b"PONG" in cli("PING", note=False))

@@ -67,7 +67,8 @@ fi
 
 # AddressSanitizer. Its malloc is the program's, so the library goes in without its own.
 cp "$FREEHOLD_BUILD/libfreehold.a" nomalloc.a && ar d nomalloc.a $(cd "$FREEHOLD_SOURCE/src/malloc" && ls -- *.c | sed 's/$/.o/')
-if "$CC" -g -O1 -fsanitize=address -D_GNU_SOURCE -I"$FREEHOLD_SOURCE/include" -o stale-asan stale.c nomalloc.a -pthread -ldl 2>asan.log; then
+if "$CC" -g -O1 -fsanitize=address -D_GNU_SOURCE -I"$FREEHOLD_SOURCE/include" -o stale-asan stale.c nomalloc.a \
+    -pthread -ldl 2>asan.log; then
     said=$(./stale-asan x 2>&1)
     want asan 'AddressSanitizer: use-after-poison'
     want asan 'the frame of keep() at stale.c:6'
