@@ -42,6 +42,12 @@ struct parser {
 
 enum { RED_ZONE = 16 << 10, FURTHER = 64 << 20 };
 
+#if defined(__SANITIZE_THREAD__)
+#define DEPTH "20000" /* ThreadSanitizer keeps at most 65 536 calls */
+#else
+#define DEPTH "10000000"
+#endif
+
 static void parse_value(void *context);
 
 static void fail(struct parser *parser, const char *error) {
@@ -264,7 +270,7 @@ static int parse(struct parser *parser) {
 
 int main(int argc, char **argv) {
     struct parser parser = {.plain = argc > 1 && strcmp(argv[1], "--plain") == 0};
-    const char *what = argc > 1 + parser.plain ? argv[1 + parser.plain] : "10000000";
+    const char *what = argc > 1 + parser.plain ? argv[1 + parser.plain] : DEPTH;
     size_t size = 0, depth = strtoul(what, NULL, 10);
     if (fh_stack_install() != 0) perror("fh_stack_install");
     char *text = depth > 0 ? nested(depth, &size) : read_file(what, &size);

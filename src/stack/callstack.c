@@ -41,7 +41,7 @@ static void prepare_process(void) {
 
 struct fh_call_thread *fh_call_thread_if_known(void) { return this_thread; }
 
-struct fh_call_thread *fh_call_thread(void) {
+FH_UNCHECKED struct fh_call_thread *fh_call_thread(void) {
     if (this_thread != NULL) return this_thread;
     struct fh_os_bounds own;
     int saved = errno;
@@ -57,7 +57,7 @@ struct fh_call_thread *fh_call_thread(void) {
     return thread;
 }
 
-bool fh_call_stack_of(const struct fh_call_thread *thread, const char *address, struct fh_os_bounds *bounds) {
+FH_UNCHECKED bool fh_call_stack_of(const struct fh_call_thread *thread, const char *address, struct fh_os_bounds *bounds) {
     for (const struct fh_further_stack *stack = thread->stacks; stack != NULL; stack = stack->outer) {
         if (address < stack->low || address >= stack->low + stack->size) continue;
         *bounds = (struct fh_os_bounds){stack->low, stack->low + stack->size, false, stack->low};
@@ -67,7 +67,7 @@ bool fh_call_stack_of(const struct fh_call_thread *thread, const char *address, 
     return address >= thread->own.low && address < thread->own.high;
 }
 
-size_t fh_stack_left_slow(char *here) {
+FH_UNCHECKED size_t fh_stack_left_slow(char *here) {
     struct fh_call_thread *thread = fh_call_thread();
     struct fh_os_bounds bounds;
     size_t left;
@@ -84,7 +84,7 @@ size_t fh_stack_size(void) {
 }
 
 /* Reads below the stack pointer, on purpose: the checkers must look away. */
-__attribute__((no_sanitize("address", "thread"))) static const char *first_word_written(const char *from, const char *to) {
+FH_UNCHECKED static const char *first_word_written(const char *from, const char *to) {
 #ifdef FH_HAVE_VALGRIND
     VALGRIND_DISABLE_ERROR_REPORTING;
 #endif

@@ -15,6 +15,9 @@
 #include <freehold/callstack.h>
 #include <stdbool.h>
 
+/* For functions that may run on a stack that the sanitizer has outdated ideas of. */
+#define FH_UNCHECKED __attribute__((no_sanitize("address", "thread")))
+
 /* A further stack. This stands at its high end, above the first frame. */
 struct fh_further_stack {
     char *low;

@@ -14,7 +14,7 @@
 
 #include <errno.h>
 
-enum { LEAST = 32 << 10, KEEP_WARM = 256 << 10 };
+enum { LEAST = 32 << 10, KEEP_WARM = 256 << 10, FRAME_OF_OURS = 1024 };
 
 /* ---------------------------------------------------------------- tools -------------------------------- */
 
@@ -28,14 +28,15 @@ static void tell_valgrind(const struct fh_further_stack *stack) {
 
 /* The thread is on its outer stack again without having returned: the sanitizer thinks that it is on the inner one, and
  * still holds the frames that were skipped on the outer one for live. */
-static void tell_asan_back(const struct fh_call_thread *thread, char *left_at) {
+FH_UNCHECKED static void tell_asan_back(const struct fh_call_thread *thread, char *left_at) {
     struct fh_os_bounds bounds;
     if (__sanitizer_start_switch_fiber == NULL || __asan_unpoison_memory_region == NULL) return;
     if (!fh_call_stack_of(thread, left_at, &bounds)) return;
     void *fake = NULL;
     __sanitizer_start_switch_fiber(&fake, bounds.low, (size_t)(bounds.high - bounds.low));
     __sanitizer_finish_switch_fiber(fake, NULL, NULL);
-    __asan_unpoison_memory_region(left_at, (size_t)(bounds.high - left_at));
+    char *from = left_at - bounds.low > FRAME_OF_OURS ? left_at - FRAME_OF_OURS : bounds.low;
+    __asan_unpoison_memory_region(from, (size_t)(bounds.high - from));
 }
 
 static void passed_through(void) {
@@ -82,7 +83,7 @@ static void leave(struct fh_call_thread *thread, struct fh_further_stack *stack)
     keep_or_unmap(thread, stack);
 }
 
-void fh_grow_forget(struct fh_call_thread *thread, const char *here) {
+FH_UNCHECKED void fh_grow_forget(struct fh_call_thread *thread, const char *here) {
     while (thread->stacks != NULL) {
         struct fh_further_stack *stack = thread->stacks;
         if (here >= stack->low && here < stack->low + stack->size) break;

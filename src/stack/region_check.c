@@ -51,12 +51,18 @@ struct fh_books {
     size_t count;   /* live runs, ordered by moment */
     size_t cursor;  /* page from which to look       */
     size_t pages;
+    size_t high;    /* pages from here on were never used */
     size_t used;    /* bytes pushed                  */
     size_t size;    /* of this mapping               */
     struct note notes[];
 };
 
-enum { GAP = 16 }; /* forbidden bytes between pushes, for the sanitizers */
+enum {
+    GAP = 16,              /* forbidden bytes between pushes, for the sanitizers                                   */
+    LARGEST_RUN = 4 << 20, /* a frame's runs double up to this                                                     */
+    MOST_GUARDED = 4096,   /* with more live runs than this, the next go without a page behind them: each costs two
+                              mappings, and the system has 65 530 for a process                                     */
+};
 
 static _Atomic uint64_t moments; /* one clock for all regions */
 static struct fh_region *all_checked;
@@ -94,6 +100,7 @@ bool fh_check_begin(struct fh_region *region) {
     books->pages = pages;
     books->size = size;
     region->books = books;
+    if (marked()) fh_os_commit(region->base, pages * page); /* bytes are marked, so no page needs to be closed */
     fh_lock(&all_lock);
     bool first = all_checked == NULL;
     region->next = all_checked;
@@ -115,8 +122,8 @@ void fh_check_end(struct fh_region *region) {
     if (*at != NULL) *at = region->next;
     fh_unlock(&all_lock);
     struct fh_books *books = region->books;
-    for (size_t i = 0; i < books->pages; i++) fh_tools_unname(books->notes[i].name);
-    fh_tools_release(region->base, (size_t)(region->end - region->base));
+    for (size_t i = 0; i < books->high; i++) fh_tools_unname(books->notes[i].name);
+    if (marked()) fh_tools_release(region->base, books->high * fh_os_page_size());
     region->books = NULL;
     fh_os_unmap(books, books->size);
 }
@@ -145,19 +152,27 @@ static size_t find_pages(const struct fh_books *books, size_t n) {
     return SIZE_MAX;
 }
 
-static struct run *new_run(struct fh_region *region, size_t size, struct fh_frame *owner) {
+/* A run of at least `size` bytes, of `wanted` if there is room. */
+static struct run *new_run(struct fh_region *region, size_t size, size_t wanted, struct fh_frame *owner) {
     struct fh_books *books = region->books;
-    size_t page = fh_os_page_size(), n = (size + page - 1) / page;
-    size_t first = n < books->pages ? find_pages(books, n + 1) : SIZE_MAX;
+    size_t page = fh_os_page_size(), n = (wanted + page - 1) / page;
+    size_t guard = books->count < MOST_GUARDED;
+    size_t first = n < books->pages ? find_pages(books, n + guard) : SIZE_MAX;
+    if (first == SIZE_MAX) {
+        n = (size + page - 1) / page;
+        first = n <= books->pages ? find_pages(books, n) : SIZE_MAX;
+        guard = 0;
+    }
     if (first == SIZE_MAX) return NULL;
     char *start = region->base + first * page;
-    if (!fh_os_commit(start, n * page)) return NULL;
-    for (size_t i = first; i <= first + n; i++) {
+    if (!marked() && !fh_os_commit(start, n * page)) return NULL;
+    for (size_t i = first; i < first + n + guard; i++) {
         struct note *note = &books->notes[i];
         fh_tools_unname(note->name);
         *note = (struct note){owner ? owner->site : NULL, (uint32_t)first, i < first + n ? LIVE : GUARD, 0, 0};
     }
-    books->cursor = first + n + 1;
+    books->cursor = first + n + guard;
+    if (books->cursor > books->high) books->high = books->cursor;
     if (marked()) fh_tools_forbid(start, n * page);
     struct run *run = &books->runs[books->count++];
     *run = (struct run){owner, owner ? owner->site : NULL, next_moment(), start, start, start + n * page};
@@ -172,7 +187,8 @@ static void end_run(struct fh_region *region, const struct run *run) {
     if (marked()) fh_tools_forbid(run->start, n * page);
     fh_os_purge(run->start, n * page);
     if (!marked()) fh_os_protect(run->start, n * page);
-    for (size_t i = first; i <= first + n; i++) books->notes[i].state = CLOSED;
+    for (size_t i = first; i < books->pages && books->notes[i].first == first && books->notes[i].state != CLOSED; i++)
+        books->notes[i].state = CLOSED;
     books->used -= books->notes[first].used;
     if (fh_tools_valgrind()) {
         char name[120];
@@ -206,7 +222,9 @@ static void *push_in_pages(struct fh_region *region, size_t size, size_t align, 
     char *place = run ? place_in(run, need, align) : NULL;
     if (place == NULL) {
         size_t more = align > fh_os_page_size() ? align : 0; /* runs begin at pages */
-        run = new_run(region, need + more, owner);
+        size_t double_last = run ? 2 * (size_t)(run->end - run->start) : 0;
+        if (double_last > LARGEST_RUN) double_last = LARGEST_RUN;
+        run = new_run(region, need + more, double_last > need + more ? double_last : need + more, owner);
         if (run == NULL) return NULL;
         place = place_in(run, need, align);
     }

@@ -1,4 +1,6 @@
 /* test_region.c - frames close themselves however they are left; pushes are where, what and as much as they should be. */
+#include "child.h"
+
 #include <freehold/stack_names.h>
 
 #include <errno.h>
@@ -92,6 +94,7 @@ static void frames_nest(void **state) {
 
 static void memory_is_used_again(void **state) {
     (void)state;
+    if (SANITIZED) skip(); /* there, each frame gets other memory */
     void *first = NULL;
     for (int i = 0; i < 100; i++) {
         frame {
@@ -191,6 +194,7 @@ static void what_does_not_fit_is_refused(void **state) {
 
 static void the_last_byte_can_be_used(void **state) {
     (void)state;
+    if (SANITIZED) skip(); /* there, each frame gets other memory */
     struct fh_region *region = fh_region_new(100000);
     struct fh_region_info stats;
     assert_non_null(region);
@@ -274,7 +278,7 @@ static void results_pass_through_many_levels(void **state) {
     frame {
         char *text = recursive_result(200);
         assert_memory_equal(text, "200 199 198 ", 12);
-        assert_string_equal(text + strlen(text) - 9, " 2 1 0 end" + 1);
+        assert_string_equal(text + strlen(text) - 9, "2 1 0 end");
     }
     assert_int_equal(used(), 0);
 }
@@ -415,6 +419,7 @@ static size_t resident(void) {
 
 static void memory_goes_back_after_a_deep_moment(void **state) {
     (void)state;
+    if (SANITIZED) skip(); /* there, each frame gets other memory */
     size_t before = resident(), deep = (size_t)200 << 20;
     frame {
         char *p = push_bytes(deep);
@@ -439,6 +444,7 @@ static void recurse_deep(int depth) {
 }
 static void memory_goes_back_after_a_deep_recursion(void **state) {
     (void)state;
+    if (SANITIZED) skip(); /* there, each frame gets other memory */
     size_t before = resident();
     recurse_deep(1500);
     assert_true(resident() < before + (8 << 20));
@@ -446,6 +452,7 @@ static void memory_goes_back_after_a_deep_recursion(void **state) {
 
 static void trim_gives_back_at_once(void **state) {
     (void)state;
+    if (SANITIZED) skip(); /* there, each frame gets other memory */
     size_t before = resident();
     frame {
         for (int i = 0; i < 1000; i++) {
