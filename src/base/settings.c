@@ -26,9 +26,16 @@ struct fh_settings fh_settings = {
     .mode = FH_MODE_FAST,
     .decay_ms = 500,
     .region_size = (size_t)1 << 30,
+    .quarantine = (size_t)256 << 10,
+    .stacks = 1,
+    .check_kinds = true,
+    .sweep = true,
+    .guard_first = 256,
+    .guard_most = 20000,
+    .guard_align = 16,
 };
 
-enum kind { MODE, SWITCH, SIZE, DURATION, TEXT };
+enum kind { CHOICE, SWITCH, SIZE, DURATION, TEXT };
 enum when { AT_START, ANY_TIME };
 
 struct row {
@@ -37,13 +44,20 @@ struct row {
     enum when when; /* AT_START: only the environment sets it, because later would be too late */
     size_t at;      /* offset of the field in fh_settings */
     size_t room;    /* of the field, in bytes             */
+    const char *const *words; /* CHOICE: by value, NULL at the end */
     const char *help;
 };
 
-#define FIELD(name) offsetof(struct fh_settings, name), sizeof fh_settings.name
+#define FIELD(name) offsetof(struct fh_settings, name), sizeof fh_settings.name, NULL
+#define CHOICES(name, words) offsetof(struct fh_settings, name), sizeof fh_settings.name, words
+
+static const char *const mode_words[] = {"fast", "checked", "guard", NULL};
+static const char *const on_error_words[] = {"abort", "report", NULL};
+static const char *const format_words[] = {"text", "json", NULL};
+static const char *const guard_words[] = {"end", "start", NULL};
 
 static const struct row rows[] = {
-    {"mode", MODE, AT_START, FIELD(mode), "fast, or checked: misuse is caught at some cost"},
+    {"mode", CHOICE, AT_START, CHOICES(mode, mode_words), "fast; checked: misuse is caught at some cost; guard: at the instruction"},
     {"count", SWITCH, AT_START, FIELD(count), "see and count each call"},
     {"stack_report", SWITCH, AT_START, FIELD(stack_report),
      "report a stack overflow instead of a bare SIGSEGV"},
@@ -53,11 +67,24 @@ static const struct row rows[] = {
     {"region_check", SWITCH, AT_START, FIELD(region_check), "catch pointers past their frame (mode=checked does too)"},
     {"region_abort", SWITCH, ANY_TIME, FIELD(region_abort), "a push that does not fit ends the process, with a report"},
     {"report", TEXT, AT_START, FIELD(report), "directory in which each process keeps its numbers"},
+    {"on_error", CHOICE, ANY_TIME, CHOICES(on_error, on_error_words), "misuse: abort, or report and go on where that is safe"},
+    {"error_format", CHOICE, ANY_TIME, CHOICES(error_format, format_words), "reports of misuse as text or json"},
+    {"error_file", TEXT, AT_START, FIELD(error_file), "reports of misuse go to the end of this file, not to stderr"},
+    {"quarantine", SIZE, AT_START, FIELD(quarantine), "checked: freed bytes that each thread holds back"},
+    {"stacks", SIZE, AT_START, FIELD(stacks), "checked: calls kept of each allocation and free; 1 is cheap"},
+    {"check_kinds", SWITCH, AT_START, FIELD(check_kinds), "checked: new, new[] and malloc must match their deletes"},
+    {"fill_alloc", SWITCH, AT_START, FIELD(fill_alloc), "checked: new blocks are filled with a pattern"},
+    {"zero_free", SWITCH, AT_START, FIELD(zero_free), "checked: freed blocks are filled with zeros, not a pattern"},
+    {"sweep", SWITCH, AT_START, FIELD(sweep), "checked: look over the whole heap at exit"},
+    {"guard_first", SIZE, AT_START, FIELD(guard_first), "checked: the first N allocations get guard pages"},
+    {"guard_sample", SIZE, AT_START, FIELD(guard_sample), "about one in N allocations gets guard pages; 0: none"},
+    {"guard_most", SIZE, AT_START, FIELD(guard_most), "most blocks with guard pages at once"},
+    {"guard_align", SIZE, AT_START, FIELD(guard_align), "how close a block stands to its guard page: 1 to 16"},
+    {"guard", CHOICE, AT_START, CHOICES(guard_place, guard_words), "guard page at a block's end or start"},
 };
 
-static const char *const mode_names[] = {[FH_MODE_FAST] = "fast", [FH_MODE_CHECKED] = "checked"};
 static const char *const kind_names[] = {
-    [MODE] = "a mode (fast or checked)",
+    [CHOICE] = "one of its words",
     [SWITCH] = "on or off",
     [SIZE] = "a size (a number, then K, M, G, T or nothing)",
     [DURATION] = "a duration (a number, then ms, s or nothing)",
@@ -129,10 +156,10 @@ static bool parse_duration(struct piece value, size_t *ms) {
     return value.len == 0 || is(value, "ms");
 }
 
-static bool parse_mode(struct piece value, enum fh_mode *mode) {
-    for (size_t i = 0; i < COUNT(mode_names); i++) {
-        if (!is(value, mode_names[i])) continue;
-        *mode = (enum fh_mode)i;
+static bool parse_choice(struct piece value, const char *const *words, unsigned *choice) {
+    for (unsigned i = 0; words[i]; i++) {
+        if (!is(value, words[i])) continue;
+        *choice = i;
         return true;
     }
     return false;
@@ -142,11 +169,11 @@ static bool parse_mode(struct piece value, enum fh_mode *mode) {
 static bool store(const struct row *row, struct piece value) {
     char *field = (char *)&fh_settings + row->at;
     size_t number;
-    enum fh_mode mode;
+    unsigned choice; /* enums of ours are as wide */
     switch (row->kind) {
-        case MODE:
-            if (!parse_mode(value, &mode)) return false;
-            __atomic_store_n((enum fh_mode *)(void *)field, mode, __ATOMIC_RELAXED);
+        case CHOICE:
+            if (!parse_choice(value, row->words, &choice)) return false;
+            __atomic_store_n((unsigned *)(void *)field, choice, __ATOMIC_RELAXED);
             return true;
         case SWITCH:
             if (!is(value, "on") && !is(value, "off")) return false;
@@ -174,7 +201,7 @@ static size_t show(const struct row *row, char *buf, size_t size) {
     const char *field = (const char *)&fh_settings + row->at;
     size_t number;
     switch (row->kind) {
-        case MODE: return fh_format(buf, size, "%s", mode_names[*(const enum fh_mode *)(const void *)field]);
+        case CHOICE: return fh_format(buf, size, "%s", row->words[*(const unsigned *)(const void *)field]);
         case SWITCH: return fh_format(buf, size, "%s", *(const bool *)(const void *)field ? "on" : "off");
         case SIZE:
             number = *(const size_t *)(const void *)field;

@@ -13,10 +13,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum fh_mode { FH_MODE_FAST, FH_MODE_CHECKED };
+enum fh_mode { FH_MODE_FAST, FH_MODE_CHECKED, FH_MODE_GUARD };
+enum fh_on_error { FH_ON_ERROR_ABORT, FH_ON_ERROR_REPORT };
+enum fh_error_format { FH_ERROR_TEXT, FH_ERROR_JSON };
+enum fh_guard_place { FH_GUARD_END, FH_GUARD_START };
 
 struct fh_settings {
-    enum fh_mode mode;  /* mode=fast|checked                                                      */
+    enum fh_mode mode;  /* mode=fast|checked|guard                                                */
     bool count;         /* count=on|off     each call is seen and counted                          */
     bool stack_report;  /* stack_report=on|off   install the stack overflow report at start        */
     size_t limit;       /* limit=SIZE       most bytes the heap may hold; 0 = none                 */
@@ -25,8 +28,27 @@ struct fh_settings {
     bool region_check;  /* region_check=on|off   pointers past their frame are caught; so in mode=checked */
     bool region_abort;  /* region_abort=on|off   a push that does not fit ends the process         */
     char report[512];   /* report=DIR       directory in which each process keeps its numbers      */
+
+    /* What is done about misuse of the heap: docs/SECURITY.md. */
+    enum fh_on_error on_error;         /* on_error=abort|report       end the process, or go on where that is safe    */
+    enum fh_error_format error_format; /* error_format=text|json                                                       */
+    char error_file[256];              /* error_file=PATH             reports go to the end of this file, not stderr  */
+    size_t quarantine;                 /* quarantine=SIZE             freed bytes that each thread holds back         */
+    size_t stacks;                     /* stacks=N                    calls kept of each allocation and free; 1 is cheap */
+    bool check_kinds;                  /* check_kinds=on|off          new, new[] and malloc must match their deletes  */
+    bool fill_alloc;                   /* fill_alloc=on|off           new blocks are filled with a pattern            */
+    bool zero_free;                    /* zero_free=on|off            freed blocks are filled with zeros              */
+    bool sweep;                        /* sweep=on|off                look over the whole heap at exit                */
+    size_t guard_first;                /* guard_first=N               checked: the first N allocations are guarded    */
+    size_t guard_sample;               /* guard_sample=N              about one in N allocations is guarded; 0: none  */
+    size_t guard_most;                 /* guard_most=N                most guarded blocks in use at once              */
+    size_t guard_align;                /* guard_align=N               1, 2, 4, 8 or 16: how close to its guard        */
+    enum fh_guard_place guard_place;   /* guard=end|start             on which side a block touches its guard page    */
 };
 extern struct fh_settings fh_settings __attribute__((visibility("hidden")));
+
+/* Each call of the heap is checked. */
+static inline bool fh_mode_checks(void) { return fh_settings.mode != FH_MODE_FAST; }
 
 /* Reads the environment. Called once by the heap's first slow path, or by whoever needs a setting before. */
 void fh_settings_init(void);

@@ -7,7 +7,10 @@
 #include "fast.h"
 
 #include "../base/report.h"
+#include "../base/settings.h"
+#include "check.h"
 #include "count.h"
+#include "guard.h"
 #include "heap.h"
 #include "large.h"
 #include "private.h"
@@ -41,14 +44,14 @@ static void late_give(unsigned c, void *p) {
     fh_unlock(&heap->lock);
 }
 
-static void *small_take(struct fh_heap *heap, unsigned c) {
+void *fh_small_take(struct fh_heap *heap, unsigned c) {
     if (heap == NULL) return late_take(c);
     struct fh_bin *bin = &heap->bins[c];
     if (bin->top[-1]) return *--bin->top;
     return fh_bin_refill(heap, c);
 }
 
-static void small_give(unsigned c, void *p) {
+void fh_small_give(unsigned c, void *p) {
     struct fh_heap *heap = fh_heap_mine();
     if (heap == NULL) {
         late_give(c, p);
@@ -69,33 +72,56 @@ static void *out_of_memory(void) {
 }
 
 /* The block itself; zeroed, if asked for, where it is large. *c is its class, 0 = large. */
-static void *take(size_t size, size_t align, unsigned *c, bool zero) {
-    struct fh_heap *heap = fh_heap_mine(); /* begins the heap, if need be: before any of its tables is read */
+static void *take(struct fh_heap *heap, size_t size, size_t align, unsigned *c, bool zero) {
     *c = 0;
     if (size > PTRDIFF_MAX || align > PTRDIFF_MAX || fh_space.size == 0) return NULL;
     size_t need = fh_aligned_size(size, align);
     if (need > FH_SMALL_MAX) return fh_large_take(size, align, zero);
     *c = fh_class_table[(need + 15) / 16];
-    return small_take(heap, *c);
+    return fh_small_take(heap, *c);
 }
 
-static void *alloc(size_t size, size_t align, bool zero) {
+#define CALLER ((uintptr_t)__builtin_return_address(0))
+
+FH_INLINE void *alloc(size_t size, size_t align, unsigned call, uintptr_t caller) {
+    struct fh_heap *heap = fh_heap_mine(); /* begins the heap, if need be: before settings and tables are read */
     unsigned c;
-    void *block = take(size, align, &c, zero);
+    bool zero = call & FH_CALL_ZERO;
+    if (fh_mode_checks()) return fh_check_alloc(heap, size, align, call, caller);
+    void *block = take(heap, size, align, &c, zero);
     if (block == NULL) return out_of_memory();
     if (zero && c) memset(block, 0, size);
     if (fh_seen) fh_count_alloc(block, c, size);
     return block;
 }
 
-void *fh_alloc_slow(size_t size, size_t align) { return alloc(size, align, false); }
+void *fh_alloc_slow(size_t size, size_t align) { return alloc(size, align, FH_KIND_MALLOC, CALLER); }
 
-void *fh_alloc_zero_slow(size_t size, size_t align) { return alloc(size, align, true); }
+void *fh_alloc_zero_slow(size_t size, size_t align) { return alloc(size, align, FH_CALL_ZERO, CALLER); }
+
+/* With guard_sample, a call that missed the bin may get a guarded block. Not a typed call: what it frees goes into a bin unseen. */
+FH_INLINE void *alloc_or_sample(size_t size, size_t align, unsigned call, uintptr_t caller) {
+    struct fh_heap *heap = fh_heap_mine();
+    if (fh_settings.guard_sample && heap && fh_settings.mode == FH_MODE_FAST && size <= FH_SMALL_MAX && align <= FH_SMALL_MAX &&
+        fh_guard_samples(heap->books[fh_class_table[(fh_aligned_size(size, 1) + 15) / 16]].capacity / 2u + 1)) {
+        void *block = fh_guard_alloc(size, align, call, caller);
+        if (block) return block;
+    }
+    return alloc(size, align, call, caller);
+}
+
+void *fh_malloc_slow(size_t size) { return alloc_or_sample(size, 1, FH_KIND_MALLOC, CALLER); }
+
+void *fh_aligned_slow(size_t size, size_t align) { return alloc_or_sample(size, align, FH_CALL_ALIGNED, CALLER); }
+
+void *fh_new_slow(size_t size, size_t align, unsigned kind) {
+    return alloc_or_sample(size, align, kind | (align > 1 ? FH_CALL_ALIGNED : 0), CALLER);
+}
 
 void *fh_calloc_slow(size_t n, size_t size) {
     size_t bytes;
     if (__builtin_mul_overflow(n, size, &bytes)) return out_of_memory();
-    return alloc(bytes, 1, true);
+    return alloc_or_sample(bytes, 1, FH_CALL_ZERO, CALLER);
 }
 
 /* ---- free ---- */
@@ -131,7 +157,7 @@ static void give(void *p, struct place place) {
     }
     if (fh_seen) fh_count_free(p, place.c);
     if (place.c)
-        small_give(place.c, p);
+        fh_small_give(place.c, p);
     else
         fh_large_give(place.first);
 }
@@ -151,18 +177,39 @@ static void check_size(const void *p, struct place place, size_t size, size_t al
                  place.private ? " in a heap of the program's own" : "");
 }
 
-void fh_free_slow(void *p, size_t size, size_t align) {
+FH_INLINE void free_block(void *p, size_t size, size_t align, unsigned call, uintptr_t caller) {
     if (p == NULL) return;
     int saved = errno;
+    if (fh_mode_checks() || fh_guard_owns(p)) {
+        fh_check_free(p, size, align, call, caller);
+        errno = saved;
+        return;
+    }
     struct place place = find(p, "free");
-    if (size) check_size(p, place, size, align);
+    if (size && (call & FH_CALL_TYPED)) check_size(p, place, size, align);
     give(p, place);
     errno = saved;
 }
 
+void fh_free_slow(void *p, size_t size, size_t align) {
+    free_block(p, size, align, size ? FH_CALL_SIZED | FH_CALL_TYPED : 0, CALLER);
+}
+
+void fh_sized_slow(void *p, size_t size, size_t align) {
+    free_block(p, size, align, FH_CALL_SIZED | (align > 1 ? FH_CALL_ALIGNED : 0), CALLER);
+}
+
+void fh_delete_slow(void *p, size_t size, size_t align, unsigned kind) {
+    free_block(p, size, align, kind | (align > 1 ? FH_CALL_ALIGNED : 0), CALLER);
+}
+
 /* ---- resizing ---- */
 
-size_t fh_usable_size(const void *p) { return p ? usable_at(find(p, "size request")) : 0; }
+size_t fh_usable_size(const void *p) {
+    if (p == NULL) return 0;
+    if (fh_mode_checks() || fh_guard_owns(p)) return fh_check_usable(p, CALLER);
+    return usable_at(find(p, "size request"));
+}
 
 /* Is the block that the program has as good for `size` bytes as a new one would be? A block less than half used is given
  * up; above that, moving would cost more than it saves. */
@@ -195,6 +242,7 @@ static void *resize_large_counted(void *p, size_t size) {
 
 void *fh_realloc(void *p, size_t size) {
     if (p == NULL) return fh_fast_malloc(size);
+    if (fh_mode_checks() || fh_guard_owns(p)) return fh_check_resize(p, size, CALLER);
     struct place place = find(p, "realloc");
     unsigned c = place.c;
     if (fh_seen) fh_count_realloc();
@@ -227,19 +275,12 @@ void *fh_aligned_alloc(size_t align, size_t size) {
 
 void fh_free(void *p) { fh_fast_free(p); }
 
-void fh_free_sized(void *p, size_t size) {
-    (void)size;
-    fh_fast_free(p);
-}
+void fh_free_sized(void *p, size_t size) { fh_fast_free_sized(p, size, 1); }
 
-void fh_free_aligned_sized(void *p, size_t align, size_t size) {
-    (void)align;
-    (void)size;
-    fh_fast_free(p);
-}
+void fh_free_aligned_sized(void *p, size_t align, size_t size) { fh_fast_free_sized(p, size, align); }
 
 size_t fh_good_size(size_t size) {
-    if (size > PTRDIFF_MAX) return size;
+    if (size > PTRDIFF_MAX || fh_mode_checks()) return size; /* then every byte above would be a canary */
     if (size > FH_SMALL_MAX) return (size + FH_GRANULE - 1) & ~(FH_GRANULE - 1);
     return fh_class_size(fh_class_of(size ? size : 1));
 }

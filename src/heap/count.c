@@ -20,6 +20,7 @@ static int add_with_peak(uint64_t *counter, uint64_t *peak, uint64_t n) {
 static uint16_t *slack_of(const void *block, unsigned c) {
     uint32_t first = fh_span_first(block);
     uint32_t within = (uint32_t)(fh_space_offset(block) - ((size_t)first << FH_GRANULE_SHIFT));
+    if (fh_space.marks) return &fh_space.marks[first][fh_block_number(&fh_classes[c], within)].slack;
     return &fh_space.slacks[first][fh_block_number(&fh_classes[c], within)];
 }
 

@@ -12,34 +12,49 @@
 #include "class.h"
 #include "space.h"
 
-/* calloc where the product overflows or is large. */
+#define FH_UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+/* What the names of malloc's family call when the bin cannot serve. They stand apart from what inlined typed calls use:
+ * these blocks may be guarded (guard.c), and where each call is checked, the call's kind is known. The last call of the
+ * public function, so that its caller is theirs. */
+void *fh_malloc_slow(size_t size);
+void *fh_aligned_slow(size_t size, size_t align);
 void *fh_calloc_slow(size_t n, size_t size);
+void fh_sized_slow(void *p, size_t size, size_t align);
+
+/* A block from the bin; NULL when that cannot serve. */
+FH_INLINE void *fh_fast_take(size_t size) {
+    if (FH_UNLIKELY(size > FH_SMALL_MAX)) return NULL;
+    struct fh_bin *bin = &fh_bins[fh_class_table[(size + 15) / 16]];
+    void **top = bin->top;
+    void *block = top[-1];
+    if (FH_LIKELY(block != NULL)) bin->top = top - 1;
+    return block;
+}
+
+/* Puts the block into its bin; false when that cannot be. */
+FH_INLINE bool fh_fast_put(void *p) {
+    size_t offset = fh_space_offset(p);
+    if (FH_UNLIKELY(!fh_space_has(offset))) return false;
+    struct fh_bin *bin = &fh_bins[fh_space.classes[offset >> FH_GRANULE_SHIFT]];
+    void **top = bin->top;
+    if (FH_UNLIKELY(top == bin->end)) return false;
+    *top = p;
+    bin->top = top + 1;
+    return true;
+}
 
 FH_INLINE void *fh_fast_malloc(size_t size) {
-    if (FH_LIKELY(size <= FH_SMALL_MAX)) {
-        struct fh_bin *bin = &fh_bins[fh_class_table[(size + 15) / 16]];
-        void **top = bin->top;
-        void *block = top[-1];
-        if (FH_LIKELY(block != NULL)) {
-            bin->top = top - 1;
-            return block;
-        }
-    }
-    return fh_alloc_slow(size, 1);
+    void *block = fh_fast_take(size);
+    return FH_LIKELY(block != NULL) ? block : fh_malloc_slow(size);
 }
 
 FH_INLINE void fh_fast_free(void *p) {
-    size_t offset = fh_space_offset(p);
-    if (FH_LIKELY(offset < fh_space.size)) {
-        struct fh_bin *bin = &fh_bins[fh_space.classes[offset >> FH_GRANULE_SHIFT]];
-        void **top = bin->top;
-        if (FH_LIKELY(top != bin->end)) {
-            *top = p;
-            bin->top = top + 1;
-            return;
-        }
-    }
-    fh_free_slow(p, 0, 1);
+    if (FH_UNLIKELY(!fh_fast_put(p))) fh_free_slow(p, 0, 1);
+}
+
+FH_INLINE void fh_fast_free_sized(void *p, size_t size, size_t align) {
+    if (FH_UNLIKELY(!fh_fast_put(p))) fh_sized_slow(p, size, align);
 }
 
 FH_INLINE void *fh_fast_aligned(size_t align, size_t size) {
@@ -55,14 +70,14 @@ FH_INLINE void *fh_fast_aligned(size_t align, size_t size) {
             }
         }
     }
-    return fh_alloc_slow(size, align);
+    return fh_aligned_slow(size, align);
 }
 
 FH_INLINE void *fh_fast_calloc(size_t n, size_t size) {
     size_t bytes;
     if (FH_LIKELY(!__builtin_mul_overflow(n, size, &bytes) && bytes <= FH_SMALL_MAX)) {
-        void *block = fh_fast_malloc(bytes);
-        return block ? __builtin_memset(block, 0, bytes) : NULL;
+        void *block = fh_fast_take(bytes);
+        if (FH_LIKELY(block != NULL)) return __builtin_memset(block, 0, bytes);
     }
     return fh_calloc_slow(n, size);
 }

@@ -21,6 +21,7 @@
 #include "heap.h"
 
 #include "../base/settings.h"
+#include "check.h"
 #include "counters.h"
 #include "depot.h"
 #include "extent.h"
@@ -54,9 +55,10 @@ static void hook_fork(void);
 
 static bool begin(void) {
     fh_settings_init();
-    fh_seen = fh_settings.count || fh_settings.mode == FH_MODE_CHECKED;
+    fh_seen = fh_settings.count || fh_mode_checks();
     fh_on_start(); /* before anything is counted */
-    if (!fh_space_begin(fh_seen)) return false;
+    if (!fh_space_begin(fh_seen, fh_mode_checks())) return false;
+    if (fh_mode_checks()) fh_checks_begin();
     if (!fh_os_at_thread_exit(at_thread_exit)) return false;
     all_heaps = &late_heap;
     fh_extent_begin();

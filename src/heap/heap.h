@@ -58,6 +58,7 @@ struct fh_heap {
     uint16_t filled[FH_CLASS_COUNT];      /* bit b set = lists[c][b] is not empty                            */
     uint32_t lists[FH_CLASS_COUNT][FH_BUCKETS]; /* spans with 2^b <= free < 2^(b+1); full spans are in none  */
     uint32_t spans[FH_CLASS_COUNT];       /* spans owned, by class                                           */
+    struct fh_quarantine *quarantine;     /* in checked mode: quarantine.c; used by the owner's thread alone  */
     struct fh_bin hidden[FH_CLASS_COUNT]; /* the bins in use where each call must be seen                    */
     struct fh_heap *next;                 /* in the list of all heaps; threads' heaps stay for ever          */
     struct fh_heap *next_parked;

@@ -19,20 +19,24 @@
 #include <errno.h>
 #include <string.h>
 
-struct fh_space fh_space;
+struct fh_space fh_space = {.base = 1};
 
 #define KIB ((size_t)1 << 10)
 #define MIB ((size_t)1 << 20)
 #define GIB ((size_t)1 << 30)
 
+#ifdef FH_SANITIZED
+#define LARGEST_WINDOW (64 * GIB) /* ThreadSanitizer leaves programs little more address space */
+#else
 #define LARGEST_WINDOW (1024 * GIB)
+#endif
 #define SMALLEST_WINDOW (64 * MIB)
 #define GAP (16 * MIB)          /* between tables and window: no overflow is that long before it faults */
 #define USUAL_STRETCH (64 * MIB) /* how much is mapped at a time where nothing speaks against it */
 #define MOST_FOREIGN 64         /* how many foreign mappings are stepped over before giving up */
 
 /* The tables that are mapped in step with the window. */
-enum { HEADS, BITS, REMOTES, SLACKS, TABLES };
+enum { HEADS, BITS, REMOTES, SLACKS, MARKS, TABLES };
 static struct table {
     size_t entry;  /* bytes a granule */
     char *at;      /* address of entry 0 */
@@ -42,6 +46,7 @@ static struct table {
     [BITS] = {.entry = sizeof(uint64_t[FH_WORDS])},
     [REMOTES] = {.entry = sizeof(struct fh_remote)},
     [SLACKS] = {.entry = sizeof(uint16_t[FH_WORDS * 64])},
+    [MARKS] = {.entry = sizeof(struct fh_mark[FH_WORDS * 64])},
 };
 static unsigned tables_used;
 
@@ -84,14 +89,15 @@ static bool lay_out(uintptr_t start, size_t window) {
         at += round_up(granules * tables[i].entry, MIB);
     }
     at += GAP;
-    fh_space.base = at;
-    fh_space.size = window;
     fh_space.classes = (uint8_t *)classes;
     fh_space.heads = (struct fh_head *)(void *)tables[HEADS].at;
     fh_space.bits = (uint64_t(*)[FH_WORDS])(void *)tables[BITS].at;
     fh_space.remotes = (struct fh_remote *)(void *)tables[REMOTES].at;
     fh_space.slacks = tables_used > SLACKS ? (uint16_t(*)[FH_WORDS * 64])(void *)tables[SLACKS].at : NULL;
+    fh_space.marks = tables_used > MARKS ? (struct fh_mark(*)[FH_WORDS * 64])(void *)tables[MARKS].at : NULL;
     fh_space.mapped = 0;
+    __atomic_store_n(&fh_space.base, at, __ATOMIC_RELAXED);
+    __atomic_store_n(&fh_space.size, window, __ATOMIC_RELAXED);
     return true;
 }
 
@@ -103,7 +109,9 @@ static bool try_at(uintptr_t start, size_t window) {
     fh_os_unmap(fh_space.classes, round_up(window >> FH_GRANULE_SHIFT, fh_os_page_size()));
     for (unsigned i = 0; i < tables_used; i++)
         if (tables[i].mapped > 0) fh_os_unmap(tables[i].at, tables[i].mapped);
-    fh_space = (struct fh_space){0};
+    __atomic_store_n(&fh_space.size, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&fh_space.base, 1, __ATOMIC_RELAXED);
+    fh_space.mapped = 0;
     return false;
 }
 
@@ -124,8 +132,8 @@ static bool try_reservation(size_t window) {
     return false;
 }
 
-bool fh_space_begin(bool with_slacks) {
-    tables_used = with_slacks ? TABLES : SLACKS;
+bool fh_space_begin(bool with_slacks, bool with_marks) {
+    tables_used = with_marks ? TABLES : with_slacks ? MARKS : SLACKS;
     size_t largest = first_window_size();
     void *probe = fh_os_map(fh_os_page_size());
     if (probe == NULL) return false;

@@ -10,6 +10,7 @@
  *     bits      512 bytes        in a span: bit i set = block i is free in the span
  *     remotes   576 bytes        in a span: bit i set = block i was freed by a thread that does not own the span
  *     slacks    8 KiB            in a span, when calls are counted: bytes of block i that were not asked for
+ *     marks     32 KiB           in a span, in checked mode: what is known of block i
  *
  * All but classes are mapped in step with the window, so that what is not used costs nothing, in address space
  * neither. A table look-up from an address is a subtraction, a shift and an index; an address outside the window
@@ -32,6 +33,14 @@
 #define FH_WORDS 64 /* words in a bitmap: 64 * 64 bits = 64 KiB / 16 bytes, the most blocks in a span */
 
 struct fh_heap;
+
+/* What checked mode knows of a block. See check.h; zero = never handed out since its span began. */
+struct fh_mark {
+    uint16_t slack; /* bytes behind what was asked for, up to the block's end: canaries            */
+    uint8_t state;  /* enum fh_mark_state, and FH_MARK_FRONT                                       */
+    uint8_t kind;   /* enum fh_kind_of_call in bits 0-1; above, the power of two of its alignment  */
+    uint32_t site;  /* where it was allocated (LIVE) or freed (FREED): sites.h                     */
+};
 
 /* What a granule is. An extent is a run of granules that is one thing: a span, a large block, or free. Its first
  * granule carries its kind; a free extent's last granule carries the kind too, so that a neighbour finds it. */
@@ -68,7 +77,7 @@ struct fh_head {
         size_t asked; /* LARGE: bytes asked for                                                        */
     };
     struct fh_heap *private; /* SPAN, LARGE: the program's own heap that it belongs to (then owner is NULL), or NULL */
-    uint64_t unused[1];
+    struct fh_mark mark; /* LARGE, in checked mode */
 };
 _Static_assert(sizeof(struct fh_head) == 64, "a head is one cache line");
 
@@ -82,20 +91,23 @@ struct fh_remote {
 };
 
 struct fh_space {
-    uintptr_t base;               /* address of granule 0; 0 until the heap has begun                  */
+    _Alignas(64) uintptr_t base;  /* address of granule 0; 1 until the heap has begun, so that NULL is outside. Aligned: the
+                                   * struct has cache lines of its own, since every free of every thread reads it */
     size_t size;                  /* bytes in the window                                               */
     uint8_t *classes;             /* size / FH_GRANULE entries, all mapped at start                    */
     struct fh_head *heads;        /* this and the tables below: `mapped` entries                       */
     uint64_t (*bits)[FH_WORDS];
     struct fh_remote *remotes;
     uint16_t (*slacks)[FH_WORDS * 64]; /* NULL unless calls are counted                                */
-    uint32_t mapped;              /* granules that exist so far                                        */
+    struct fh_mark (*marks)[FH_WORDS * 64]; /* NULL unless in checked mode                             */
+    _Atomic uint32_t mapped;      /* granules that exist so far; written under the extents' lock       */
     bool reserved;                /* the whole window is ours already and only wants committing        */
 };
 extern struct fh_space fh_space __attribute__((visibility("hidden")));
 
-/* Chooses the window and maps the class table. `with_slacks`: calls are counted. False when refused. */
-bool fh_space_begin(bool with_slacks);
+/* Chooses the window and maps the class table. `with_slacks`: calls are counted; `with_marks`: checked mode. False when
+ * refused. */
+bool fh_space_begin(bool with_slacks, bool with_marks);
 
 /* Maps further granules, at least `least`, more where that is cheap. *first is the first new granule; returns
  * their number, 0 when the system refuses or the window is full. The new granules follow the old ones without a gap
@@ -110,6 +122,12 @@ static inline char *fh_granule_address(uint32_t granule) {
 }
 
 /* The offset of an address in the window; not less than fh_space.size when it lies outside. */
-static inline size_t fh_space_offset(const void *p) { return (uintptr_t)p - fh_space.base; }
+static inline size_t fh_space_offset(const void *p) {
+    return (uintptr_t)p - __atomic_load_n(&fh_space.base, __ATOMIC_RELAXED);
+}
+
+/* Does the offset lie in the window? Another thread may just be beginning the heap, so that base and size are old or new,
+ * each by itself. Whoever frees a block got it from the heap, which had begun then; and NULL is outside of every mixture. */
+static inline bool fh_space_has(size_t offset) { return offset < __atomic_load_n(&fh_space.size, __ATOMIC_RELAXED); }
 
 #endif

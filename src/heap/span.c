@@ -36,6 +36,7 @@
 
 #include "../base/assume.h"
 #include "../base/report.h"
+#include "check.h"
 #include "extent.h"
 #include "private.h"
 
@@ -108,6 +109,7 @@ static uint32_t new_span(struct fh_heap *heap, unsigned c) {
     head->blocks = class->blocks;
     head->bucket = FH_NO_BUCKET;
     fill_bitmap(g, head);
+    if (fh_space.marks) fh_check_new_span(g, class->blocks);
     resettle(heap, g, head);
     heap->spans[c]++;
     if (heap->private)

@@ -12,6 +12,7 @@
  * exception, also one that the new_handler throws, into NULL. C cannot catch.
  */
 #include "../base/report.h"
+#include "../heap/check.h"
 #include "../heap/fast.h"
 
 typedef void (*new_handler)(void);
@@ -37,34 +38,49 @@ static __attribute__((noinline, cold)) void *new_failed(size_t size, size_t alig
     fh_fatal("operator new: no memory for %zu bytes, and no C++ runtime to throw std::bad_alloc", size);
 }
 
-FH_INLINE void *or_throw(void *block, size_t size, size_t align) {
+/* Behind an empty bin the kind of the call is told, so that checked mode can compare it with the delete's. */
+FH_INLINE void *new(size_t size, unsigned kind) {
+    void *block = fh_fast_take(size);
+    if (FH_LIKELY(block != NULL)) return block;
+    block = fh_new_slow(size, 1, kind);
+    return FH_LIKELY(block != NULL) ? block : new_failed(size, 1);
+}
+
+FH_INLINE void *new_aligned(size_t size, size_t align, unsigned kind) {
+    void *block = align <= FH_SMALL_MAX && size <= FH_SMALL_MAX ? fh_fast_take(fh_aligned_size(size, align)) : NULL;
+    if (FH_LIKELY(block != NULL)) return block;
+    block = fh_new_slow(size, align, kind);
     return FH_LIKELY(block != NULL) ? block : new_failed(size, align);
 }
 
 #define NEW(name) FH_API void *name(size_t size); void *name(size_t size)
 #define NEW_ALIGNED(name) FH_API void *name(size_t size, size_t align); void *name(size_t size, size_t align)
 
-NEW(_Znwm) { return or_throw(fh_fast_malloc(size), size, 1); }
-NEW(_Znam) { return or_throw(fh_fast_malloc(size), size, 1); }
-NEW_ALIGNED(_ZnwmSt11align_val_t) { return or_throw(fh_fast_aligned(align, size), size, align); }
-NEW_ALIGNED(_ZnamSt11align_val_t) { return or_throw(fh_fast_aligned(align, size), size, align); }
+NEW(_Znwm) { return new(size, FH_KIND_NEW); }
+NEW(_Znam) { return new(size, FH_KIND_NEW_ARRAY); }
+NEW_ALIGNED(_ZnwmSt11align_val_t) { return new_aligned(size, align, FH_KIND_NEW); }
+NEW_ALIGNED(_ZnamSt11align_val_t) { return new_aligned(size, align, FH_KIND_NEW_ARRAY); }
 
-/* All deletes are one: the heap knows the class, and does not trust a size that a wrong destructor may have made wrong. */
-#define DELETE(name) FH_API void name(void *p); void name(void *p) { fh_fast_free(p); }
-#define DELETE_1(name, type) FH_API void name(void *p, type a); void name(void *p, type a) { (void)a; fh_fast_free(p); }
-#define DELETE_2(name, type1, type2) \
-    FH_API void name(void *p, type1 a, type2 b); \
-    void name(void *p, type1 a, type2 b) { (void)a; (void)b; fh_fast_free(p); }
+/* All deletes are one on the fast path: the heap knows the class, and does not trust a size that a wrong destructor may have made
+ * wrong. Where each call is seen, kind, size and alignment are compared with the new's. */
+#define DELETE(name, kind, parameters, size, align)   \
+    FH_API void name parameters;                      \
+    void name parameters {                            \
+        if (!fh_fast_put(p)) fh_delete_slow(p, size, align, kind); \
+    }
+#define SIZED FH_CALL_SIZED
 
-DELETE(_ZdlPv)
-DELETE(_ZdaPv)
-DELETE_1(_ZdlPvm, size_t)
-DELETE_1(_ZdaPvm, size_t)
-DELETE_1(_ZdlPvRKSt9nothrow_t, const void *)
-DELETE_1(_ZdaPvRKSt9nothrow_t, const void *)
-DELETE_1(_ZdlPvSt11align_val_t, size_t)
-DELETE_1(_ZdaPvSt11align_val_t, size_t)
-DELETE_2(_ZdlPvmSt11align_val_t, size_t, size_t)
-DELETE_2(_ZdaPvmSt11align_val_t, size_t, size_t)
-DELETE_2(_ZdlPvSt11align_val_tRKSt9nothrow_t, size_t, const void *)
-DELETE_2(_ZdaPvSt11align_val_tRKSt9nothrow_t, size_t, const void *)
+DELETE(_ZdlPv, FH_KIND_NEW, (void *p), 0, 1)
+DELETE(_ZdaPv, FH_KIND_NEW_ARRAY, (void *p), 0, 1)
+DELETE(_ZdlPvm, FH_KIND_NEW | SIZED, (void *p, size_t size), size, 1)
+DELETE(_ZdaPvm, FH_KIND_NEW_ARRAY | SIZED, (void *p, size_t size), size, 1)
+DELETE(_ZdlPvSt11align_val_t, FH_KIND_NEW, (void *p, size_t align), 0, align)
+DELETE(_ZdaPvSt11align_val_t, FH_KIND_NEW_ARRAY, (void *p, size_t align), 0, align)
+DELETE(_ZdlPvmSt11align_val_t, FH_KIND_NEW | SIZED, (void *p, size_t size, size_t align), size, align)
+DELETE(_ZdaPvmSt11align_val_t, FH_KIND_NEW_ARRAY | SIZED, (void *p, size_t size, size_t align), size, align)
+
+#define NOTHROW __attribute__((unused)) const void *nothrow
+DELETE(_ZdlPvRKSt9nothrow_t, FH_KIND_NEW, (void *p, NOTHROW), 0, 1)
+DELETE(_ZdaPvRKSt9nothrow_t, FH_KIND_NEW_ARRAY, (void *p, NOTHROW), 0, 1)
+DELETE(_ZdlPvSt11align_val_tRKSt9nothrow_t, FH_KIND_NEW, (void *p, size_t align, NOTHROW), 0, align)
+DELETE(_ZdaPvSt11align_val_tRKSt9nothrow_t, FH_KIND_NEW_ARRAY, (void *p, size_t align, NOTHROW), 0, align)

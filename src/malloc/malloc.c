@@ -43,9 +43,9 @@ void free(void *p) { fh_fast_free(p); }
 
 void cfree(void *p) { fh_fast_free(p); }
 
-void free_sized(void *p, size_t size) { fh_free_sized(p, size); }
+void free_sized(void *p, size_t size) { fh_fast_free_sized(p, size, 1); }
 
-void free_aligned_sized(void *p, size_t align, size_t size) { fh_free_aligned_sized(p, align, size); }
+void free_aligned_sized(void *p, size_t align, size_t size) { fh_fast_free_sized(p, size, align); }
 
 void *calloc(size_t n, size_t size) { return fh_fast_calloc(n, size); }
 

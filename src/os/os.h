@@ -29,6 +29,10 @@ bool fh_os_commit(void *at, size_t size);
 void fh_os_unmap(void *at, size_t size);
 /* Makes pages inaccessible (a guard) without giving up the address space; false when refused. */
 bool fh_os_protect(void *at, size_t size);
+/* Readable, writable, zero pages anywhere of which little may ever be touched, as with fh_os_map_table_at. */
+void *fh_os_map_sparse(size_t size);
+/* Gives the pages' memory back and makes them inaccessible, as if only reserved; false when refused. */
+bool fh_os_decommit(void *at, size_t size);
 /* Gives the pages' memory back to the system; they read as zero afterwards. False when refused (locked pages). */
 bool fh_os_purge(void *at, size_t size);
 /* Asks for the pages' memory now, in one go. A hint: failure does not matter. */
@@ -98,6 +102,10 @@ const char *fh_os_getenv(const char *name);
 
 /* Writes all of it to the descriptor, retrying short writes. Keeps errno. */
 void fh_os_write(int fd, const char *text, size_t size);
+
+/* A descriptor that writes to the end of the file, made if need be; -1 when refused. Keeps errno, as does closing it. */
+int fh_os_append(const char *path);
+void fh_os_close(int fd);
 
 /* Address space that the process may map, as far as a limit of its own (ulimit -v) tells; else SIZE_MAX. */
 size_t fh_os_address_limit(void);

@@ -52,6 +52,18 @@ void fh_os_write(int fd, const char *text, size_t size) {
     errno = saved;
 }
 
+int fh_os_append(const char *path) {
+    int saved = errno, fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    errno = saved;
+    return fd;
+}
+
+void fh_os_close(int fd) {
+    int saved = errno;
+    close(fd);
+    errno = saved;
+}
+
 /* The number of KiB behind `label` in the text of /proc/self/status, as bytes. */
 static size_t status_bytes(const char *text, const char *label) {
     const char *at = strstr(text, label);

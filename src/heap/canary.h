@@ -1,0 +1,43 @@
+/* canary.h - bytes that tell when somebody wrote where nothing may be written.
+ *
+ * A canary byte is one number for the whole process, chosen at its start: with its highest bit set and none of the favourites
+ * of programs (0xff, 0xaa, 0xcc ...), so that neither the end of a string nor any other text passes for it. It is one
+ * number, so that two threads that write the canary between their blocks write the same.
+ *
+ * The last byte of each block that was ever handed out is a canary at all times, whoever has the block: so a block can
+ * tell from the byte before it whether somebody wrote in front of it.
+ */
+#ifndef FH_HEAP_CANARY_H
+#define FH_HEAP_CANARY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+extern unsigned char fh_canary __attribute__((visibility("hidden")));
+extern unsigned char fh_freed_fill __attribute__((visibility("hidden")));
+
+enum { FH_NEW_FILL = 0xbe }; /* new blocks, with fill_alloc=on */
+
+/* The first byte of [at, at + size) that is not `byte`; NULL when all are. Whole words where it can be. */
+static inline const unsigned char *fh_first_other(const void *from, size_t size, unsigned char byte) {
+    const unsigned char *at = from, *end = at + size;
+    uint64_t all = byte * 0x0101010101010101u, a, b, c, d;
+    for (; end - at >= 32; at += 32) {
+        memcpy(&a, at, 8);
+        memcpy(&b, at + 8, 8);
+        memcpy(&c, at + 16, 8);
+        memcpy(&d, at + 24, 8);
+        if ((a ^ all) | (b ^ all) | (c ^ all) | (d ^ all)) break;
+    }
+    for (; end - at >= 8; at += 8) {
+        memcpy(&a, at, 8);
+        if (a != all) break;
+    }
+    for (; at < end; at++)
+        if (*at != byte) return at;
+    return NULL;
+}
+
+#endif

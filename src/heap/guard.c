@@ -1,0 +1,342 @@
+/* guard.c - blocks on pages of their own, against a page that faults.
+ *
+ *     | guard | ........ block,slack | guard | ..block | guard | (freed: all inaccessible) | guard |
+ *                                    ^ an access behind the block faults here, at the instruction
+ *
+ * The region is reserved once. Blocks are laid one behind the other with a page between; what is freed becomes inaccessible
+ * again and its memory is given back. A place is used again only when the whole region has been gone through, so a block
+ * that was freed faults for a long time. With guard=start a block stands at the start of its pages instead.
+ *
+ * How close: a block ends where its alignment lets it. malloc promises 16 bytes for blocks of 16 bytes or more, so up to 15 bytes
+ * may lie between; they hold canaries, looked at when the block is freed. guard_align=1 puts every block right against
+ * its guard page, for programs that can live with odd addresses.
+ *
+ * A guarded block in use costs two memory maps, of which the kernel allows 65 530 as a rule: so no more than guard_most are
+ * in use at once, and further blocks come from the heap proper.
+ *
+ * Records say what a page belongs to; those of freed blocks are kept until a million newer ones have been made. The idea is
+ * Electric Fence's (Bruce Perens, 1987); one in many is GWP-ASan's.
+ */
+#include "guard.h"
+
+#include "../base/settings.h"
+#include "canary.h"
+#include "check.h"
+#include "count.h"
+#include "sites.h"
+
+#include <string.h>
+
+enum { RECORDS = 1 << 20, SEEN = 64 };
+#define LARGEST_REGION ((size_t)64 << 30)
+
+struct record {
+    char *p;
+    size_t asked;
+    uint32_t page, pages; /* of the data; the guard page follows */
+    uint32_t allocated, freed;
+    uint8_t state; /* enum fh_mark_state: NONE, LIVE, FREED */
+    uint8_t kind;  /* as in a mark */
+};
+
+uintptr_t fh_guard_base;
+size_t fh_guard_size;
+
+static struct fh_lock lock;
+static uint32_t *record_of_page; /* 0 = none */
+static struct record *records;   /* [0] is never used */
+static uint32_t next_record = 1, next_page = 1, page_count;
+static size_t live;
+static size_t page_size;
+static bool refused; /* there is no region to be had */
+
+/* ---- whether ---- */
+
+static _Atomic size_t first_left;
+
+bool fh_guard_samples(unsigned calls) {
+    static __thread int64_t left __attribute__((tls_model("initial-exec")));
+    static __thread uint64_t random __attribute__((tls_model("initial-exec")));
+    uint64_t every = fh_settings.guard_sample;
+    if (every == 0) return false;
+    left -= calls;
+    if (left > 0) return false;
+    bool begun = random != 0;
+    if (!begun) random = ((uintptr_t)&left ^ fh_os_ticks() << 20) | 1;
+    random = random * 6364136223846793005u + 1442695040888963407u;
+    left = 1 + (int64_t)((random >> 33) % (2 * every)); /* on average every that many */
+    return begun;
+}
+
+bool fh_guard_wants(void) {
+    if (fh_settings.mode == FH_MODE_GUARD) return true;
+    size_t given = atomic_load_explicit(&first_left, memory_order_relaxed);
+    if (given < fh_settings.guard_first) {
+        atomic_fetch_add_explicit(&first_left, 1, memory_order_relaxed);
+        return true;
+    }
+    return fh_settings.guard_sample && fh_guard_samples(1);
+}
+
+/* ---- the region ---- */
+
+static bool open_region(void) {
+    if (fh_guard_size) return true;
+    if (refused) return false;
+    page_size = fh_os_page_size();
+    size_t size = LARGEST_REGION;
+    while (size > (size_t)1 << 24 && size / 2 >= fh_os_address_limit() / 8) size /= 2;
+    char *base = fh_os_reserve(size);
+    page_count = (uint32_t)(size / page_size);
+    record_of_page = fh_os_map_sparse(page_count * sizeof *record_of_page);
+    records = fh_os_map_sparse(RECORDS * sizeof *records);
+    refused = base == NULL || record_of_page == NULL || records == NULL || !fh_sites_begin();
+    if (refused) return false;
+    fh_guard_base = (uintptr_t)base;
+    __atomic_store_n(&fh_guard_size, size, __ATOMIC_RELEASE);
+    return true;
+}
+
+static char *address_of(uint32_t page) { return (char *)fh_guard_base + (size_t)page * page_size; }
+
+/* The record of the block whose pages, or whose guard page, the address lies in; NULL when it is not known any more. */
+static struct record *record_at(uintptr_t address) {
+    uint32_t page = (uint32_t)((address - fh_guard_base) / page_size), i = record_of_page[page];
+    if (i == 0) return NULL;
+    struct record *r = &records[i];
+    return r->state != FH_MARK_NONE && page >= r->page && page <= r->page + r->pages ? r : NULL;
+}
+
+/* A run of pages and its guard page that no block in use is in; 0 when the region is full. */
+static uint32_t find_pages(uint32_t pages) {
+    uint32_t at = next_page, free = 0;
+    bool wrapped = false;
+    while (free <= pages) {
+        if (at + (pages - free) + 1 >= page_count) {
+            if (wrapped) return 0;
+            wrapped = true;
+            at = 1;
+            free = 0;
+        }
+        const struct record *r = record_of_page[at + free] ? record_at((uintptr_t)address_of(at + free)) : NULL;
+        if (r && r->state == FH_MARK_LIVE) {
+            at = r->page + r->pages + 1;
+            free = 0;
+        } else {
+            free++;
+        }
+    }
+    next_page = at + pages + 1;
+    return at;
+}
+
+static uint32_t find_record(void) {
+    for (unsigned tries = 0; tries < RECORDS; tries++) {
+        uint32_t i = next_record;
+        next_record = i + 1 == RECORDS ? 1 : i + 1;
+        if (records[i].state != FH_MARK_LIVE) return i;
+    }
+    return 0;
+}
+
+/* ---- alloc ---- */
+
+/* The alignment at which a block of this size stands. */
+static size_t alignment_for(size_t size, size_t align) {
+    size_t wanted = fh_settings.guard_align, most = 16;
+    while (most > size && most > 1) most /= 2; /* no object of this size has a larger one */
+    if (wanted == 0 || wanted > most) wanted = most;
+    wanted = (size_t)1 << (63 - __builtin_clzll(wanted));
+    return align > 1 && align > wanted ? align : wanted; /* 1: none asked for */
+}
+
+/* Lays a block into the region; the lock is held. */
+static struct record *lay(size_t size, size_t align) {
+    if (!open_region() || size > fh_guard_size / 16 || align > page_size || live >= fh_settings.guard_most) return NULL;
+    uint32_t pages = (uint32_t)((size + page_size - 1) / page_size), page = find_pages(pages), i = find_record();
+    if (page == 0 || i == 0) return NULL;
+    if (pages && !fh_os_commit(address_of(page), pages * page_size)) return NULL;
+    struct record *r = &records[i];
+    *r = (struct record){.asked = size, .page = page, .pages = pages, .state = FH_MARK_LIVE};
+    char *end = address_of(page + pages);
+    r->p = fh_settings.guard_place == FH_GUARD_START && size ? address_of(page)
+                                                             : end - ((size + alignment_for(size, align) - 1) &
+                                                                      ~(alignment_for(size, align) - 1));
+    for (uint32_t k = 0; k <= pages; k++) record_of_page[page + k] = i;
+    live++;
+    return r;
+}
+
+static size_t slack_behind(const struct record *r) {
+    size_t slack = (size_t)(address_of(r->page + r->pages) - r->p) - r->asked;
+    return slack < SEEN ? slack : SEEN;
+}
+
+static size_t slack_before(const struct record *r) {
+    size_t slack = (size_t)(r->p - address_of(r->page));
+    return slack < SEEN ? slack : SEEN;
+}
+
+void *fh_guard_alloc(size_t size, size_t align, unsigned call, uintptr_t caller) {
+    uint32_t site = fh_site_here(caller);
+    fh_lock(&lock);
+    struct record *r = lay(size, align);
+    if (r) {
+        if (call & FH_CALL_ALIGNED && align > 16) r->kind = (uint8_t)(__builtin_ctzll(align) << 2);
+        r->kind |= call & FH_KIND_MASK;
+        r->allocated = site;
+        if (r->pages) {
+            memset(r->p + size, fh_canary, slack_behind(r));
+            memset(r->p - slack_before(r), fh_canary, slack_before(r));
+        }
+    }
+    void *p = r ? r->p : NULL;
+    fh_unlock(&lock);
+    if (p && fh_settings.fill_alloc && !(call & FH_CALL_ZERO)) memset(p, FH_NEW_FILL, size);
+    return p;
+}
+
+/* ---- what went wrong ---- */
+
+static struct fh_misuse about(enum fh_misuse_kind kind, const char *call, const void *p, uintptr_t caller,
+                              const struct record *r) {
+    struct fh_misuse m = {.kind = kind, .call = call, .address = p, .caller = caller};
+    if (r == NULL) return m;
+    m.block = r->p;
+    m.asked = m.usable = r->asked;
+    m.freed = r->state == FH_MARK_FREED;
+    m.offset = (const char *)p - r->p;
+    m.allocated = r->allocated;
+    m.freed_at = r->freed;
+    return m;
+}
+
+bool fh_guard_explain_pointer(const void *p, const char *call, uintptr_t caller) {
+    if (!fh_guard_owns(p)) return false;
+    fh_lock(&lock);
+    const struct record *r = record_at((uintptr_t)p);
+    bool start = r && p == r->p, freed = r && r->state == FH_MARK_FREED;
+    enum fh_misuse_kind kind = r == NULL ? FH_INVALID_FREE : !start ? FH_INTERIOR_FREE : FH_DOUBLE_FREE;
+    if (start && freed && strcmp(call, "free") != 0 && strncmp(call, "delete", 6) != 0) kind = FH_USE_AFTER_FREE;
+    struct fh_misuse m = about(kind, call, p, caller, r);
+    fh_unlock(&lock);
+    fh_misuse_report(&m);
+    return true;
+}
+
+/* The first damaged byte of the block's canaries. */
+static bool find_damage(const struct record *r, struct fh_misuse *m) {
+    if (r->pages == 0) return false;
+    const unsigned char *bad = fh_first_other(r->p + r->asked, slack_behind(r), fh_canary);
+    m->kind = FH_OVERFLOW;
+    if (bad == NULL) {
+        bad = fh_first_other(r->p - slack_before(r), slack_before(r), fh_canary);
+        m->kind = FH_UNDERFLOW;
+    }
+    if (bad == NULL) return false;
+    m->offset = (const char *)bad - r->p;
+    m->damaged = true;
+    m->found = *bad;
+    m->expected = fh_canary;
+    return true;
+}
+
+/* ---- free ---- */
+
+static struct record *live_at(const void *p) {
+    struct record *r = record_at((uintptr_t)p);
+    return r && r->p == p && r->state == FH_MARK_LIVE ? r : NULL;
+}
+
+void fh_guard_free(void *p, size_t size, size_t align, unsigned call, uintptr_t caller) {
+    static const char *const names[] = {"free", "delete", "delete[]", ""};
+    const char *name = names[call & FH_KIND_MASK];
+    uint32_t site = fh_site_here(caller);
+    fh_lock(&lock);
+    struct record *r = live_at(p);
+    if (r == NULL) {
+        fh_unlock(&lock);
+        fh_guard_explain_pointer(p, name, caller);
+        return;
+    }
+    struct fh_misuse disagrees = about(FH_KIND_MISMATCH, name, p, caller, r), damage = disagrees;
+    bool agrees = fh_check_agrees(p, r->asked, r->kind, size, align, call, &disagrees), damaged = find_damage(r, &damage);
+    r->state = FH_MARK_FREED;
+    r->freed = site;
+    live--;
+    if (r->pages) fh_os_decommit(address_of(r->page), r->pages * page_size);
+    fh_unlock(&lock);
+    if (!agrees) fh_misuse_report(&disagrees);
+    if (damaged) fh_misuse_report(&damage);
+}
+
+bool fh_guard_usable(const void *p, size_t *size, uintptr_t caller) {
+    fh_lock(&lock);
+    const struct record *r = live_at(p);
+    if (r) *size = r->asked;
+    fh_unlock(&lock);
+    if (r == NULL) fh_guard_explain_pointer(p, "realloc or malloc_usable_size", caller);
+    return r != NULL;
+}
+
+/* ---- faults ---- */
+
+/* A freed large block: its pages wait in the quarantine, inaccessible (check.c). */
+static bool explain_large(uintptr_t address, struct fh_misuse *m) {
+    struct fh_found f;
+    if (!fh_mode_checks() || !fh_check_find((const void *)address, &f) || f.c != 0 || f.mark->state % 4 != FH_MARK_FREED)
+        return false;
+    *m = (struct fh_misuse){.kind = FH_FAULT_FREED, .block = f.start + f.front, .asked = f.asked, .usable = f.asked, .freed = true};
+    m->freed_at = f.mark->site;
+    m->allocated = fh_quarantine_site(NULL, f.start);
+    m->offset = (const char *)address - m->block;
+    return true;
+}
+
+static bool explain_guarded(uintptr_t address, struct fh_misuse *m) {
+    if (!fh_guard_owns((const void *)address)) return false;
+    const struct record *r = record_at(address); /* the guard page behind a block counts as its own */
+    const struct record *behind = NULL;
+    uintptr_t next = address + page_size;
+    if (fh_guard_owns((const void *)next)) behind = record_at(next);
+    if (behind && behind->state == FH_MARK_LIVE && behind != r && (uintptr_t)address_of(behind->page) > address) {
+        bool nearer = r == NULL || r->state != FH_MARK_LIVE || (uintptr_t)behind->p - address < address - (uintptr_t)r->p - r->asked;
+        if (nearer) r = behind;
+    }
+    if (r == NULL) {
+        *m = (struct fh_misuse){.kind = FH_FAULT_FREED, .detail = "In guarded memory; the block is not known any more."};
+        return true;
+    }
+    enum fh_misuse_kind kind = address < (uintptr_t)r->p ? FH_FAULT_BEFORE : FH_FAULT_BEHIND;
+    if (r->state == FH_MARK_FREED) kind = FH_FAULT_FREED;
+    *m = about(kind, NULL, (const void *)address, 0, r);
+    return true;
+}
+
+bool fh_guard_explain_fault(uintptr_t address, const struct fh_os_registers *registers, struct fh_misuse *m) {
+    if (!explain_guarded(address, m) && !explain_large(address, m)) return false;
+    m->call = NULL;
+    m->address = (const void *)address;
+    m->registers = registers;
+    return true;
+}
+
+size_t fh_guard_sweep(void) {
+    size_t bad = 0;
+    for (uint32_t i = 1; fh_guard_size && i < RECORDS && records[i].state != FH_MARK_NONE; i++) {
+        struct fh_misuse m;
+        fh_lock(&lock);
+        bool damaged = false;
+        if (records[i].state == FH_MARK_LIVE) {
+            m = about(FH_OVERFLOW, "the sweep", records[i].p, 0, &records[i]);
+            damaged = find_damage(&records[i], &m);
+        }
+        fh_unlock(&lock);
+        bad += damaged;
+        if (damaged) fh_misuse_report(&m);
+    }
+    return bad;
+}
+
+void fh_guard_lock(void) { fh_lock(&lock); }
+void fh_guard_unlock(void) { fh_unlock(&lock); }
