@@ -26,13 +26,13 @@
 #define TUPLE "aarch64-linux-"
 #endif
 #ifdef __GLIBC__
-#define MULTIARCH_FOLDER "../lib/" TUPLE "gnu"
+#define LIBC "gnu"
 #else
-#define MULTIARCH_FOLDER "../lib/" TUPLE "musl"
+#define LIBC "musl"
 #endif
 
-static const char *const folders[] = {"", FREEHOLD_LIBRARY_FROM_COMMAND, "../lib", MULTIARCH_FOLDER,
-                                      "../lib64"};
+static const char multiarch[] = "../lib/" TUPLE LIBC;
+static const char *const folders[] = {"", FREEHOLD_LIBRARY_FROM_COMMAND, "../lib", multiarch, "../lib64"};
 static const char *const names[] = {"libfreehold.so", "libfreehold.so.0"};
 
 /* NULL when this is our library, and then *library is filled; else what is wrong with it. */
