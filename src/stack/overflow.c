@@ -20,6 +20,7 @@
 
 #include "base/report.h"
 #include "base/settings.h"
+#include "heap/guard.h"
 #include "os/os.h"
 #include "stack/callstack.h"
 #include "stack/region_check.h"
@@ -77,6 +78,11 @@ static bool is_stack(struct fh_fault *fault) {
 static void classify(struct fh_fault *fault, const void *context, bool by_kernel) {
     fault->kind = FH_FAULT_OTHER;
     if (!by_kernel) return;
+    struct fh_misuse misuse;
+    if (fh_guard_explain_fault(fault->address, &fault->registers, &misuse)) {
+        fault->kind = FH_FAULT_HEAP;
+        return;
+    }
     char text[8];
     if (fh_check_explain((const void *)fault->address, text, sizeof text)) {
         fault->kind = FH_FAULT_FRAME;
@@ -103,8 +109,17 @@ static void report_frame(const struct fh_fault *fault) {
     fh_say("%s", text);
 }
 
+static void report_heap(const struct fh_fault *fault) {
+    struct fh_misuse misuse;
+    if (fh_guard_explain_fault(fault->address, &fault->registers, &misuse)) fh_misuse_write(&misuse);
+}
+
 static void report(void *argument) {
     const struct fh_fault *fault = argument;
+    if (fault->kind == FH_FAULT_HEAP) {
+        report_heap(fault);
+        return;
+    }
     if (fault->kind == FH_FAULT_FRAME) report_frame(fault);
     fh_report_overflow(fault, report_room);
 }
@@ -245,4 +260,5 @@ int fh_stack_install(void) {
 __attribute__((constructor)) static void install_by_setting(void) {
     fh_settings_init();
     if (fh_settings.stack_report) fh_stack_install();
+    else if (fh_mode_checks() || fh_settings.guard_sample) fh_fault_install(); /* faults of guarded blocks */
 }

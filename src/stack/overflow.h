@@ -15,6 +15,7 @@ enum fh_fault_kind {
     FH_FAULT_OVERFLOW,        /* of a thread's stack, or of a further one                     */
     FH_FAULT_SIGNAL_OVERFLOW, /* of an alternate signal stack: a handler used more than it has */
     FH_FAULT_FRAME,           /* of checked pages of a region stack                           */
+    FH_FAULT_HEAP,            /* of guarded or freed memory of the heap: heap/guard.h         */
 };
 
 struct fh_fault {
