@@ -123,5 +123,32 @@ class Json(Test):
         self.assertEqual(run.report["all"]["largest_asked_peak"], max(one["asked"]["peak"] for one in listed))
         self.assertEqual(run.report["all"]["processes"], 4)
 
+    def test_strange_files_among_the_numbers(self):
+        """Another process may write anything there: it is left out, or shown as it is, and harms nothing."""
+        script = ("import os, sys\n"
+                  "d = os.environ['FREEHOLD'].split('report=')[1]\n"
+                  "own = '%s/%d.0.fh' % (d, os.getpid())\n"
+                  "good = open(own, 'rb').read()\n"
+                  "def put(name, data): open(os.path.join(d, name), 'wb').write(data)\n"
+                  "put('1.0.fh', b'')\n"
+                  "put('2.0.fh', good[:-1])\n"
+                  "put('3.0.fh', good + b'x')\n"
+                  "put('4.0.fh', b'x' + good[1:])\n"
+                  "put('5.0.fh', good[:16] + b'\\xff' * (len(good) - 16))\n"
+                  "put('other', b'?')\n"
+                  "os.mkfifo(d + '/6.0.fh')\n"
+                  "os.symlink(own, d + '/7.0.fh')\n"
+                  "os.symlink('/nowhere', d + '/8.0.fh')\n")
+        for json_report in (True, False):
+            with tempfile.TemporaryDirectory() as folder:
+                run = Run("/usr/bin/python3", "-c", script, json_report=json_report, env=environment(TMPDIR=folder))
+                self.assertEqual(run.status, 0, run)
+                self.assertEqual(os.listdir(folder), [])
+            if json_report:
+                self.assertEqual([other["pid"] for other in run.report["others"]], [2 ** 64 - 1])
+                self.assert_sound(run)
+            else:
+                self.assertIn("1 other process", run.err)
+
 
 main()
