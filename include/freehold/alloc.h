@@ -33,6 +33,8 @@ extern "C" {
 
 /* get: room for size bytes at that alignment, or NULL and ENOMEM. give: the room back; NULL when it goes with
  * the whole. */
+struct fh_heap;
+
 struct fh_alloc {
     void *(*get)(struct fh_alloc *self, size_t size, size_t align);
     void (*give)(struct fh_alloc *self, void *p, size_t size, size_t align);
@@ -47,16 +49,21 @@ FH_API void fh_alloc_give(struct fh_alloc *alloc, void *p, size_t size, size_t a
 /* An owner of owners. Zero is an empty arena on the heap. Not to be moved once something is placed in it whose
  * allocator it is. */
 typedef struct fh_arena {
-    struct fh_alloc alloc;   /* set by the first use                                          */
-    struct fh_kept *kept;    /* what must be dropped, newest first                            */
-    struct fh_chunk *chunks; /* memory from the heap, newest first                            */
-    char *top, *end;         /* the free rest of the newest chunk                             */
-    bool in_frame;           /* memory comes from the region stack instead                    */
+    struct fh_alloc alloc;   /* set by the first use                                         */
+    struct fh_kept *kept;    /* what must be dropped, newest first                           */
+    struct fh_chunk *chunks; /* memory from the general heap, newest first                   */
+    char *top, *end;         /* the free rest of the newest chunk                            */
+    struct fh_heap *heap;    /* memory comes from this heap instead, which the arena owns    */
+    bool in_frame;           /* memory comes from the region stack instead                   */
 } fh_arena FH_NOTE("fh:arena");
 
 /* An arena in the innermost open frame of the region stack. Declare it inside that frame's block: it is dropped
  * before the frame closes. */
 FH_API fh_arena fh_arena_in_frame(void);
+
+/* An arena that takes over a heap of fh_heap_new (freehold/heaps.h), of which each thing in it is a block: limited, counted and
+ * walked as such. Dropping the arena drops its owners, then the heap. */
+FH_API fh_arena fh_arena_in_heap(struct fh_heap *heap);
 
 /* Drops everything in the arena, newest first, and gives back its memory. It is empty afterwards. */
 FH_API void fh_arena_drop(fh_arena *arena);

@@ -140,12 +140,12 @@ FH_INLINE void fh_frame_close(struct fh_frame *frame);
 /* A place to come back to. After longjmp or the like has left scopes without closing their frames,
  * fh_frame_unwind closes all frames that were opened since the mark was set and frees what was pushed since, in
  * O(1). The frame in which the mark was set must still be open. A mark may be unwound to more than once. */
-struct fh_mark {
+struct fh_frames_mark {
     struct fh_frames frames;
     void *own[6];
 };
-FH_API void fh_frame_mark(struct fh_mark *mark);
-FH_API void fh_frame_unwind(const struct fh_mark *mark);
+FH_API void fh_frame_mark(struct fh_frames_mark *mark);
+FH_API void fh_frame_unwind(const struct fh_frames_mark *mark);
 
 /* ---------------------------------------------------------------- pushes ------------------------------- */
 

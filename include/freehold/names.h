@@ -81,7 +81,7 @@
 
 /* ---- verbs ---- */
 
-#define own(X) fh_own(X)
+#define own(X) FH_OWN(X, #X, FH_UNIQUE(fh_scope_))
 #ifndef __cplusplus
 #define move(x) fh_move(x)
 #define swap(p, q) fh_swap(p, q)
@@ -124,6 +124,7 @@
 #define place(...) fh_place(__VA_ARGS__)
 #define try_place(...) fh_try_place(__VA_ARGS__)
 #define arena_in_frame fh_arena_in_frame
+#define arena_in_heap fh_arena_in_heap
 
 /* ---- many things: vec.h ---- */
 

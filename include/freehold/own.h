@@ -54,7 +54,7 @@ extern "C" {
  * fh_swap(p, q)               the owners at p and q change places.
  * fh_forget(x)                x is empty and what it held is never dropped here: someone else has it.
  * x is an lvalue and evaluated once; moving out of a const one does not compile. */
-#define fh_own(X) FH_OWN(X, FH_UNIQUE(fh_scope_))
+#define fh_own(X) FH_OWN(X, #X, FH_UNIQUE(fh_scope_))
 #define fh_move(x) FH_MOVED(x, fh_mark_move, FH_UNIQUE(fh_from_), FH_UNIQUE(fh_out_))
 #define fh_take(x) FH_MOVED(x, fh_mark_take, FH_UNIQUE(fh_from_), FH_UNIQUE(fh_out_))
 #define fh_replace(x, value) FH_REPLACE(x, value, FH_UNIQUE(fh_to_), FH_UNIQUE(fh_in_), FH_UNIQUE(fh_old_))
@@ -160,9 +160,12 @@ struct fh_scope {
     const struct fh_site *site;
 };
 
-/* The calling thread's latest site: what the library calls "here" in its reports. */
+/* The calling thread's latest site, "here" in reports; and the drop() or set() that is being carried out, NULL
+ * when none is. */
 extern FH_API __thread const struct fh_site *fh_here __attribute__((tls_model("initial-exec")));
+extern FH_API __thread const struct fh_site *fh_dropping __attribute__((tls_model("initial-exec")));
 
+FH_INLINE const struct fh_site *fh_at(const struct fh_site *site) { return fh_here = site; }
 FH_API struct fh_scope fh_scope_enter(const void *frame, const struct fh_site *site);
 FH_API void fh_scope_leave(struct fh_scope *scope);
 /* The owner of `size` bytes at p, written `site->text`, is moved from; stops when it was moved from before. */

@@ -64,15 +64,19 @@ FH_INLINE void fh_mark_use(const void *owner) { (void)owner; }
         static const struct fh_site fh_site_here_ = {__FILE__, __LINE__, __func__, text_}; \
         &fh_site_here_;                                                                    \
     })
-#define FH_AT(text) ((void)(fh_here = FH_PLACE(text)))
-#define FH_USE_AT(p, text) fh_note_use((p), sizeof *(p), fh_here = FH_PLACE(text))
+#define FH_AT(text) ((void)fh_at(FH_PLACE(text)))
+#define FH_BEGIN_DROP(text) ((void)(fh_dropping = fh_at(FH_PLACE(text))))
+#define FH_END_DROP ((void)(fh_dropping = NULL))
+#define FH_USE_AT(p, text) fh_note_use((p), sizeof *(p), fh_at(FH_PLACE(text)))
 #define FH_NOTE_fh_mark_move(p, x) \
-    fh_note_move((p), sizeof *(p), __builtin_frame_address(0), fh_here = FH_PLACE(#x))
-#define FH_NOTE_fh_mark_take(p, x) ((void)(fh_here = FH_PLACE(#x)))
+    fh_note_move((p), sizeof *(p), __builtin_frame_address(0), fh_at(FH_PLACE(#x)))
+#define FH_NOTE_fh_mark_take(p, x) ((void)fh_at(FH_PLACE(#x)))
 #define FH_NOTE_MOVED(marker, p, x) FH_NOTE_##marker(p, x)
 #define FH_NOTE_FORGET(p) fh_note_forget(p)
 #else
 #define FH_AT(text) ((void)0)
+#define FH_BEGIN_DROP(text) ((void)0)
+#define FH_END_DROP ((void)0)
 #define FH_USE_AT(p, text) FH_MARK(fh_mark_use, p)
 #define FH_NOTE_MOVED(marker, p, x) FH_MARK(marker, p)
 #define FH_NOTE_FORGET(p) fh_note_forget(p)
@@ -81,14 +85,14 @@ FH_INLINE void fh_mark_use(const void *owner) { (void)owner; }
 /* ---- the verbs ---- */
 
 #if defined(FH_CHECKED)
-#define FH_OWN(X, scope)                                                             \
-    struct fh_scope scope __attribute__((cleanup(fh_scope_leave), unused)) =         \
-        fh_scope_enter(__builtin_frame_address(0), FH_PLACE("own(" FH_TEXT(X) ")")); \
+#define FH_OWN(X, text, scope)                                                 \
+    struct fh_scope scope __attribute__((cleanup(fh_scope_leave), unused)) =   \
+        fh_scope_enter(__builtin_frame_address(0), FH_PLACE("own(" text ")")); \
     FH_OWN_AS(X)
 #else
-#define FH_OWN(X, scope) FH_OWN_AS(X)
+#define FH_OWN(X, text, scope) FH_OWN_AS(X)
 #endif
-#define FH_OWN_AS(X) FH_NOTE("fh:own") __attribute__((cleanup(FH_CAT(X, _drop)))) X
+#define FH_OWN_AS(X) FH_NOTE("fh:own") __attribute__((cleanup(FH_CAT(X, _drop)), unused)) X
 
 /* The assignment that never runs does not compile when x is const: nothing moves out of a shared borrow. */
 #define FH_MOVED(x, marker, from, out)                   \
@@ -127,23 +131,25 @@ FH_INLINE void fh_mark_use(const void *owner) { (void)owner; }
         __builtin_memset((void *)p, 0, sizeof *p); \
         (void)0;                                   \
     })
-#define FH_DROP_NOW(X, p)                              \
-    __extension__({                                    \
-        FH_AT("drop(" FH_TEXT(X) ", " FH_TEXT(p) ")"); \
-        FH_DROP_MARKED(X, p);                          \
+#define FH_DROP_NOW(X, p)                                      \
+    __extension__({                                            \
+        FH_BEGIN_DROP("drop(" FH_TEXT(X) ", " FH_TEXT(p) ")"); \
+        FH_DROP_MARKED(X, p);                                  \
+        FH_END_DROP;                                           \
     })
 #define FH_DROP_MARKED(X, p) FH_CAT(X, _drop)(FH_MARKED(fh_mark_drop, p))
 #define FH_CLONE_NOW(X, p) \
     (FH_AT("clone(" FH_TEXT(X) ", " FH_TEXT(p) ")"), FH_CAT(X, _clone)(FH_MARKED(fh_mark_clone, p)))
-#define FH_PUT(X, p, value, to, in, old)              \
-    __extension__({                                   \
-        X *to = (p);                                  \
-        X in = (value);                               \
-        X old = *to;                                  \
-        FH_AT("set(" FH_TEXT(X) ", " FH_TEXT(p) ")"); \
-        FH_MARK(fh_mark_put, to);                     \
-        *to = in;                                     \
-        FH_CAT(X, _drop)(&old);                       \
+#define FH_PUT(X, p, value, to, in, old)                      \
+    __extension__({                                           \
+        X *to = (p);                                          \
+        X in = (value);                                       \
+        X old = *to;                                          \
+        FH_BEGIN_DROP("set(" FH_TEXT(X) ", " FH_TEXT(p) ")"); \
+        FH_MARK(fh_mark_put, to);                             \
+        *to = in;                                             \
+        FH_CAT(X, _drop)(&old);                               \
+        FH_END_DROP;                                          \
     })
 #ifdef __FREEHOLD_CHECK__
 #define FH_MARKED(marker, p)            \

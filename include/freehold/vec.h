@@ -67,7 +67,8 @@
     FH_VEC_REMOVE(v, i, fh_vec_close_gap, FH_UNIQUE(fh_v_), FH_UNIQUE(fh_i_), FH_UNIQUE(fh_x_))
 #define fh_vec_swap_remove(v, i) \
     FH_VEC_REMOVE(v, i, fh_vec_fill_gap, FH_UNIQUE(fh_v_), FH_UNIQUE(fh_i_), FH_UNIQUE(fh_x_))
-#define fh_vec_extend(v, from, n) FH_VEC_EXTEND(v, from, n, FH_UNIQUE(fh_v_), FH_UNIQUE(fh_f_))
+#define fh_vec_extend(v, from, n) \
+    FH_VEC_EXTEND(v, from, n, "vec_extend(" #v ")", FH_UNIQUE(fh_v_), FH_UNIQUE(fh_f_))
 #define fh_vec_append(v, w) FH_VEC_APPEND(v, w, FH_UNIQUE(fh_v_), FH_UNIQUE(fh_w_))
 #define fh_vec_drain(v, from, to) FH_VEC_DRAIN(v, from, to, FH_UNIQUE(fh_v_), FH_UNIQUE(fh_out_))
 #define fh_vec_split_off(v, at) FH_VEC_SPLIT(v, at, FH_UNIQUE(fh_v_), FH_UNIQUE(fh_out_))
@@ -191,24 +192,24 @@ FH_INLINE void *fh_vec_end(const void *ptr, size_t len, size_t size) {
         close((void *)vv, sizeof xx, ii);                                               \
         xx;                                                                             \
     })
-#define FH_VEC_EXTEND(v, from, n, vv, ff)                                                     \
+#define FH_VEC_EXTEND(v, from, n, text, vv, ff)                                               \
     __extension__({                                                                           \
         __typeof__(v) vv = (v);                                                               \
         const __typeof__(*vv->ptr) *ff = (from);                                              \
         size_t fh_n_ = (n);                                                                   \
-        FH_USE_AT(vv, "vec_extend(" #v ")");                                                  \
+        FH_USE_AT(vv, text);                                                                  \
         if (fh_n_ > vv->cap - vv->len) fh_vec_room((void *)vv, FH_VEC_SHAPE(vv), fh_n_);      \
         if (fh_n_ > 0) __builtin_memcpy((void *)(vv->ptr + vv->len), ff, fh_n_ * sizeof *ff); \
         vv->len += fh_n_;                                                                     \
         (void)0;                                                                              \
     })
-#define FH_VEC_APPEND(v, w, vv, ww)          \
-    __extension__({                          \
-        __typeof__(v) vv = (v);              \
-        __typeof__(w) ww = (w);              \
-        fh_vec_extend(vv, ww->ptr, ww->len); \
-        ww->len = 0;                         \
-        (void)0;                             \
+#define FH_VEC_APPEND(v, w, vv, ww)                                                                    \
+    __extension__({                                                                                    \
+        __typeof__(v) vv = (v);                                                                        \
+        __typeof__(w) ww = (w);                                                                        \
+        FH_VEC_EXTEND(vv, ww->ptr, ww->len, "vec_append(" #v ")", FH_UNIQUE(fh_v_), FH_UNIQUE(fh_f_)); \
+        ww->len = 0;                                                                                   \
+        (void)0;                                                                                       \
     })
 #define FH_VEC_DRAIN(v, from, to, vv, out)                                    \
     __extension__({                                                           \
@@ -248,7 +249,7 @@ FH_INLINE void *fh_vec_end(const void *ptr, size_t len, size_t size) {
         vv->len > 0 ? vv->ptr + (vv->len - 1) : NULL; \
     })
 #define FH_VEC_EACH(x, v, vv, end)                                                                             \
-    for (__typeof__((v)->ptr) x = (v)->ptr, end = (__typeof__(x))fh_vec_end(x, (v)->len, sizeof *x); x != end; \
+    for (__typeof__(&*(v)->ptr) x = (v)->ptr, end = (__typeof__(x))fh_vec_end(x, (v)->len, sizeof *x); x != end; \
          ++x)
 #define FH_SLICE(v, from, to, vv, ss)                                                       \
     __extension__({                                                                         \
@@ -291,11 +292,11 @@ FH_INLINE void *fh_vec_end(const void *ptr, size_t len, size_t size) {
         fh_vec_room((void *)&vv, FH_VEC_SHAPE(&vv), (capacity)); \
         vv;                                                      \
     })
-#define FH_VEC_FROM(T, from, n, vv)        \
-    __extension__({                        \
-        fh_Vec(T) vv = FH_ZERO(fh_Vec(T)); \
-        fh_vec_extend(&vv, (from), (n));   \
-        vv;                                \
+#define FH_VEC_FROM(T, from, n, vv)                                                                \
+    __extension__({                                                                                \
+        fh_Vec(T) vv = FH_ZERO(fh_Vec(T));                                                         \
+        FH_VEC_EXTEND(&vv, (from), (n), "vec of " FH_TEXT(T), FH_UNIQUE(fh_v_), FH_UNIQUE(fh_f_)); \
+        vv;                                                                                        \
     })
 
 #ifdef __cplusplus

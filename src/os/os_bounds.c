@@ -66,6 +66,19 @@ bool fh_os_stack_bounds_near(const void *address, struct fh_os_bounds *bounds) {
     return true;
 }
 
+static bool look_for_main(const struct fh_os_mapping *mapping, void *context) {
+    uintptr_t *address = context;
+    if (strcmp(mapping->name, "[stack]") != 0) return true;
+    *address = mapping->high - 1;
+    return false;
+}
+
+bool fh_os_main_stack(struct fh_os_bounds *bounds) {
+    uintptr_t address = 0;
+    return fh_os_maps(look_for_main, &address) && address != 0 &&
+           fh_os_stack_bounds_near((const void *)address, bounds);
+}
+
 struct guard_search {
     uintptr_t low;
     struct fh_os_guard *guard;

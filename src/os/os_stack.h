@@ -38,6 +38,9 @@ bool fh_os_stack_bounds(struct fh_os_bounds *bounds);
  * thread's stack it is the whole of the mapping. In a handler. */
 bool fh_os_stack_bounds_near(const void *address, struct fh_os_bounds *bounds);
 
+/* The main thread's, from whichever thread. False: not to be found out. */
+bool fh_os_main_stack(struct fh_os_bounds *bounds);
+
 /* The inaccessible mapping that ends exactly at `low`. False: there is none. In a handler. */
 struct fh_os_guard {
     char *low;
@@ -67,6 +70,9 @@ bool fh_os_on_signal_stack(const char *here, size_t *left);
 unsigned fh_os_thread_id(bool *main);
 /* Its name, at most 15 characters. In a handler. */
 void fh_os_thread_name(char name[16]);
+/* The name of any thread of the process. */
+void fh_os_name_of_thread(uint64_t id, char name[16]);
+unsigned fh_os_process_id(void);
 
 /* Sends each other thread of the process `signal` with this value, which tells our own from others'. */
 void fh_os_signal_threads(int signal, void *value);

@@ -28,6 +28,28 @@ void fh_os_thread_name(char name[16]) {
     prctl(PR_GET_NAME, name);
 }
 
+static bool first_line(const char *path, char *buf, size_t size) {
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t got = file >= 0 ? read(file, buf, size - 1) : -1;
+    if (file >= 0) close(file);
+    buf[got > 0 ? got : 0] = '\0';
+    char *end = strchr(buf, '\n');
+    if (end != NULL) *end = '\0';
+    return got > 0;
+}
+
+unsigned fh_os_process_id(void) { return (unsigned)getpid(); }
+
+void fh_os_name_of_thread(uint64_t id, char name[16]) {
+    char path[64] = "/proc/self/task/", digits[24];
+    size_t at = strlen(path), n = 0;
+    do digits[n++] = (char)('0' + id % 10);
+    while ((id /= 10) > 0);
+    while (n > 0) path[at++] = digits[--n];
+    memcpy(path + at, "/comm", sizeof "/comm");
+    if (!first_line(path, name, 16)) memcpy(name, "?", 2);
+}
+
 struct entry { /* of getdents64 */
     uint64_t inode;
     int64_t offset;
@@ -45,16 +67,6 @@ static void signal_thread(unsigned id, int signal, void *value) {
     info.si_uid = getuid();
     info.si_value.sival_ptr = value;
     syscall(SYS_rt_tgsigqueueinfo, getpid(), id, signal, &info);
-}
-
-static bool first_line(const char *path, char *buf, size_t size) {
-    int file = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t got = file >= 0 ? read(file, buf, size - 1) : -1;
-    if (file >= 0) close(file);
-    buf[got > 0 ? got : 0] = '\0';
-    char *end = strchr(buf, '\n');
-    if (end != NULL) *end = '\0';
-    return got > 0;
 }
 
 /* Under an emulator (qemu-user) the tasks of the process include threads of the emulator, which no signal of

@@ -183,7 +183,7 @@ void fh_frame_close_slow(struct fh_frame *frame) {
 
 enum { MARK_NOW, MARK_TURN, MARK_FIRST, MARK_SECOND, MARK_OPEN, MARK_MOMENT };
 
-void fh_frame_mark(struct fh_mark *mark) {
+void fh_frame_mark(struct fh_frames_mark *mark) {
     struct fh_thread_regions *thread = fh_frames.thread;
     memset(mark, 0, sizeof *mark);
     if (thread != NULL) {
@@ -210,7 +210,7 @@ static void unwind_region(struct fh_region *region, char *top, uint64_t moment) 
     }
 }
 
-void fh_frame_unwind(const struct fh_mark *mark) {
+void fh_frame_unwind(const struct fh_frames_mark *mark) {
     struct fh_thread_regions *thread = fh_frames.thread;
     if (thread == NULL) { /* nothing was ever pushed */
         fh_frames.frame = mark->frames.frame;

@@ -35,16 +35,21 @@ struct block {
     size_t size;
     void *(*function)(void *);
     void *argument;
-    struct block *next;
+    struct block *next;             /* among those kept for later */
+    struct block *newer, *older;    /* among those of running threads */
+    struct fh_thread_place place;
+    bool stack_in_use, listed;
 };
 
 enum { MOST_KEPT = 16 };
 
-static struct fh_lock lock;
+static struct fh_lock lock;      /* of the kept */
 static struct block *kept;
 static unsigned kept_count;
-static _Atomic bool prepared;
-static void (*_Atomic end_hook)(void);
+static struct fh_lock list_lock; /* of the running */
+static struct block *newest;
+static _Atomic bool stacks_wanted;
+static void (*_Atomic end_hook)(const struct fh_thread_place *);
 static fh_os_key exit_key;
 
 /* ---------------------------------------------------------------- blocks ------------------------------- */
@@ -82,31 +87,75 @@ static size_t stack_part(const struct block *block) {
     return (size_t)((const char *)block - (const char *)block->low);
 }
 
+/* ---------------------------------------------------------------- the list ----------------------------- */
+
+static void enlist(struct block *block) {
+    bool main;
+    block->place.id = fh_os_thread_id(&main);
+    block->place.first = __builtin_frame_address(0);
+    block->listed = true;
+    fh_lock(&list_lock);
+    block->older = newest;
+    block->newer = NULL;
+    if (newest) newest->newer = block;
+    newest = block;
+    fh_unlock(&list_lock);
+}
+
+static void delist(struct block *block) {
+    fh_lock(&list_lock);
+    if (block->older) block->older->newer = block->newer;
+    if (block->newer) block->newer->older = block->older;
+    else newest = block->older;
+    block->listed = false;
+    fh_unlock(&list_lock);
+}
+
+void fh_threads_running(void (*visit)(const struct fh_thread_place *, void *), void *context) {
+    fh_lock(&list_lock);
+    for (const struct block *block = newest; block != NULL; block = block->older) visit(&block->place, context);
+    fh_unlock(&list_lock);
+}
+
 /* ---------------------------------------------------------------- a thread's life ---------------------- */
 
 static void thread_ends(void *value) {
     struct block *block = value;
-    void (*hook)(void) = atomic_load_explicit(&end_hook, memory_order_acquire);
-    if (hook != NULL) hook();
-    fh_os_set_signal_stack(NULL, 0);
+    void (*hook)(const struct fh_thread_place *) = atomic_load_explicit(&end_hook, memory_order_acquire);
+    if (block->listed) {
+        if (hook != NULL) hook(&block->place);
+        delist(block);
+    }
+    if (block->stack_in_use) fh_os_set_signal_stack(NULL, 0);
+    block->stack_in_use = false;
     give_back(block);
 }
 
-static void adopt_block(struct block *block) {
-    fh_os_set_signal_stack(block->low, stack_part(block));
-    fh_os_key_set(exit_key, block);
+/* A thread may have an alternate stack already, from a sanitizer or somebody else between us and the thread. */
+static void take_stack(struct block *block) {
+    block->stack_in_use = fh_os_set_signal_stack(block->low, stack_part(block));
 }
 
 static void *start(void *argument) {
     struct block *block = argument;
     void *(*function)(void *) = block->function;
     void *function_argument = block->argument;
-    if (!fh_os_has_signal_stack()) {
-        adopt_block(block);
-    } else {
-        give_back(block); /* a sanitizer, or somebody else between us and the thread, has given it one */
-    }
+    if (atomic_load_explicit(&stacks_wanted, memory_order_relaxed) && !fh_os_has_signal_stack()) take_stack(block);
+    if (atomic_load_explicit(&end_hook, memory_order_relaxed) != NULL) enlist(block);
+    fh_os_key_set(exit_key, block);
     return function(function_argument);
+}
+
+static size_t size_wanted(const pthread_attr_t *attributes) {
+    pthread_attr_t by_default;
+    size_t size = 0;
+    if (attributes != NULL) {
+        pthread_attr_getstacksize(attributes, &size);
+    } else if (pthread_getattr_default_np(&by_default) == 0) {
+        pthread_attr_getstacksize(&by_default, &size);
+        pthread_attr_destroy(&by_default);
+    }
+    return size;
 }
 
 static create_function *next_create(void) {
@@ -125,10 +174,13 @@ __attribute__((visibility("default"))) int pthread_create(pthread_t *restrict th
                                                           void *(*function)(void *), void *restrict argument) {
     create_function *create = next_create();
     if (create == NULL) return EAGAIN;
-    struct block *block = atomic_load_explicit(&prepared, memory_order_acquire) ? new_block() : NULL;
+    bool wanted = atomic_load_explicit(&stacks_wanted, memory_order_acquire) ||
+                  atomic_load_explicit(&end_hook, memory_order_acquire) != NULL;
+    struct block *block = wanted ? new_block() : NULL;
     if (block == NULL) return create(thread, attributes, function, argument);
     block->function = function;
     block->argument = argument;
+    block->place.size = size_wanted(attributes);
     int result = create(thread, attributes, start, block);
     if (result != 0) give_back(block);
     return result;
@@ -136,26 +188,41 @@ __attribute__((visibility("default"))) int pthread_create(pthread_t *restrict th
 
 /* ---------------------------------------------------------------- for the others ----------------------- */
 
-void fh_threads_prepare(void) {
+static void make_key(void) {
     static struct fh_lock once;
+    static bool made;
     fh_lock(&once);
-    if (!atomic_load_explicit(&prepared, memory_order_relaxed)) {
-        exit_key = fh_os_key_make(thread_ends);
-        atomic_store_explicit(&prepared, true, memory_order_release);
-    }
+    if (!made) exit_key = fh_os_key_make(thread_ends);
+    made = true;
     fh_unlock(&once);
+}
+
+void fh_threads_prepare(void) {
+    make_key();
+    atomic_store_explicit(&stacks_wanted, true, memory_order_release);
+}
+
+void fh_threads_watch(void (*ended)(const struct fh_thread_place *)) {
+    make_key();
+    atomic_store_explicit(&end_hook, ended, memory_order_release);
+}
+
+void fh_threads_after_fork(void) {
+    list_lock = lock = (struct fh_lock){0};
+    newest = NULL;
 }
 
 bool fh_threads_signal_stack(void) {
     if (fh_os_has_signal_stack()) return true;
     struct block *block = new_block();
     if (block == NULL) return false;
-    adopt_block(block);
-    return true;
+    take_stack(block);
+    fh_os_key_set(exit_key, block);
+    return block->stack_in_use;
 }
 
-/* The thread is interrupted at some point, so no lock may be taken: its block is a new one, and it is not given
- * back at the thread's end. There are at most as many as threads were running when the report was asked for. */
+/* The thread is interrupted at some point, so no lock may be taken: its block is a new one, and it is not given back at the
+ * thread's end. There are at most as many as threads were running when the report was asked for. */
 void fh_threads_signal_stack_in(void *context) {
     char *low;
     size_t size;
@@ -165,5 +232,3 @@ void fh_threads_signal_stack_in(void *context) {
     low = fh_os_stack_map(size, NULL);
     if (low != NULL) fh_os_give_signal_stack(context, low, size);
 }
-
-void fh_threads_at_end(void (*hook)(void)) { atomic_store_explicit(&end_hook, hook, memory_order_release); }

@@ -1,19 +1,34 @@
-/* threads.h - what threads get from us when they start: an alternate signal stack, a record of their peak. */
+/* threads.h - what threads get from us when they start: an alternate signal stack, a place in the list of threads. */
 #ifndef FH_STACK_THREADS_H
 #define FH_STACK_THREADS_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
-/* Threads that start from now on get an alternate signal stack. */
+/* ---- alternate signal stacks ---- */
+
+/* Threads that start from now on get one. */
 void fh_threads_prepare(void);
-
 /* The calling thread gets one now, unless it has one. */
 bool fh_threads_signal_stack(void);
-
 /* In a handler, for the interrupted thread. */
 void fh_threads_signal_stack_in(void *context);
 
-/* Threads that start from now on call the hook when they end; see peaks.h. */
-void fh_threads_at_end(void (*hook)(void));
+/* ---- the list of threads ---- */
+
+/* A thread that was started by pthread_create. */
+struct fh_thread_place {
+    uint64_t id;
+    char *first; /* an address in its first frame                       */
+    size_t size; /* of its stack, as it was asked for at its creation   */
+};
+
+/* Threads that start from now on are in the list, and call the hook when they end. */
+void fh_threads_watch(void (*ended)(const struct fh_thread_place *place));
+/* Those in the list that run now. None of them ends during the visit. */
+void fh_threads_running(void (*visit)(const struct fh_thread_place *place, void *context), void *context);
+/* In the child of a fork. */
+void fh_threads_after_fork(void);
 
 #endif

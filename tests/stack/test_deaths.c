@@ -94,7 +94,7 @@ static void writes_stale(void) {
 }
 static void stale_after_unwind(void) {
     check();
-    struct fh_mark mark;
+    struct fh_frames_mark mark;
     char *volatile text = NULL;
     fh_frame_mark(&mark);
     if (setjmp(back) == 0) {

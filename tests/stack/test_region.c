@@ -306,7 +306,7 @@ static void marks_unwind_what_longjmp_left(void **state) {
         frame {
             static char *kept;
             static size_t before;
-            static struct fh_mark mark;
+            static struct fh_frames_mark mark;
             kept = push_str("kept");
             before = used();
             fh_frame_mark(&mark);
@@ -329,7 +329,7 @@ static void marks_unwind_regions_too(void **state) {
     (void)state;
     struct fh_region *region = fh_region_new(1 << 20);
     struct fh_region_info stats;
-    struct fh_mark mark;
+    struct fh_frames_mark mark;
     fh_frame_mark(&mark);
     if (setjmp(back) == 0) {
         frame_on(region) {

@@ -103,7 +103,7 @@ static void in_scratch(int depth) {
 static void with_mark(int depth) {
     if (back_depth >= 0) return;
     size_t before = count;
-    struct fh_mark mark;
+    struct fh_frames_mark mark;
     fh_frame_mark(&mark);
     back_depth = depth;
     if (setjmp(back) == 0) play(depth);
