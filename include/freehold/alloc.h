@@ -61,8 +61,8 @@ typedef struct fh_arena {
  * before the frame closes. */
 FH_API fh_arena fh_arena_in_frame(void);
 
-/* An arena that takes over a heap of fh_heap_new (freehold/heaps.h), of which each thing in it is a block: limited, counted and
- * walked as such. Dropping the arena drops its owners, then the heap. */
+/* An arena that takes over a heap of fh_heap_new (freehold/heaps.h), of which each thing in it is a block:
+ * limited, counted and walked as such. Dropping the arena drops its owners, then the heap. */
 FH_API fh_arena fh_arena_in_heap(struct fh_heap *heap);
 
 /* Drops everything in the arena, newest first, and gives back its memory. It is empty afterwards. */

@@ -60,7 +60,7 @@
 #define fh_map_clear(X, m) FH_CAT(X, _clear)(m)
 #define fh_map_reserve(m, n) FH_MAP_RESERVE(m, n, FH_UNIQUE(fh_m_))
 #define fh_map_each(e, m)                                                                  \
-    for (__typeof__(&*(m)->slots) e =                                                        \
+    for (__typeof__(&*(m)->slots) e =                                                      \
              (__typeof__(e))fh_map_next((m)->slots, (m)->mask, (m)->len, NULL, sizeof *e); \
          e != NULL; e = (__typeof__(e))fh_map_next((m)->slots, (m)->mask, (m)->len, e, sizeof *e))
 

@@ -248,9 +248,9 @@ FH_INLINE void *fh_vec_end(const void *ptr, size_t len, size_t size) {
         FH_USE_AT(vv, "vec_last(" #v ")");            \
         vv->len > 0 ? vv->ptr + (vv->len - 1) : NULL; \
     })
-#define FH_VEC_EACH(x, v, vv, end)                                                                             \
-    for (__typeof__(&*(v)->ptr) x = (v)->ptr, end = (__typeof__(x))fh_vec_end(x, (v)->len, sizeof *x); x != end; \
-         ++x)
+#define FH_VEC_EACH(x, v, vv, end)                                                                     \
+    for (__typeof__(&*(v)->ptr) x = (v)->ptr, end = (__typeof__(x))fh_vec_end(x, (v)->len, sizeof *x); \
+         x != end; ++x)
 #define FH_SLICE(v, from, to, vv, ss)                                                       \
     __extension__({                                                                         \
         __typeof__(v) vv = (v);                                                             \

@@ -8,6 +8,7 @@
  */
 #include <freehold/alloc.h>
 #include <freehold/frame.h>
+#include <freehold/heaps.h>
 
 #include "own/buffer.h"
 
@@ -55,7 +56,15 @@ static void *arena_get(struct fh_alloc *self, size_t size, size_t align) {
     return fh_arena_get((fh_arena *)self, size, align);
 }
 
+static void heap_arena_give(struct fh_alloc *self, void *p, size_t size, size_t align) {
+    (void)self, (void)size, (void)align;
+    fh_free(p);
+}
+
 fh_arena fh_arena_in_frame(void) { return (fh_arena){.alloc = {.get = arena_get}, .in_frame = true}; }
+fh_arena fh_arena_in_heap(struct fh_heap *heap) {
+    return (fh_arena){.alloc = {arena_get, heap_arena_give}, .heap = heap};
+}
 
 static bool add_chunk(fh_arena *arena, size_t need) {
     size_t size = arena->chunks ? arena->chunks->size * 2 : CHUNK_LEAST;
@@ -72,6 +81,7 @@ static bool add_chunk(fh_arena *arena, size_t need) {
 
 void *fh_arena_get(fh_arena *arena, size_t size, size_t align) {
     arena->alloc.get = arena_get;
+    if (arena->heap) return fh_heap_aligned_alloc(arena->heap, align, size);
     if (arena->in_frame) return fh_push_aligned(size, align < 16 ? 16 : align);
     if (size > PTRDIFF_MAX / 2 || align > PTRDIFF_MAX / 4) {
         errno = ENOMEM;
@@ -117,5 +127,6 @@ void fh_arena_drop(fh_arena *arena) {
         next = chunk->next;
         fh_buffer_free(chunk, chunk->size, 16);
     }
+    if (arena->heap) fh_heap_drop(arena->heap);
     *arena = (fh_arena){0};
 }

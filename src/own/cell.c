@@ -7,22 +7,26 @@
 
 enum { NOTED = 64 };
 
-/* The latest borrows of this thread: a RefCell is for one thread. */
-static __thread struct {
+struct borrow {
     const int32_t *flag;
     const struct fh_site *site;
-} noted[NOTED];
+};
+
+/* The latest borrows of this thread: a RefCell is for one thread. Made at the first one. */
+static __thread struct borrow *noted;
 static __thread unsigned noted_next;
 
 void fh_note_borrow(const int32_t *flag, const struct fh_site *site) {
     if (!fh_checked_on()) return;
+    if (noted == NULL) noted = fh_calloc(NOTED, sizeof *noted);
+    if (noted == NULL) return;
     unsigned i = noted_next++ % NOTED;
     noted[i].flag = flag;
     noted[i].site = site;
 }
 
 static const struct fh_site *place_of(const int32_t *flag) {
-    for (unsigned n = 1; n <= NOTED; n++) {
+    for (unsigned n = 1; noted != NULL && n <= NOTED; n++) {
         unsigned i = (noted_next - n) % NOTED;
         if (noted[i].flag == flag) return noted[i].site;
     }
@@ -43,7 +47,7 @@ void fh_borrow_refused(const int32_t *flag, char wanted) {
     fh_report_line(wanted == 'd' ? "dropped here" : "refused here", FH_HERE);
     const struct fh_site *other = place_of(flag);
     if (other && other != fh_here)
-        fh_report_line("borrowed here, and not given back", (struct fh_where){other, 0});
+        fh_report_line("borrowed here, and not given back", (struct fh_where){other, 0, false});
     fh_report_note("a borrow ends with the scope of its Ref, or with drop()");
     fh_print(2, "freehold: stopped, as a RefCell's borrow rule is broken\n");
     __builtin_abort();

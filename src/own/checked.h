@@ -26,8 +26,18 @@
 struct fh_where {
     const struct fh_site *site;
     uintptr_t pc;
+    bool scope_end; /* at the end of the scope that the site declares an owner in */
 };
-#define FH_HERE ((struct fh_where){fh_here, (uintptr_t)__builtin_return_address(0)})
+
+/* The address of the program's code that called into the library. Functions that programs call say FH_ENTER
+ * before they call the buffers, which cannot see it. */
+extern __thread uintptr_t fh_caller __attribute__((visibility("hidden")));
+#define FH_ENTER ((void)(fh_caller = (uintptr_t)__builtin_return_address(0)))
+#define FH_HERE ((struct fh_where){fh_here, (uintptr_t)__builtin_return_address(0), false})
+#define FH_THERE ((struct fh_where){fh_here, fh_caller, false})
+
+/* Where a drop happens: in drop() or set(), or at the end of the innermost scope. */
+struct fh_where fh_where_dropped(uintptr_t pc);
 
 enum fh_record_state {
     FH_RECORD_NONE,
@@ -78,9 +88,12 @@ _Noreturn void fh_report_end(void);
 
 /* ---- moves, leaks, faults ---- */
 
-void fh_moves_explain(
-    void);                  /* lines about owners of this thread that were moved from and are empty (moves.c) */
-void fh_leaks_begin(void);  /* arms the search at exit (leaks.c)                                            */
-void fh_faults_begin(void); /* arms the explanation of faults (faults.c)                                    */
+/* The owner that was moved from last in this thread and is still empty, NULL when there is none; lines about
+ * all of these (moves.c). */
+const char *fh_moved_name(void);
+void fh_moves_explain(void);
+
+void fh_leaks_begin(void);  /* arms the search at exit (leaks.c)           */
+void fh_faults_begin(void); /* arms the explanation of faults (faults.c)   */
 
 #endif

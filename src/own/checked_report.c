@@ -27,13 +27,17 @@ void fh_report_begin(const char *code, const char *format, ...) {
     fh_print(2, "error[%s]: %s\n", code, text);
 }
 
-/* A site is worth more than an address: but only when it is in the same function, as far as can be told. */
+/* A site is worth more than an address, but for the end of a scope: of that it tells only the beginning. */
 void fh_report_line(const char *label, struct fh_where where) {
-    char code[400] = "";
-    if (where.site)
-        fh_print(2, "  --> %s:%d: %s: %s  (in %s)\n", where.site->file, where.site->line, label,
-                 where.site->text, where.site->function);
-    if (where.site == NULL && where.pc != 0) {
+    char code[400];
+    const struct fh_site *site = where.site;
+    if (site && where.scope_end) {
+        fh_print(2, "  --> %s: %s, at the end of the scope of the owner declared in line %d: %s  (in %s)\n",
+                 site->file, label, site->line, site->text, site->function);
+    } else if (site) {
+        fh_print(2, "  --> %s:%d: %s: %s  (in %s)\n", site->file, site->line, label, site->text,
+                 site->function);
+    } else if (where.pc != 0) {
         fh_os_describe_code(where.pc, code, sizeof code);
         fh_print(2, "  --> %s: %s\n", code, label);
     }

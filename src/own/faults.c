@@ -12,7 +12,9 @@
 #include "os/os_own.h"
 
 static void explain_empty(uintptr_t address, struct fh_where where) {
-    fh_report_begin("E0382", "an empty owner was used: access to offset %zu of nothing", (size_t)address);
+    const char *name = fh_moved_name();
+    if (name) fh_report_begin("E0382", "use of moved value: `%s`", name);
+    else fh_report_begin("E0382", "an empty owner was used: access to offset %zu of nothing", (size_t)address);
     fh_report_line("used here", where);
     fh_moves_explain();
     fh_report_note("a moved-from, dropped or never filled owner is empty (NULL)");
@@ -41,7 +43,7 @@ static void explain_record(const struct fh_record *r, uintptr_t address, struct 
 }
 
 static void explain(uintptr_t address, uintptr_t pc) {
-    struct fh_where where = {NULL, pc + 1}; /* the describer expects a return address */
+    struct fh_where where = {NULL, pc + 1, false}; /* the describer expects a return address */
     if (address < 65536) explain_empty(address, where);
     const struct fh_record *r = fh_record_around(address);
     if (r != NULL && r->pages != NULL) explain_record(r, address, where);

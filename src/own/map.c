@@ -9,13 +9,14 @@
 
 #include "os/os_own.h"
 #include "own/buffer.h"
+#include "own/checked.h"
 
 #include <errno.h>
 #include <string.h>
 
 /* ---- seeds ---- */
 
-static _Atomic uint64_t secret; /* of this process; even, not 0 once it is made */
+static uint64_t secret; /* of this process; even, not 0 once it is made */
 static uint64_t sip_key[2];
 
 static uint64_t make_secret(void) {
@@ -141,6 +142,7 @@ static bool was_attacked(const struct fh_raw_map *map, size_t slot) {
 }
 
 bool fh_map_room(void *raw, size_t slot, size_t key, size_t n, bool quiet) {
+    FH_ENTER;
     struct fh_raw_map *map = raw;
     if (n <= map->left) return true;
     size_t groups = map->slots ? map->mask + 1 : 1, wanted = map->len + n;
@@ -160,6 +162,7 @@ bool fh_map_room(void *raw, size_t slot, size_t key, size_t n, bool quiet) {
 }
 
 void fh_map_free(void *raw, size_t slot) {
+    FH_ENTER;
     struct fh_raw_map *map = raw;
     if (map->slots != NULL) fh_buffer_free(map->slots, bytes_of(map->mask + 1, slot), 16);
     memset(map, 0, sizeof *map);

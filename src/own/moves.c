@@ -29,7 +29,9 @@ struct move {
     struct fh_where born; /* of what it held */
 };
 
-static __thread struct fh_scope scopes[SCOPES];
+/* Both arrays are made when checked mode first needs them: static TLS is scarce where the library is dlopened.
+ * */
+static __thread struct fh_scope *scopes;
 static __thread size_t scope_count; /* may rise above SCOPES: then the rest is not noted */
 static __thread struct move *moves;
 static __thread size_t move_count;
@@ -53,11 +55,19 @@ static void drop_stale_scopes(const void *frame) {
 struct fh_scope fh_scope_enter(const void *frame, const struct fh_site *site) {
     struct fh_scope scope = {frame, site};
     if (!fh_checked_on()) return scope;
+    if (scopes == NULL) scopes = fh_calloc(SCOPES, sizeof *scopes);
+    if (scopes == NULL) return scope;
     drop_stale_scopes(frame);
     if (scope_count < SCOPES) scopes[scope_count] = scope;
     scope_count++;
     fh_here = site;
     return scope;
+}
+
+struct fh_where fh_where_dropped(uintptr_t pc) {
+    if (fh_dropping || scope_count == 0 || scope_count > SCOPES)
+        return (struct fh_where){fh_dropping, pc, false};
+    return (struct fh_where){scopes[scope_count - 1].site, pc, true};
 }
 
 static bool same_function(const struct fh_scope *a, const void *frame, const struct fh_site *site) {
@@ -83,8 +93,8 @@ static struct move *find(const void *owner) {
 
 static _Noreturn void stop_moved(const struct move *move, const struct fh_site *site, const char *what) {
     fh_report_begin("E0382", "use of moved value: `%s`", move->site->text);
-    fh_report_line(what, (struct fh_where){site, 0});
-    fh_report_line("moved here", (struct fh_where){move->site, 0});
+    fh_report_line(what, (struct fh_where){site, 0, false});
+    fh_report_line("moved here", (struct fh_where){move->site, 0, false});
     fh_report_line("created here", move->born);
     fh_report_note(
         "a moved-from owner is empty; set() it before it is used again, or clone() instead of move()");
@@ -124,13 +134,19 @@ void fh_note_use(const void *owner, size_t size, const struct fh_site *site) {
     forget_move((size_t)(known - moves));
 }
 
+const char *fh_moved_name(void) {
+    for (size_t i = move_count; i-- > 0;)
+        if (all_zero(moves[i].owner, moves[i].size)) return moves[i].site->text;
+    return NULL;
+}
+
 /* For a fault at a small address: which owners of this thread are empty because they were moved from. */
 void fh_moves_explain(void) {
     for (size_t i = move_count; i-- > 0;) {
         if (!all_zero(moves[i].owner, moves[i].size)) continue;
         char label[200];
         fh_format(label, sizeof label, "`%s` was moved here, and is empty since", moves[i].site->text);
-        fh_report_line(label, (struct fh_where){moves[i].site, 0});
+        fh_report_line(label, (struct fh_where){moves[i].site, 0, false});
         fh_report_line("created here", moves[i].born);
     }
 }

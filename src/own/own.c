@@ -24,6 +24,8 @@
 
 __thread unsigned fh_drop_depth;
 __thread const struct fh_site *fh_here;
+__thread const struct fh_site *fh_dropping;
+__thread uintptr_t fh_caller;
 
 /* ---- chains ---- */
 
@@ -113,19 +115,20 @@ void *fh_own_new_slow(size_t size, size_t align, const char *what) {
 }
 
 void fh_own_free_slow(void *p, size_t size, size_t align) {
-    if (fh_checked_on()) fh_checked_end(p, size, align, false, FH_HERE);
+    if (fh_checked_on())
+        fh_checked_end(p, size, align, false, fh_where_dropped((uintptr_t)__builtin_return_address(0)));
     else fh_free_slow(p, size, align);
 }
 
 /* ---- buffers ---- */
 
 void *fh_buffer_get(size_t size, size_t align, const char *what) {
-    if (fh_checked_on()) return fh_checked_new(size, align, what, FH_HERE);
+    if (fh_checked_on()) return fh_checked_new(size, align, what, FH_THERE);
     return align <= 16 ? fh_malloc(size) : fh_aligned_alloc(align, size);
 }
 
 void fh_buffer_free(void *p, size_t size, size_t align) {
-    if (fh_checked_on()) fh_checked_end(p, size, align, false, FH_HERE);
+    if (fh_checked_on()) fh_checked_end(p, size, align, false, fh_where_dropped(fh_caller));
     else if (align <= 16) fh_free_sized(p, size);
     else fh_free_aligned_sized(p, align, size);
 }
@@ -136,7 +139,7 @@ void *fh_buffer_resize(void *p, size_t old, size_t size, size_t align, const cha
     void *block = fh_buffer_get(size, align, what);
     if (block == NULL) return NULL;
     memcpy(block, p, old < size ? old : size);
-    if (fh_checked_on()) fh_checked_end(p, old, align, true, FH_HERE);
+    if (fh_checked_on()) fh_checked_end(p, old, align, true, FH_THERE);
     else fh_free_aligned_sized(p, align, old);
     return block;
 }

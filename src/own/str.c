@@ -5,6 +5,7 @@
 #include <freehold/str.h>
 
 #include "own/buffer.h"
+#include "own/checked.h"
 #include "own/utf8.h"
 
 #include <errno.h>
@@ -14,7 +15,7 @@
 enum { LEAST = 16 };
 
 /* Room for `room` more bytes and the NUL. */
-bool fh_str_try_reserve(fh_str *s, size_t room) {
+static bool make_room(fh_str *s, size_t room) {
     if (room < s->cap - s->len)
         return true; /* cap 0 and len 0: the difference is 0, so this fails as it must */
     if (room >= PTRDIFF_MAX - s->len) {
@@ -33,43 +34,61 @@ bool fh_str_try_reserve(fh_str *s, size_t room) {
     return true;
 }
 
+static void need_room(fh_str *s, size_t room) {
+    if (FH_LIKELY(make_room(s, room))) return;
+    fh_own_no_memory("Str", room >= PTRDIFF_MAX - s->len ? room : s->len + room);
+}
+
+bool fh_str_try_reserve(fh_str *s, size_t room) {
+    FH_ENTER;
+    return make_room(s, room);
+}
+
 void fh_str_reserve(fh_str *s, size_t room) {
-    if (FH_UNLIKELY(!fh_str_try_reserve(s, room)))
-        fh_own_no_memory("Str", room >= PTRDIFF_MAX - s->len ? room : s->len + room);
+    FH_ENTER;
+    need_room(s, room);
 }
 
 fh_str fh_str_with(size_t room) {
+    FH_ENTER;
     fh_str s = {0};
-    fh_str_reserve(&s, room);
+    need_room(&s, room);
     return s;
 }
 
-bool fh_str_try_from(fh_str *out, fh_str_view text) {
+static bool fill(fh_str *out, fh_str_view text) {
     if (text.len == 0) return true;
-    if (!fh_str_try_reserve(out, text.len)) return false;
+    if (!make_room(out, text.len)) return false;
     memcpy(out->ptr, text.ptr, text.len);
     out->len = text.len;
     out->ptr[out->len] = 0;
     return true;
 }
 
+bool fh_str_try_from(fh_str *out, fh_str_view text) {
+    FH_ENTER;
+    return fill(out, text);
+}
+
 fh_str fh_str_from_slow(fh_str_view text) {
+    FH_ENTER;
     fh_str s = {0};
-    if (!fh_str_try_from(&s, text)) fh_own_no_memory("Str", text.len);
+    if (!fill(&s, text)) fh_own_no_memory("Str", text.len);
     return s;
 }
 
 fh_str fh_str_clone(const fh_str *s) { return fh_str_from_view(fh_view_n(s->ptr, s->len)); }
 
 void fh_str_drop_slow(fh_str *s) {
+    FH_ENTER;
     if (s->cap > 0) fh_buffer_free(s->ptr, s->cap, 1);
     *s = (fh_str){0};
 }
 
 /* Where text stands in s itself it moves with it. */
-bool fh_str_try_push(fh_str *s, fh_str_view text) {
+static bool push(fh_str *s, fh_str_view text) {
     size_t inside = s->cap > 0 ? (uintptr_t)text.ptr - (uintptr_t)s->ptr : SIZE_MAX;
-    if (!fh_str_try_reserve(s, text.len)) return false;
+    if (!make_room(s, text.len)) return false;
     if (text.len == 0) return true;
     memmove(s->ptr + s->len, inside < s->len ? s->ptr + inside : text.ptr, text.len);
     s->len += text.len;
@@ -77,9 +96,15 @@ bool fh_str_try_push(fh_str *s, fh_str_view text) {
     return true;
 }
 
+bool fh_str_try_push(fh_str *s, fh_str_view text) {
+    FH_ENTER;
+    return push(s, text);
+}
+
 void fh_str_push_slow(fh_str *s, fh_str_view text) {
+    FH_ENTER;
     if (text.len == 0) return;
-    if (!fh_str_try_push(s, text)) fh_own_no_memory("Str", s->len + text.len);
+    if (!push(s, text)) fh_own_no_memory("Str", s->len + text.len);
 }
 
 void fh_str_push_char(fh_str *s, uint32_t character) {
@@ -104,7 +129,8 @@ void fh_str_insert(fh_str *s, size_t at, fh_str_view text) {
         fh_str_drop(&copy);
         return;
     }
-    fh_str_reserve(s, text.len);
+    FH_ENTER;
+    need_room(s, text.len);
     memmove(s->ptr + at + text.len, s->ptr + at, s->len - at + 1);
     memcpy(s->ptr + at, text.ptr, text.len);
     s->len += text.len;
@@ -140,6 +166,7 @@ uint32_t fh_str_pop_char(fh_str *s) {
 }
 
 void fh_str_shrink(fh_str *s) {
+    FH_ENTER;
     if (s->cap == 0) return;
     if (s->len == 0) {
         fh_str_drop(s);
@@ -174,7 +201,7 @@ fh_str fh_view_replace(fh_str_view text, fh_str_view what, fh_str_view with) {
 
 /* ---- formatting: into the room that is there, and once more when it was too small ---- */
 
-size_t fh_str_vformat(fh_str *s, const char *format, va_list args) {
+static size_t add_format(fh_str *s, const char *format, va_list args) {
     va_list again;
     va_copy(again, args);
     size_t room = s->cap - s->len;
@@ -182,7 +209,7 @@ size_t fh_str_vformat(fh_str *s, const char *format, va_list args) {
     if (n < 0) fh_own_stop("str_format: the format \"%s\" failed", format);
     if ((size_t)n >= room) {
         if (room) s->ptr[s->len] = 0;
-        fh_str_reserve(s, (size_t)n);
+        need_room(s, (size_t)n);
         n = vsnprintf(s->ptr + s->len, (size_t)n + 1, format, again);
     }
     va_end(again);
@@ -190,10 +217,16 @@ size_t fh_str_vformat(fh_str *s, const char *format, va_list args) {
     return (size_t)n;
 }
 
+size_t fh_str_vformat(fh_str *s, const char *format, va_list args) {
+    FH_ENTER;
+    return add_format(s, format, args);
+}
+
 size_t fh_str_format(fh_str *s, const char *format, ...) {
+    FH_ENTER;
     va_list args;
     va_start(args, format);
-    size_t n = fh_str_vformat(s, format, args);
+    size_t n = add_format(s, format, args);
     va_end(args);
     return n;
 }
@@ -202,7 +235,8 @@ fh_str fh_str_of(const char *format, ...) {
     fh_str s = {0};
     va_list args;
     va_start(args, format);
-    fh_str_vformat(&s, format, args);
+    FH_ENTER;
+    add_format(&s, format, args);
     va_end(args);
     return s;
 }

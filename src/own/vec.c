@@ -6,6 +6,7 @@
 #include <freehold/vec.h>
 
 #include "own/buffer.h"
+#include "own/checked.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -27,8 +28,7 @@ static void *resize(struct fh_raw_vec *v, size_t size, size_t align, size_t whol
     return ptr;
 }
 
-bool fh_vec_try_room(void *vec, size_t size, size_t align, size_t whole, size_t n) {
-    struct fh_raw_vec *v = vec;
+static bool make_room(struct fh_raw_vec *v, size_t size, size_t align, size_t whole, size_t n) {
     if (n <= v->cap - v->len) return true;
     if (size == 0) size = 1;
     size_t most = PTRDIFF_MAX / size;
@@ -49,12 +49,21 @@ bool fh_vec_try_room(void *vec, size_t size, size_t align, size_t whole, size_t 
     return true;
 }
 
-void fh_vec_room(void *vec, size_t size, size_t align, size_t whole, size_t n) {
-    if (FH_UNLIKELY(!fh_vec_try_room(vec, size, align, whole, n))) {
-        const struct fh_raw_vec *v = vec;
+bool fh_vec_try_room(void *vec, size_t size, size_t align, size_t whole, size_t n) {
+    FH_ENTER;
+    return make_room(vec, size, align, whole, n);
+}
+
+static void need_room(struct fh_raw_vec *v, size_t size, size_t align, size_t whole, size_t n) {
+    if (FH_UNLIKELY(!make_room(v, size, align, whole, n))) {
         size_t bytes;
         fh_own_no_memory("Vec", __builtin_mul_overflow(v->len + n, size, &bytes) ? SIZE_MAX : bytes);
     }
+}
+
+void fh_vec_room(void *vec, size_t size, size_t align, size_t whole, size_t n) {
+    FH_ENTER;
+    need_room(vec, size, align, whole, n);
 }
 
 void fh_vec_free(void *vec, size_t size, size_t align, size_t whole) {
@@ -69,6 +78,7 @@ void fh_vec_free(void *vec, size_t size, size_t align, size_t whole) {
 /* Memory that is not used goes back; when the smaller block cannot be had, nothing happens. */
 void fh_vec_fit(void *vec, size_t size, size_t align, size_t whole, size_t unused) {
     (void)unused;
+    FH_ENTER;
     struct fh_raw_vec *v = vec;
     if (v->cap == v->len) return;
     if (v->len == 0) {
@@ -106,7 +116,8 @@ void fh_vec_cut(void *vec, void *out, size_t size, size_t align, size_t whole, s
     memset(cut, 0, whole);
     if (whole >= sizeof *v) cut->alloc = v->alloc;
     if (from == to) return;
-    fh_vec_room(cut, size, align, whole, to - from);
+    FH_ENTER;
+    need_room(cut, size, align, whole, to - from);
     memcpy(cut->ptr, v->ptr + from * size, (to - from) * size);
     cut->len = to - from;
     memmove(v->ptr + from * size, v->ptr + to * size, (v->len - to) * size);
