@@ -76,4 +76,9 @@ extern struct fh_counters *fh_counters __attribute__((visibility("hidden")));
  * has not allocated by then. */
 void fh_on_start(void) __attribute__((visibility("hidden")));
 
+/* In record/: registers what it does around fork. The heap calls it once, before it registers its own: then the
+ * copy of the counters is made when all of the heap is locked, and the child has counters of its own before its
+ * heap counts in them. */
+void fh_on_fork_hooks(void) __attribute__((visibility("hidden")));
+
 #endif

@@ -81,7 +81,9 @@ static bool begin_once(void) {
  * be the earlier one after all. Registering may allocate, so no lock is held. */
 static __attribute__((constructor)) void hook_fork(void) {
     static _Atomic bool hooked;
-    if (!atomic_exchange(&hooked, true)) fh_os_at_fork(fh_heap_lock_everything, fh_heap_unlock_everything, after_fork_in_child);
+    if (atomic_exchange(&hooked, true)) return;
+    fh_on_fork_hooks(); /* before ours: in the child what is registered first runs first */
+    fh_os_at_fork(fh_heap_lock_everything, fh_heap_unlock_everything, after_fork_in_child);
 }
 
 /* ---- parked heaps ---- */

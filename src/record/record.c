@@ -121,6 +121,11 @@ static void after_fork_in_child(void) {
     in_file = fh_counters != &aside;
 }
 
+void fh_on_fork_hooks(void) {
+    fh_settings_init();
+    if (recording()) fh_os_at_fork(before_fork, NULL, after_fork_in_child);
+}
+
 /* ---------------------------------------------------------------- the end ------------------------------- */
 
 /* First all that needs no system call: should a filter of the program's kill us for the rest, the numbers
@@ -144,13 +149,12 @@ static void at_end(int status) {
     counters->peak_rss = peak;
 }
 
-/* fh_os_at_fork is called here and not in fh_on_start, which may run inside the first malloc: to register a
+/* fh_os_at_end is called here and not in fh_on_start, which may run inside the first malloc: to register a
  * handler may take the C library's locks and allocate. */
 __attribute__((constructor)) static void begin(void) {
     fh_settings_init();
     if (!recording()) return;
     fh_on_start();
-    fh_os_at_fork(before_fork, NULL, after_fork_in_child);
     fh_os_at_end(at_end);
 }
 
