@@ -6,12 +6,12 @@
  *                      └──────────> find the row of the key <─┘
  *                                        └─> parse the value by the row's kind ─> the field of fh_settings
  *
- * The table below says all there is to know of a key; to add one, add a field to struct fh_settings and a row here.
- * Text is parsed where it stands (a `struct piece` is a pointer and a length), so nothing is allocated, and this runs
- * inside the first malloc of a process.
+ * The table below says all there is to know of a key; to add one, add a field to struct fh_settings and a row
+ * here. Text is parsed where it stands (a `struct piece` is a pointer and a length), so nothing is allocated,
+ * and this runs inside the first malloc of a process.
  *
- * A value is stored only when all of it is good: a bad one leaves the field as it was. Fields are words and are written
- * atomically; the text fields can be set only at the start, when there is one thread.
+ * A value is stored only when all of it is good: a bad one leaves the field as it was. Fields are words and are
+ * written atomically; the text fields can be set only at the start, when there is one thread.
  */
 #include "base/settings.h"
 
@@ -41,9 +41,9 @@ enum when { AT_START, ANY_TIME };
 struct row {
     const char *key;
     enum kind kind;
-    enum when when; /* AT_START: only the environment sets it, because later would be too late */
-    size_t at;      /* offset of the field in fh_settings */
-    size_t room;    /* of the field, in bytes             */
+    enum when when;           /* AT_START: only the environment sets it, because later would be too late */
+    size_t at;                /* offset of the field in fh_settings */
+    size_t room;              /* of the field, in bytes             */
     const char *const *words; /* CHOICE: by value, NULL at the end */
     const char *help;
 };
@@ -57,27 +57,36 @@ static const char *const format_words[] = {"text", "json", NULL};
 static const char *const guard_words[] = {"end", "start", NULL};
 
 static const struct row rows[] = {
-    {"mode", CHOICE, AT_START, CHOICES(mode, mode_words), "fast; checked: misuse is caught at some cost; guard: at the instruction"},
+    {"mode", CHOICE, AT_START, CHOICES(mode, mode_words),
+     "fast; checked: misuse is caught at some cost; guard: at the instruction"},
     {"count", SWITCH, AT_START, FIELD(count), "see and count each call"},
     {"stack_report", SWITCH, AT_START, FIELD(stack_report),
      "report a stack overflow instead of a bare SIGSEGV"},
     {"limit", SIZE, ANY_TIME, FIELD(limit), "most bytes that the heap may hold; 0 is no limit"},
     {"decay", DURATION, ANY_TIME, FIELD(decay_ms), "how long free pages are kept for reuse"},
     {"region", SIZE, ANY_TIME, FIELD(region_size), "address space of a thread's region stack"},
-    {"region_check", SWITCH, AT_START, FIELD(region_check), "catch pointers past their frame (mode=checked does too)"},
-    {"region_abort", SWITCH, ANY_TIME, FIELD(region_abort), "a push that does not fit ends the process, with a report"},
+    {"region_check", SWITCH, AT_START, FIELD(region_check),
+     "catch pointers past their frame (mode=checked does too)"},
+    {"region_abort", SWITCH, ANY_TIME, FIELD(region_abort),
+     "a push that does not fit ends the process, with a report"},
     {"report", TEXT, AT_START, FIELD(report), "directory in which each process keeps its numbers"},
-    {"on_error", CHOICE, ANY_TIME, CHOICES(on_error, on_error_words), "misuse: abort, or report and go on where that is safe"},
-    {"error_format", CHOICE, ANY_TIME, CHOICES(error_format, format_words), "reports of misuse as text or json"},
-    {"error_file", TEXT, AT_START, FIELD(error_file), "reports of misuse go to the end of this file, not to stderr"},
+    {"on_error", CHOICE, ANY_TIME, CHOICES(on_error, on_error_words),
+     "misuse: abort, or report and go on where that is safe"},
+    {"error_format", CHOICE, ANY_TIME, CHOICES(error_format, format_words),
+     "reports of misuse as text or json"},
+    {"error_file", TEXT, AT_START, FIELD(error_file),
+     "reports of misuse go to the end of this file, not to stderr"},
     {"quarantine", SIZE, AT_START, FIELD(quarantine), "checked: freed bytes that each thread holds back"},
     {"stacks", SIZE, AT_START, FIELD(stacks), "checked: calls kept of each allocation and free; 1 is cheap"},
-    {"check_kinds", SWITCH, AT_START, FIELD(check_kinds), "checked: new, new[] and malloc must match their deletes"},
+    {"check_kinds", SWITCH, AT_START, FIELD(check_kinds),
+     "checked: new, new[] and malloc must match their deletes"},
     {"fill_alloc", SWITCH, AT_START, FIELD(fill_alloc), "checked: new blocks are filled with a pattern"},
-    {"zero_free", SWITCH, AT_START, FIELD(zero_free), "checked: freed blocks are filled with zeros, not a pattern"},
+    {"zero_free", SWITCH, AT_START, FIELD(zero_free),
+     "checked: freed blocks are filled with zeros, not a pattern"},
     {"sweep", SWITCH, AT_START, FIELD(sweep), "checked: look over the whole heap at exit"},
     {"guard_first", SIZE, AT_START, FIELD(guard_first), "checked: the first N allocations get guard pages"},
-    {"guard_sample", SIZE, AT_START, FIELD(guard_sample), "about one in N allocations gets guard pages; 0: none"},
+    {"guard_sample", SIZE, AT_START, FIELD(guard_sample),
+     "about one in N allocations gets guard pages; 0: none"},
     {"guard_most", SIZE, AT_START, FIELD(guard_most), "most blocks with guard pages at once"},
     {"guard_align", SIZE, AT_START, FIELD(guard_align), "how close a block stands to its guard page: 1 to 16"},
     {"guard", CHOICE, AT_START, CHOICES(guard_place, guard_words), "guard page at a block's end or start"},

@@ -30,20 +30,22 @@ struct fh_settings {
     char report[512];   /* report=DIR       directory in which each process keeps its numbers      */
 
     /* What is done about misuse of the heap: docs/SECURITY.md. */
-    enum fh_on_error on_error;         /* on_error=abort|report       end the process, or go on where that is safe    */
-    enum fh_error_format error_format; /* error_format=text|json                                                       */
-    char error_file[256];              /* error_file=PATH             reports go to the end of this file, not stderr  */
-    size_t quarantine;                 /* quarantine=SIZE             freed bytes that each thread holds back         */
-    size_t stacks;                     /* stacks=N                    calls kept of each allocation and free; 1 is cheap */
-    bool check_kinds;                  /* check_kinds=on|off          new, new[] and malloc must match their deletes  */
-    bool fill_alloc;                   /* fill_alloc=on|off           new blocks are filled with a pattern            */
-    bool zero_free;                    /* zero_free=on|off            freed blocks are filled with zeros              */
-    bool sweep;                        /* sweep=on|off                look over the whole heap at exit                */
-    size_t guard_first;                /* guard_first=N               checked: the first N allocations are guarded    */
-    size_t guard_sample;               /* guard_sample=N              about one in N allocations is guarded; 0: none  */
-    size_t guard_most;                 /* guard_most=N                most guarded blocks in use at once              */
-    size_t guard_align;                /* guard_align=N               1, 2, 4, 8 or 16: how close to its guard        */
-    enum fh_guard_place guard_place;   /* guard=end|start             on which side a block touches its guard page    */
+    enum fh_on_error on_error; /* on_error=abort|report       end the process, or go on where that is safe    */
+    enum fh_error_format
+        error_format;     /* error_format=text|json                                                       */
+    char error_file[256]; /* error_file=PATH             reports go to the end of this file, not stderr  */
+    size_t quarantine;    /* quarantine=SIZE             freed bytes that each thread holds back         */
+    size_t stacks;        /* stacks=N                    calls kept of each allocation and free; 1 is cheap */
+    bool check_kinds;     /* check_kinds=on|off          new, new[] and malloc must match their deletes  */
+    bool fill_alloc;      /* fill_alloc=on|off           new blocks are filled with a pattern            */
+    bool zero_free;       /* zero_free=on|off            freed blocks are filled with zeros              */
+    bool sweep;           /* sweep=on|off                look over the whole heap at exit                */
+    size_t guard_first;   /* guard_first=N               checked: the first N allocations are guarded    */
+    size_t guard_sample;  /* guard_sample=N              about one in N allocations is guarded; 0: none  */
+    size_t guard_most;    /* guard_most=N                most guarded blocks in use at once              */
+    size_t guard_align;   /* guard_align=N               1, 2, 4, 8 or 16: how close to its guard        */
+    enum fh_guard_place
+        guard_place; /* guard=end|start             on which side a block touches its guard page    */
 };
 extern struct fh_settings fh_settings __attribute__((visibility("hidden")));
 

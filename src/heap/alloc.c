@@ -1,8 +1,8 @@
 /* alloc.c - the public functions of the heap, and the slow path behind the fast ones.
  *
- * What comes here: the first call of a process or thread; an empty or a full bin; a size of zero or above FH_SMALL_MAX;
- * a thread that has ended; a pointer that is not a block; and, where each call must be seen, all calls: then
- * the bins that inlined code uses are closed, and the real ones are the heap's `hidden` ones.
+ * What comes here: the first call of a process or thread; an empty or a full bin; a size of zero or above
+ * FH_SMALL_MAX; a thread that has ended; a pointer that is not a block; and, where each call must be seen, all
+ * calls: then the bins that inlined code uses are closed, and the real ones are the heap's `hidden` ones.
  */
 #include "fast.h"
 
@@ -19,8 +19,9 @@
 #include <string.h>
 
 #ifndef FH_NO_STANDARD_NAMES
-/* Ties malloc.c to this file: whoever links the static library, if only for fh_malloc, gets malloc and free from it too.
- * Else the program's strdup would be libc's and its fh_free ours. Sanitizer builds leave the names to the sanitizer. */
+/* Ties malloc.c to this file: whoever links the static library, if only for fh_malloc, gets malloc and free
+ * from it too. Else the program's strdup would be libc's and its fh_free ours. Sanitizer builds leave the names
+ * to the sanitizer. */
 extern const char fh_standard_names __attribute__((visibility("hidden")));
 static const char *const standard_names __attribute__((used)) = &fh_standard_names;
 #endif
@@ -58,10 +59,8 @@ void fh_small_give(unsigned c, void *p) {
         return;
     }
     struct fh_bin *bin = &heap->bins[c];
-    if (bin->top != bin->end)
-        *bin->top++ = p;
-    else
-        fh_bin_flush(heap, c, p);
+    if (bin->top != bin->end) *bin->top++ = p;
+    else fh_bin_flush(heap, c, p);
 }
 
 /* ---- allocation ---- */
@@ -84,7 +83,8 @@ static void *take(struct fh_heap *heap, size_t size, size_t align, unsigned *c, 
 #define CALLER ((uintptr_t)__builtin_return_address(0))
 
 FH_INLINE void *alloc(size_t size, size_t align, unsigned call, uintptr_t caller) {
-    struct fh_heap *heap = fh_heap_mine(); /* begins the heap, if need be: before settings and tables are read */
+    struct fh_heap *heap =
+        fh_heap_mine(); /* begins the heap, if need be: before settings and tables are read */
     unsigned c;
     bool zero = call & FH_CALL_ZERO;
     if (fh_mode_checks()) return fh_check_alloc(heap, size, align, call, caller);
@@ -99,10 +99,12 @@ void *fh_alloc_slow(size_t size, size_t align) { return alloc(size, align, FH_KI
 
 void *fh_alloc_zero_slow(size_t size, size_t align) { return alloc(size, align, FH_CALL_ZERO, CALLER); }
 
-/* With guard_sample, a call that missed the bin may get a guarded block. Not a typed call: what it frees goes into a bin unseen. */
+/* With guard_sample, a call that missed the bin may get a guarded block. Not a typed call: what it frees goes
+ * into a bin unseen. */
 FH_INLINE void *alloc_or_sample(size_t size, size_t align, unsigned call, uintptr_t caller) {
     struct fh_heap *heap = fh_heap_mine();
-    if (fh_settings.guard_sample && heap && fh_settings.mode == FH_MODE_FAST && size <= FH_SMALL_MAX && align <= FH_SMALL_MAX &&
+    if (fh_settings.guard_sample && heap && fh_settings.mode == FH_MODE_FAST && size <= FH_SMALL_MAX &&
+        align <= FH_SMALL_MAX &&
         fh_guard_samples(heap->books[fh_class_table[(fh_aligned_size(size, 1) + 15) / 16]].capacity / 2u + 1)) {
         void *block = fh_guard_alloc(size, align, call, caller);
         if (block) return block;
@@ -112,7 +114,9 @@ FH_INLINE void *alloc_or_sample(size_t size, size_t align, unsigned call, uintpt
 
 void *fh_malloc_slow(size_t size) { return alloc_or_sample(size, 1, FH_KIND_MALLOC, CALLER); }
 
-void *fh_aligned_slow(size_t size, size_t align) { return alloc_or_sample(size, align, FH_CALL_ALIGNED, CALLER); }
+void *fh_aligned_slow(size_t size, size_t align) {
+    return alloc_or_sample(size, align, FH_CALL_ALIGNED, CALLER);
+}
 
 void *fh_new_slow(size_t size, size_t align, unsigned kind) {
     return alloc_or_sample(size, align, kind | (align > 1 ? FH_CALL_ALIGNED : 0), CALLER);
@@ -133,12 +137,14 @@ struct place {
     struct fh_heap *private; /* the program's own heap that it is from, or NULL */
 };
 
-/* Where the table of classes says 0: a large block, or one of a private heap, or none at all, which is reported. */
+/* Where the table of classes says 0: a large block, or one of a private heap, or none at all, which is
+ * reported. */
 static struct place find_by_head(const void *p, const char *call) {
     uint32_t first = fh_span_first(p);
     const struct fh_head *head = &fh_space.heads[first];
     if (first && head->private) return (struct place){first, 0, head->private};
-    if (first && head->kind == FH_LARGE && fh_space_offset(p) % FH_GRANULE == 0) return (struct place){first, 0, NULL};
+    if (first && head->kind == FH_LARGE && fh_space_offset(p) % FH_GRANULE == 0)
+        return (struct place){first, 0, NULL};
     fh_fatal("%s of %p, which is no block in use: freed already, or never allocated", call, p);
 }
 
@@ -156,10 +162,8 @@ static void give(void *p, struct place place) {
         return;
     }
     if (fh_seen) fh_count_free(p, place.c);
-    if (place.c)
-        fh_small_give(place.c, p);
-    else
-        fh_large_give(place.first);
+    if (place.c) fh_small_give(place.c, p);
+    else fh_large_give(place.first);
 }
 
 static size_t usable_at(struct place place) {
@@ -211,8 +215,8 @@ size_t fh_usable_size(const void *p) {
     return usable_at(find(p, "size request"));
 }
 
-/* Is the block that the program has as good for `size` bytes as a new one would be? A block less than half used is given
- * up; above that, moving would cost more than it saves. */
+/* Is the block that the program has as good for `size` bytes as a new one would be? A block less than half used
+ * is given up; above that, moving would cost more than it saves. */
 static bool still_fits(unsigned c, size_t usable, size_t size) {
     return size <= usable && (size > usable / 2 || fh_class_table[(size + 15) / 16] == c);
 }

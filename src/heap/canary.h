@@ -1,11 +1,12 @@
 /* canary.h - bytes that tell when somebody wrote where nothing may be written.
  *
- * A canary byte is one number for the whole process, chosen at its start: with its highest bit set and none of the favourites
- * of programs (0xff, 0xaa, 0xcc ...), so that neither the end of a string nor any other text passes for it. It is one
- * number, so that two threads that write the canary between their blocks write the same.
+ * A canary byte is one number for the whole process, chosen at its start: with its highest bit set and none of
+ * the favourites of programs (0xff, 0xaa, 0xcc ...), so that neither the end of a string nor any other text
+ * passes for it. It is one number, so that two threads that write the canary between their blocks write the
+ * same.
  *
- * The last byte of each block that was ever handed out is a canary at all times, whoever has the block: so a block can
- * tell from the byte before it whether somebody wrote in front of it.
+ * The last byte of each block that was ever handed out is a canary at all times, whoever has the block: so a
+ * block can tell from the byte before it whether somebody wrote in front of it.
  */
 #ifndef FH_HEAP_CANARY_H
 #define FH_HEAP_CANARY_H

@@ -1,19 +1,21 @@
 /* check.c - checked mode: what happens in each call.
  *
- * The heap is the same as in fast mode; only that each call comes here, asks the bins for a block that is a little larger,
- * and keeps a mark for it out of line. Nothing that a check relies on can be reached by an overflow.
+ * The heap is the same as in fast mode; only that each call comes here, asks the bins for a block that is a
+ * little larger, and keeps a mark for it out of line. Nothing that a check relies on can be reached by an
+ * overflow.
  *
  *     alloc   take a random block of the bin -> still filled as its free left it? else: written to after free
  *             -> canaries behind what was asked for (before it too: see check.h) -> LIVE
  *     free    is it a block, its start, LIVE, of this kind and size? -> canaries whole? -> fill -> FREED -> quarantine
  *     resize  as free; in place when the block is as good as a new one, else alloc, copy, free
  *
- * A write before a block is seen in the last byte of the block before it, which is always a canary (canary.h). The first
- * block of a span has none before it, so it is handed out only when the bin has no other. Blocks above 1 KiB have 16 bytes
- * of canaries of their own in front, large ones a page, unless they were asked for at a larger alignment.
+ * A write before a block is seen in the last byte of the block before it, which is always a canary (canary.h).
+ * The first block of a span has none before it, so it is handed out only when the bin has no other. Blocks
+ * above 1 KiB have 16 bytes of canaries of their own in front, large ones a page, unless they were asked for at
+ * a larger alignment.
  *
- * Marks are read and written without locks: a block belongs to one thread at a time, and two threads that free one
- * block in the same instant are a mistake that the span's bitmap still finds later on.
+ * Marks are read and written without locks: a block belongs to one thread at a time, and two threads that free
+ * one block in the same instant are a mistake that the span's bitmap still finds later on.
  */
 #include "check.h"
 
@@ -44,7 +46,8 @@ void fh_checks_begin(void) {
     fh_os_random(random, sizeof random);
     for (size_t i = 0; i < sizeof random; i++) {
         unsigned char c = random[i] | 0x80;
-        if (c % 17 == 0 || c == 0xfd || c == 0xcd || c == 0xdb || c == 0xbe || c == 0xfe) continue; /* 0x88, 0xff ... */
+        if (c % 17 == 0 || c == 0xfd || c == 0xcd || c == 0xdb || c == 0xbe || c == 0xfe)
+            continue; /* 0x88, 0xff ... */
         fh_canary = c;
         break;
     }
@@ -111,8 +114,9 @@ static struct fh_misuse about(enum fh_misuse_kind kind, const char *call, const 
     return m;
 }
 
-static void report_damage(enum fh_misuse_kind kind, const char *call, uintptr_t caller, const struct fh_found *f,
-                          const unsigned char *bad, unsigned char expected, const char *detail) {
+static void report_damage(enum fh_misuse_kind kind, const char *call, uintptr_t caller,
+                          const struct fh_found *f, const unsigned char *bad, unsigned char expected,
+                          const char *detail) {
     struct fh_misuse m = about(kind, call, f->start + f->front, caller, f);
     m.detail = detail;
     m.offset = (const char *)bad - (f->start + f->front);
@@ -128,12 +132,13 @@ static const char *describe(const void *p, char *room, size_t size) {
     char name[200];
     if (fh_space_offset(p) < fh_space.size) return "It lies in the heap's own window, where no block is.";
     switch (fh_os_memory_of(p, name, sizeof name)) {
-    case FH_OS_STACK: return "It is on a stack: a local variable. Those are never freed.";
-    case FH_OS_PROGRAM:
-        fh_format(room, size, "It is in %s: a global variable, a constant or code. Those are never freed.", name);
-        return room;
-    case FH_OS_UNMAPPED: return "No memory is there at all: the pointer is wild.";
-    default: return "It is memory of somebody else: mapped by the program, or of another allocator.";
+        case FH_OS_STACK: return "It is on a stack: a local variable. Those are never freed.";
+        case FH_OS_PROGRAM:
+            fh_format(room, size, "It is in %s: a global variable, a constant or code. Those are never freed.",
+                      name);
+            return room;
+        case FH_OS_UNMAPPED: return "No memory is there at all: the pointer is wild.";
+        default: return "It is memory of somebody else: mapped by the program, or of another allocator.";
     }
 }
 
@@ -193,7 +198,8 @@ static bool check_canaries(const struct fh_found *f, const char *call, uintptr_t
 
 /* ---- fills ---- */
 
-/* A freed block reads as its fill up to its last byte, the canary. What is above 4 KiB is filled in front and behind only. */
+/* A freed block reads as its fill up to its last byte, the canary. What is above 4 KiB is filled in front and
+ * behind only. */
 enum { FILL_WHOLE = 4096, FILL_ENDS = 1024 };
 
 static void fill_freed(const struct fh_found *f) {
@@ -259,8 +265,8 @@ static void check_neighbour(const struct fh_found *f, uintptr_t caller) {
     unsigned char *last = (unsigned char *)f->start - 1;
     if (f->number == 0 || *last == fh_canary) return;
     if (fh_check_find(last, &before) && state_of(before.mark) != FH_MARK_NONE)
-        report_damage(state_of(before.mark) == FH_MARK_FREED ? FH_WRITE_AFTER_FREE : FH_OVERFLOW, "malloc", caller, &before, last,
-                      fh_canary, "Seen while the block behind it was handed out.");
+        report_damage(state_of(before.mark) == FH_MARK_FREED ? FH_WRITE_AFTER_FREE : FH_OVERFLOW, "malloc",
+                      caller, &before, last, fh_canary, "Seen while the block behind it was handed out.");
     *last = fh_canary;
 }
 
@@ -272,7 +278,8 @@ static bool take_small(struct fh_heap *heap, unsigned c, uintptr_t caller, struc
     find_small(start, f->first, f);
     const unsigned char *bad = state_of(f->mark) == FH_MARK_FREED ? find_write_after_free(f) : NULL;
     if (bad)
-        report_damage(FH_WRITE_AFTER_FREE, "malloc", caller, f, bad, fh_freed_fill, "Seen when the block was to be used again.");
+        report_damage(FH_WRITE_AFTER_FREE, "malloc", caller, f, bad, fh_freed_fill,
+                      "Seen when the block was to be used again.");
     __atomic_store_n(&f->mark->state, (uint8_t)FH_MARK_BUSY, __ATOMIC_RELAXED);
     check_neighbour(f, caller);
     return true;
@@ -293,14 +300,17 @@ static bool take_large(size_t size, size_t align, bool zero, struct fh_found *f)
     if (start == NULL) return false;
     f->c = 0;
     f->first = (uint32_t)(fh_space_offset(start) >> FH_GRANULE_SHIFT);
-    fh_space.heads[f->first].mark = (struct fh_mark){.state = (uint8_t)(FH_MARK_BUSY | (front ? FH_MARK_FRONT : 0))};
+    fh_space.heads[f->first].mark =
+        (struct fh_mark){.state = (uint8_t)(FH_MARK_BUSY | (front ? FH_MARK_FRONT : 0))};
     fh_space.heads[f->first].asked = size;
     find_large(f->first, f);
     return true;
 }
 
-static bool take(struct fh_heap *heap, size_t size, size_t align, unsigned call, uintptr_t caller, struct fh_found *f) {
-    size_t need = fh_aligned_size(size + 1, align), front = need > FRONT_ABOVE && align <= SMALL_FRONT ? SMALL_FRONT : 0;
+static bool take(struct fh_heap *heap, size_t size, size_t align, unsigned call, uintptr_t caller,
+                 struct fh_found *f) {
+    size_t need = fh_aligned_size(size + 1, align),
+           front = need > FRONT_ABOVE && align <= SMALL_FRONT ? SMALL_FRONT : 0;
     need += front;
     if (need > FH_SMALL_MAX) return take_large(size, align, call & FH_CALL_ZERO, f);
     if (!take_small(heap, fh_class_table[(need + 15) / 16], caller, f)) return false;
@@ -315,7 +325,8 @@ static void *hand_out(struct fh_found *f, unsigned call, size_t align, uintptr_t
     put_canaries(f);
     f->mark->kind = (uint8_t)((call & FH_KIND_MASK) | (call & FH_CALL_ALIGNED ? log_of(align) << 2 : 0));
     f->mark->site = fh_site_here(caller);
-    __atomic_store_n(&f->mark->state, (uint8_t)(FH_MARK_LIVE | (f->front ? FH_MARK_FRONT : 0)), __ATOMIC_RELEASE);
+    __atomic_store_n(&f->mark->state, (uint8_t)(FH_MARK_LIVE | (f->front ? FH_MARK_FRONT : 0)),
+                     __ATOMIC_RELEASE);
     if (fh_settings.count) fh_count_alloc(f->start, f->c, f->asked);
     return f->start + f->front;
 }
@@ -343,7 +354,8 @@ void *fh_check_alloc(struct fh_heap *heap, size_t size, size_t align, unsigned c
 
 /* Is p the start of a live block? Else reports. */
 static bool find_live(const void *p, const char *call, uintptr_t caller, struct fh_found *f) {
-    if (FH_LIKELY(fh_check_find(p, f) && state_of(f->mark) == FH_MARK_LIVE && p == f->start + f->front)) return true;
+    if (FH_LIKELY(fh_check_find(p, f) && state_of(f->mark) == FH_MARK_LIVE && p == f->start + f->front))
+        return true;
     report_no_block(p, call, caller);
     return false;
 }
@@ -351,17 +363,19 @@ static bool find_live(const void *p, const char *call, uintptr_t caller, struct 
 static const char *const kind_names[] = {"malloc", "new", "new[]", ""};
 static const char *const free_names[] = {"free", "delete", "delete[]", ""};
 
-bool fh_check_agrees(const void *p, size_t asked, unsigned kind, size_t size, size_t align, unsigned call, struct fh_misuse *m) {
+bool fh_check_agrees(const void *p, size_t asked, unsigned kind, size_t size, size_t align, unsigned call,
+                     struct fh_misuse *m) {
     unsigned family = kind & FH_KIND_MASK, freed_as = call & FH_KIND_MASK;
     (void)p;
     if (family != freed_as && fh_settings.check_kinds) {
         m->kind = FH_KIND_MISMATCH;
-        fh_format(m->note, sizeof m->note, "It is from %s, and %s was called.", kind_names[family], free_names[freed_as]);
+        fh_format(m->note, sizeof m->note, "It is from %s, and %s was called.", kind_names[family],
+                  free_names[freed_as]);
     } else if ((call & FH_CALL_SIZED) && size != asked) {
         m->kind = FH_SIZE_MISMATCH;
         fh_format(m->note, sizeof m->note, "%zu bytes were asked for, and it is freed as %zu.", asked, size);
-    } else if ((call & FH_CALL_ALIGNED || kind >> 2) && (family || call & FH_CALL_SIZED) && fh_settings.check_kinds &&
-               (call & FH_CALL_ALIGNED ? log_of(align) : 0) != kind >> 2) {
+    } else if ((call & FH_CALL_ALIGNED || kind >> 2) && (family || call & FH_CALL_SIZED) &&
+               fh_settings.check_kinds && (call & FH_CALL_ALIGNED ? log_of(align) : 0) != kind >> 2) {
         m->kind = FH_ALIGN_MISMATCH;
         fh_format(m->note, sizeof m->note, "It was asked for at alignment %zu, and is freed as one of %zu.",
                   kind >> 2 ? (size_t)1 << (kind >> 2) : 16, call & FH_CALL_ALIGNED ? align : 16);
@@ -372,9 +386,11 @@ bool fh_check_agrees(const void *p, size_t asked, unsigned kind, size_t size, si
     return false;
 }
 
-static bool check_agrees(const void *p, size_t size, size_t align, unsigned call, uintptr_t caller, const struct fh_found *f) {
+static bool check_agrees(const void *p, size_t size, size_t align, unsigned call, uintptr_t caller,
+                         const struct fh_found *f) {
     unsigned kind = f->mark->kind;
-    if (kind == (call & (unsigned)FH_KIND_MASK) && (call & (unsigned)~FH_KIND_MASK) == 0) return true; /* the usual */
+    if (kind == (call & (unsigned)FH_KIND_MASK) && (call & (unsigned)~FH_KIND_MASK) == 0)
+        return true; /* the usual */
     struct fh_misuse m = about(FH_KIND_MISMATCH, free_names[call & FH_KIND_MASK], p, caller, f);
     if (fh_check_agrees(p, f->asked, kind, size, align, call, &m)) return true;
     fh_misuse_report(&m);
@@ -383,10 +399,12 @@ static bool check_agrees(const void *p, size_t size, size_t align, unsigned call
 
 static void give_small(struct fh_found *f, uintptr_t caller) {
     uint32_t allocated = f->mark->site;
-    __atomic_store_n(&f->mark->state, (uint8_t)(FH_MARK_BUSY | (f->front ? FH_MARK_FRONT : 0)), __ATOMIC_RELAXED);
+    __atomic_store_n(&f->mark->state, (uint8_t)(FH_MARK_BUSY | (f->front ? FH_MARK_FRONT : 0)),
+                     __ATOMIC_RELAXED);
     fill_freed(f);
     f->mark->site = fh_site_here(caller);
-    __atomic_store_n(&f->mark->state, (uint8_t)(FH_MARK_FREED | (f->front ? FH_MARK_FRONT : 0)), __ATOMIC_RELEASE);
+    __atomic_store_n(&f->mark->state, (uint8_t)(FH_MARK_FREED | (f->front ? FH_MARK_FRONT : 0)),
+                     __ATOMIC_RELEASE);
     fh_quarantine_put(fh_heap_mine(), f->c, f->start, allocated);
 }
 
@@ -396,16 +414,13 @@ static void give_large(struct fh_found *f, uintptr_t caller) {
     f->mark->state = (uint8_t)(FH_MARK_FREED | (f->front ? FH_MARK_FRONT : 0));
     if (fh_os_purge(f->start, f->size) && fh_os_protect(f->start, f->size))
         fh_quarantine_put_large(f->first, allocated);
-    else
-        fh_large_give(f->first);
+    else fh_large_give(f->first);
 }
 
 static void give(struct fh_found *f, uintptr_t caller) {
     if (fh_settings.count) fh_count_free(f->start, f->c);
-    if (f->c)
-        give_small(f, caller);
-    else
-        give_large(f, caller);
+    if (f->c) give_small(f, caller);
+    else give_large(f, caller);
 }
 
 void fh_check_free(void *p, size_t size, size_t align, unsigned call, uintptr_t caller) {
@@ -416,7 +431,9 @@ void fh_check_free(void *p, size_t size, size_t align, unsigned call, uintptr_t 
         return;
     }
     if (!find_live(p, name, caller, &f)) return;
-    if (!check_agrees(p, size, align, call, caller, &f)) { /* reported; it is a live block, and its owner gives it up */ }
+    if (!check_agrees(p, size, align, call, caller,
+                      &f)) { /* reported; it is a live block, and its owner gives it up */
+    }
     if (!check_canaries(&f, name, caller)) put_canaries(&f);
     give(&f, caller);
 }
@@ -457,7 +474,8 @@ static bool resize_small(struct fh_found *f, size_t size, uintptr_t caller) {
     f->mark->slack = (uint16_t)(f->size - f->front - size);
     put_canaries(f);
     f->mark->site = fh_site_here(caller);
-    __atomic_store_n(&f->mark->state, (uint8_t)(f->mark->state ^ FH_MARK_LIVE ^ FH_MARK_BUSY), __ATOMIC_RELEASE);
+    __atomic_store_n(&f->mark->state, (uint8_t)(f->mark->state ^ FH_MARK_LIVE ^ FH_MARK_BUSY),
+                     __ATOMIC_RELEASE);
     return true;
 }
 
@@ -484,7 +502,9 @@ void *fh_check_resize(void *p, size_t size, uintptr_t caller) {
     return move(p, f.asked, size, caller);
 }
 
-void fh_check_new_span(uint32_t g, unsigned blocks) { memset(fh_space.marks[g], 0, blocks * sizeof(struct fh_mark)); }
+void fh_check_new_span(uint32_t g, unsigned blocks) {
+    memset(fh_space.marks[g], 0, blocks * sizeof(struct fh_mark));
+}
 
 /* ---- the sweep ---- */
 

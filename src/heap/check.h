@@ -21,13 +21,20 @@ enum fh_call_kind {
     FH_KIND_NEW,
     FH_KIND_NEW_ARRAY,
     FH_KIND_MASK = 3,
-    FH_CALL_ZERO = 4,    /* the block shall read as zero                                       */
-    FH_CALL_SIZED = 8,   /* a free that says the size                                          */
+    FH_CALL_ZERO = 4,     /* the block shall read as zero                                       */
+    FH_CALL_SIZED = 8,    /* a free that says the size                                          */
     FH_CALL_ALIGNED = 16, /* a call that names an alignment, which the free must name too      */
     FH_CALL_TYPED = 32    /* fh_delete: fast mode trusts it with the class, so it looks         */
 };
 
-enum fh_mark_state { FH_MARK_NONE, FH_MARK_LIVE, FH_MARK_FREED, FH_MARK_BUSY, FH_MARK_STATES = 3, FH_MARK_FRONT = 128 };
+enum fh_mark_state {
+    FH_MARK_NONE,
+    FH_MARK_LIVE,
+    FH_MARK_FREED,
+    FH_MARK_BUSY,
+    FH_MARK_STATES = 3,
+    FH_MARK_FRONT = 128
+};
 
 /* Once, when the heap begins in a mode that checks. */
 void fh_checks_begin(void);
@@ -38,7 +45,8 @@ void fh_check_free(void *p, size_t size, size_t align, unsigned call, uintptr_t 
 void *fh_check_resize(void *p, size_t size, uintptr_t caller);
 size_t fh_check_usable(const void *p, uintptr_t caller);
 
-/* What operator new and delete call past the bins, in every mode. `kind`: of the call, with FH_CALL_SIZED. (alloc.c) */
+/* What operator new and delete call past the bins, in every mode. `kind`: of the call, with FH_CALL_SIZED.
+ * (alloc.c) */
 void *fh_new_slow(size_t size, size_t align, unsigned kind);
 void fh_delete_slow(void *p, size_t size, size_t align, unsigned kind);
 

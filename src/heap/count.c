@@ -1,5 +1,5 @@
-/* count.c - see count.h. Relaxed atomic adds on one set of counters: exact, and dear where many threads allocate at once,
- * which is the price of seeing each call. */
+/* count.c - see count.h. Relaxed atomic adds on one set of counters: exact, and dear where many threads
+ * allocate at once, which is the price of seeing each call. */
 #include "count.h"
 
 #include "counters.h"
@@ -34,10 +34,8 @@ size_t fh_count_asked(const void *block, unsigned c) {
 }
 
 static void remember(void *block, unsigned c, size_t asked) {
-    if (c)
-        *slack_of(block, c) = (uint16_t)(fh_classes[c].size - asked);
-    else
-        head_of_large(block)->asked = asked;
+    if (c) *slack_of(block, c) = (uint16_t)(fh_classes[c].size - asked);
+    else head_of_large(block)->asked = asked;
 }
 
 static void add_asked(unsigned c, size_t asked) {

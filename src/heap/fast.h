@@ -3,8 +3,9 @@
  *     malloc   size -> class (a table of bytes) -> bin -> newest block       else: slow
  *     free     address -> class (a table of bytes) -> bin -> put on top      else: slow
  *
- * Neither touches the block, takes a lock, or asks who owns what. Each test that can fail leads to the slow path in
- * alloc.c: size 0 has class 0, and so has all that is not a block of a span; the bin of class 0 is always closed.
+ * Neither touches the block, takes a lock, or asks who owns what. Each test that can fail leads to the slow
+ * path in alloc.c: size 0 has class 0, and so has all that is not a block of a span; the bin of class 0 is
+ * always closed.
  */
 #ifndef FH_HEAP_FAST_H
 #define FH_HEAP_FAST_H
@@ -14,9 +15,9 @@
 
 #define FH_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
-/* What the names of malloc's family call when the bin cannot serve. They stand apart from what inlined typed calls use:
- * these blocks may be guarded (guard.c), and where each call is checked, the call's kind is known. The last call of the
- * public function, so that its caller is theirs. */
+/* What the names of malloc's family call when the bin cannot serve. They stand apart from what inlined typed
+ * calls use: these blocks may be guarded (guard.c), and where each call is checked, the call's kind is known.
+ * The last call of the public function, so that its caller is theirs. */
 void *fh_malloc_slow(size_t size);
 void *fh_aligned_slow(size_t size, size_t align);
 void *fh_calloc_slow(size_t n, size_t size);

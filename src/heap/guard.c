@@ -3,19 +3,20 @@
  *     | guard | ........ block,slack | guard | ..block | guard | (freed: all inaccessible) | guard |
  *                                    ^ an access behind the block faults here, at the instruction
  *
- * The region is reserved once. Blocks are laid one behind the other with a page between; what is freed becomes inaccessible
- * again and its memory is given back. A place is used again only when the whole region has been gone through, so a block
- * that was freed faults for a long time. With guard=start a block stands at the start of its pages instead.
+ * The region is reserved once. Blocks are laid one behind the other with a page between; what is freed becomes
+ * inaccessible again and its memory is given back. A place is used again only when the whole region has been
+ * gone through, so a block that was freed faults for a long time. With guard=start a block stands at the start
+ * of its pages instead.
  *
- * How close: a block ends where its alignment lets it. malloc promises 16 bytes for blocks of 16 bytes or more, so up to 15 bytes
- * may lie between; they hold canaries, looked at when the block is freed. guard_align=1 puts every block right against
- * its guard page, for programs that can live with odd addresses.
+ * How close: a block ends where its alignment lets it. malloc promises 16 bytes for blocks of 16 bytes or more,
+ * so up to 15 bytes may lie between; they hold canaries, looked at when the block is freed. guard_align=1 puts
+ * every block right against its guard page, for programs that can live with odd addresses.
  *
- * A guarded block in use costs two memory maps, of which the kernel allows 65 530 as a rule: so no more than guard_most are
- * in use at once, and further blocks come from the heap proper.
+ * A guarded block in use costs two memory maps, of which the kernel allows 65 530 as a rule: so no more than
+ * guard_most are in use at once, and further blocks come from the heap proper.
  *
- * Records say what a page belongs to; those of freed blocks are kept until a million newer ones have been made. The idea is
- * Electric Fence's (Bruce Perens, 1987); one in many is GWP-ASan's.
+ * Records say what a page belongs to; those of freed blocks are kept until a million newer ones have been made.
+ * The idea is Electric Fence's (Bruce Perens, 1987); one in many is GWP-ASan's.
  */
 #include "guard.h"
 
@@ -99,7 +100,8 @@ static bool open_region(void) {
 
 static char *address_of(uint32_t page) { return (char *)fh_guard_base + (size_t)page * page_size; }
 
-/* The record of the block whose pages, or whose guard page, the address lies in; NULL when it is not known any more. */
+/* The record of the block whose pages, or whose guard page, the address lies in; NULL when it is not known any
+ * more. */
 static struct record *record_at(uintptr_t address) {
     uint32_t page = (uint32_t)((address - fh_guard_base) / page_size), i = record_of_page[page];
     if (i == 0) return NULL;
@@ -152,16 +154,18 @@ static size_t alignment_for(size_t size, size_t align) {
 
 /* Lays a block into the region; the lock is held. */
 static struct record *lay(size_t size, size_t align) {
-    if (!open_region() || size > fh_guard_size / 16 || align > page_size || live >= fh_settings.guard_most) return NULL;
-    uint32_t pages = (uint32_t)((size + page_size - 1) / page_size), page = find_pages(pages), i = find_record();
+    if (!open_region() || size > fh_guard_size / 16 || align > page_size || live >= fh_settings.guard_most)
+        return NULL;
+    uint32_t pages = (uint32_t)((size + page_size - 1) / page_size), page = find_pages(pages),
+             i = find_record();
     if (page == 0 || i == 0) return NULL;
     if (pages && !fh_os_commit(address_of(page), pages * page_size)) return NULL;
     struct record *r = &records[i];
     *r = (struct record){.asked = size, .page = page, .pages = pages, .state = FH_MARK_LIVE};
     char *end = address_of(page + pages);
-    r->p = fh_settings.guard_place == FH_GUARD_START && size ? address_of(page)
-                                                             : end - ((size + alignment_for(size, align) - 1) &
-                                                                      ~(alignment_for(size, align) - 1));
+    r->p = fh_settings.guard_place == FH_GUARD_START && size
+               ? address_of(page)
+               : end - ((size + alignment_for(size, align) - 1) & ~(alignment_for(size, align) - 1));
     for (uint32_t k = 0; k <= pages; k++) record_of_page[page + k] = i;
     live++;
     return r;
@@ -217,7 +221,8 @@ bool fh_guard_explain_pointer(const void *p, const char *call, uintptr_t caller)
     const struct record *r = record_at((uintptr_t)p);
     bool start = r && p == r->p, freed = r && r->state == FH_MARK_FREED;
     enum fh_misuse_kind kind = r == NULL ? FH_INVALID_FREE : !start ? FH_INTERIOR_FREE : FH_DOUBLE_FREE;
-    if (start && freed && strcmp(call, "free") != 0 && strncmp(call, "delete", 6) != 0) kind = FH_USE_AFTER_FREE;
+    if (start && freed && strcmp(call, "free") != 0 && strncmp(call, "delete", 6) != 0)
+        kind = FH_USE_AFTER_FREE;
     struct fh_misuse m = about(kind, call, p, caller, r);
     fh_unlock(&lock);
     fh_misuse_report(&m);
@@ -260,7 +265,8 @@ void fh_guard_free(void *p, size_t size, size_t align, unsigned call, uintptr_t 
         return;
     }
     struct fh_misuse disagrees = about(FH_KIND_MISMATCH, name, p, caller, r), damage = disagrees;
-    bool agrees = fh_check_agrees(p, r->asked, r->kind, size, align, call, &disagrees), damaged = find_damage(r, &damage);
+    bool agrees = fh_check_agrees(p, r->asked, r->kind, size, align, call, &disagrees),
+         damaged = find_damage(r, &damage);
     r->state = FH_MARK_FREED;
     r->freed = site;
     live--;
@@ -284,9 +290,11 @@ bool fh_guard_usable(const void *p, size_t *size, uintptr_t caller) {
 /* A freed large block: its pages wait in the quarantine, inaccessible (check.c). */
 static bool explain_large(uintptr_t address, struct fh_misuse *m) {
     struct fh_found f;
-    if (!fh_mode_checks() || !fh_check_find((const void *)address, &f) || f.c != 0 || f.mark->state % 4 != FH_MARK_FREED)
+    if (!fh_mode_checks() || !fh_check_find((const void *)address, &f) || f.c != 0 ||
+        f.mark->state % 4 != FH_MARK_FREED)
         return false;
-    *m = (struct fh_misuse){.kind = FH_FAULT_FREED, .block = f.start + f.front, .asked = f.asked, .usable = f.asked, .freed = true};
+    *m = (struct fh_misuse){
+        .kind = FH_FAULT_FREED, .block = f.start + f.front, .asked = f.asked, .usable = f.asked, .freed = true};
     m->freed_at = f.mark->site;
     m->allocated = fh_quarantine_site(NULL, f.start);
     m->offset = (const char *)address - m->block;
@@ -299,12 +307,15 @@ static bool explain_guarded(uintptr_t address, struct fh_misuse *m) {
     const struct record *behind = NULL;
     uintptr_t next = address + page_size;
     if (fh_guard_owns((const void *)next)) behind = record_at(next);
-    if (behind && behind->state == FH_MARK_LIVE && behind != r && (uintptr_t)address_of(behind->page) > address) {
-        bool nearer = r == NULL || r->state != FH_MARK_LIVE || (uintptr_t)behind->p - address < address - (uintptr_t)r->p - r->asked;
+    if (behind && behind->state == FH_MARK_LIVE && behind != r &&
+        (uintptr_t)address_of(behind->page) > address) {
+        bool nearer = r == NULL || r->state != FH_MARK_LIVE ||
+                      (uintptr_t)behind->p - address < address - (uintptr_t)r->p - r->asked;
         if (nearer) r = behind;
     }
     if (r == NULL) {
-        *m = (struct fh_misuse){.kind = FH_FAULT_FREED, .detail = "In guarded memory; the block is not known any more."};
+        *m = (struct fh_misuse){.kind = FH_FAULT_FREED,
+                                .detail = "In guarded memory; the block is not known any more."};
         return true;
     }
     enum fh_misuse_kind kind = address < (uintptr_t)r->p ? FH_FAULT_BEFORE : FH_FAULT_BEHIND;

@@ -9,13 +9,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* In a mode that checks: shall the next block be guarded? All in mode=guard; the first ones, and samples, in mode=checked. */
+/* In a mode that checks: shall the next block be guarded? All in mode=guard; the first ones, and samples, in
+ * mode=checked. */
 bool fh_guard_wants(void);
 
 /* In mode=fast with guard_sample: the same, asked in a slow path that stands for `calls` allocations. */
 bool fh_guard_samples(unsigned calls);
 
-/* A guarded block; NULL when there is no place for it: then it comes from the heap proper. `call`: enum fh_call_kind. */
+/* A guarded block; NULL when there is no place for it: then it comes from the heap proper. `call`: enum
+ * fh_call_kind. */
 void *fh_guard_alloc(size_t size, size_t align, unsigned call, uintptr_t caller);
 
 /* Is the address in the region of guarded blocks? */
@@ -23,15 +25,18 @@ extern uintptr_t fh_guard_base __attribute__((visibility("hidden")));
 extern size_t fh_guard_size __attribute__((visibility("hidden")));
 static inline bool fh_guard_owns(const void *p) { return (uintptr_t)p - fh_guard_base < fh_guard_size; }
 
-/* For addresses in the region. What is no block in use is reported; then usable is false and free does nothing. */
+/* For addresses in the region. What is no block in use is reported; then usable is false and free does nothing.
+ * */
 void fh_guard_free(void *p, size_t size, size_t align, unsigned call, uintptr_t caller);
 bool fh_guard_usable(const void *p, size_t *size, uintptr_t caller);
 
 /* Reports a call with an address in the region that is no block in use; false when p is not in the region. */
 bool fh_guard_explain_pointer(const void *p, const char *call, uintptr_t caller);
 
-/* A fault at `address`: was it in guarded memory, or in a freed large block? Then true, and *misuse tells. In a handler. */
-bool fh_guard_explain_fault(uintptr_t address, const struct fh_os_registers *registers, struct fh_misuse *misuse);
+/* A fault at `address`: was it in guarded memory, or in a freed large block? Then true, and *misuse tells. In a
+ * handler. */
+bool fh_guard_explain_fault(uintptr_t address, const struct fh_os_registers *registers,
+                            struct fh_misuse *misuse);
 
 /* Looks at the canaries of all guarded blocks in use; returns how many are damaged. */
 size_t fh_guard_sweep(void);
@@ -41,6 +46,7 @@ void fh_guard_lock(void);
 void fh_guard_unlock(void);
 
 /* Does what is freed agree with what was asked for? Else false, and *m says how. (check.c) */
-bool fh_check_agrees(const void *p, size_t asked, unsigned kind, size_t size, size_t align, unsigned call, struct fh_misuse *m);
+bool fh_check_agrees(const void *p, size_t asked, unsigned kind, size_t size, size_t align, unsigned call,
+                     struct fh_misuse *m);
 
 #endif

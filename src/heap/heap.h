@@ -17,10 +17,10 @@
  *   park     a thread has ended: its heap waits, whole, for the next thread to adopt it. Meanwhile others may
  *            take spans from it.
  *
- * Locks, in the order in which they may be nested: heap list -> a heap -> parked list -> depots -> extents | meta.
- * A thread takes its own heap's lock for each refill and flush: it is free nearly always, so this costs two
- * atomic operations for dozens of blocks; and it lets others look into a heap whose thread sleeps, to collect, to give
- * memory back, to count, and to fork.
+ * Locks, in the order in which they may be nested: heap list -> a heap -> parked list -> depots -> extents |
+ * meta. A thread takes its own heap's lock for each refill and flush: it is free nearly always, so this costs
+ * two atomic operations for dozens of blocks; and it lets others look into a heap whose thread sleeps, to
+ * collect, to give memory back, to count, and to fork.
  */
 #ifndef FH_HEAP_HEAP_H
 #define FH_HEAP_HEAP_H
@@ -52,10 +52,10 @@ struct fh_private {
 
 struct fh_heap {
     struct fh_lock lock;
-    uint32_t events;                      /* slow paths taken; now and then one of them tidies up            */
-    struct fh_bin *bins;                  /* where the owner's bins are: its thread's fh_bins, or `hidden`; NULL = parked */
+    uint32_t events;     /* slow paths taken; now and then one of them tidies up            */
+    struct fh_bin *bins; /* where the owner's bins are: its thread's fh_bins, or `hidden`; NULL = parked */
     struct fh_bin_book books[FH_CLASS_COUNT];
-    uint16_t filled[FH_CLASS_COUNT];      /* bit b set = lists[c][b] is not empty                            */
+    uint16_t filled[FH_CLASS_COUNT]; /* bit b set = lists[c][b] is not empty                            */
     uint32_t lists[FH_CLASS_COUNT][FH_BUCKETS]; /* spans with 2^b <= free < 2^(b+1); full spans are in none  */
     uint32_t spans[FH_CLASS_COUNT];       /* spans owned, by class                                           */
     struct fh_quarantine *quarantine;     /* in checked mode: quarantine.c; used by the owner's thread alone  */
@@ -63,10 +63,10 @@ struct fh_heap {
     struct fh_heap *next;                 /* in the list of all heaps; threads' heaps stay for ever          */
     struct fh_heap *next_parked;
     bool parked;
-    uint64_t tidied;                      /* tick of the last tidying                                        */
-    struct fh_private *private;           /* what only a heap of the program's own has; NULL = a thread's heap */
-    _Alignas(64) _Atomic uint32_t touched;  /* spans with remote frees: first of a list; others push         */
-    _Atomic uint32_t touched_count;         /* how many were pushed since the last collection                */
+    uint64_t tidied;            /* tick of the last tidying                                        */
+    struct fh_private *private; /* what only a heap of the program's own has; NULL = a thread's heap */
+    _Alignas(64) _Atomic uint32_t touched; /* spans with remote frees: first of a list; others push         */
+    _Atomic uint32_t touched_count;        /* how many were pushed since the last collection                */
 };
 
 /* ---- heap.c: heaps and threads ---- */
@@ -75,7 +75,8 @@ struct fh_heap {
  * ended already and this is a late call of some destructor. */
 struct fh_heap *fh_heap_mine(void);
 
-/* A heap without a thread and without bins, shared under its lock by all calls for which fh_heap_mine is NULL. */
+/* A heap without a thread and without bins, shared under its lock by all calls for which fh_heap_mine is NULL.
+ * */
 struct fh_heap *fh_heap_late(void);
 
 /* Enters a heap into the list of all, or takes it out. */
@@ -95,17 +96,18 @@ void fh_heap_each(void (*visit)(struct fh_heap *, void *), void *arg);
 /* Moves a span of class c with free blocks from some parked heap to this one (whose lock is held). */
 bool fh_heap_scavenge(struct fh_heap *heap, unsigned c);
 
-/* True when each call must be seen: the bins that inlined code uses stay closed. Fixed once the heap has begun. */
+/* True when each call must be seen: the bins that inlined code uses stay closed. Fixed once the heap has begun.
+ * */
 extern bool fh_seen __attribute__((visibility("hidden")));
 
 /* ---- span.c: blocks out of spans and into them. The heap's lock is held ---- */
 
-/* Puts up to `want` free blocks of class c below `end`: the first of them, which has the lowest address of its span,
- * at end[-1], the next at end[-2] and so on. Returns how many. */
+/* Puts up to `want` free blocks of class c below `end`: the first of them, which has the lowest address of its
+ * span, at end[-1], the next at end[-2] and so on. Returns how many. */
 unsigned fh_span_take(struct fh_heap *heap, unsigned c, void **end, unsigned want);
 
-/* Gives `count` blocks, each from any span of any heap, back to their spans. Blocks of class c are expected; others
- * are a mistake of the program that is reported. */
+/* Gives `count` blocks, each from any span of any heap, back to their spans. Blocks of class c are expected;
+ * others are a mistake of the program that is reported. */
 void fh_span_give(struct fh_heap *heap, unsigned c, void **blocks, unsigned count);
 
 /* Gives one block, in span g of a private heap, back. `block` is its number. */
@@ -120,11 +122,12 @@ void fh_span_end(struct fh_heap *heap, uint32_t g);
 /* Ends all spans of class c whose blocks are all free. */
 void fh_span_end_empty(struct fh_heap *heap, unsigned c);
 
-/* Moves one span of class c from a heap to another; both locks are held. False when there is none with free blocks. */
+/* Moves one span of class c from a heap to another; both locks are held. False when there is none with free
+ * blocks. */
 bool fh_span_move(struct fh_heap *from, struct fh_heap *to, unsigned c);
 
-/* The first granule of the span or large block in which p lies, 0 when p lies in neither (or, in a large block, not in its
- * first granule). */
+/* The first granule of the span or large block in which p lies, 0 when p lies in neither (or, in a large block,
+ * not in its first granule). */
 uint32_t fh_span_first(const void *p);
 
 /* ---- bin.c: the slow half of the bins. Each takes the heap's lock ---- */
@@ -135,7 +138,8 @@ void *fh_bin_refill(struct fh_heap *heap, unsigned c);
 /* Takes block p of class c into the bin when that is full. */
 void fh_bin_flush(struct fh_heap *heap, unsigned c, void *p);
 
-/* Gives the blocks of magazines in the depot of class c back to their spans: of an idle depot, or of any. Lock held. */
+/* Gives the blocks of magazines in the depot of class c back to their spans: of an idle depot, or of any. Lock
+ * held. */
 void fh_bin_drain_depot(struct fh_heap *heap, unsigned c, bool all);
 
 /* Empties and closes all bins of the heap. Lock held. */

@@ -9,8 +9,9 @@
  *       allocated    main+0x11 (prog)
  *       what next    ...
  *
- * The report is built line by line in a buffer and written with as few calls as possible. Names come from the files' symbol
- * tables; for the first frames of each stack addr2line is asked for the line, where it is installed.
+ * The report is built line by line in a buffer and written with as few calls as possible. Names come from the
+ * files' symbol tables; for the first frames of each stack addr2line is asked for the line, where it is
+ * installed.
  */
 #include "misuse.h"
 
@@ -30,7 +31,8 @@ static const struct {
     const char *name, *title, *next;
 } kinds[FH_MISUSE_KINDS] = {
     [FH_DOUBLE_FREE] = {"double-free", "block freed twice",
-                        "Which of the two frees owns the block? Set the pointer to NULL where it was given up, or hand it on."},
+                        "Which of the two frees owns the block? Set the pointer to NULL where it was given up, "
+                        "or hand it on."},
     [FH_INVALID_FREE] = {"invalid-free", "this address is no block of the heap",
                          "Only what malloc and its kin returned may be freed. Is the variable initialised?"},
     [FH_INTERIOR_FREE] = {"interior-free", "this address lies inside a block, not at its start",
@@ -38,20 +40,26 @@ static const struct {
     [FH_OVERFLOW] = {"overflow", "somebody wrote behind a block",
                      "Look for a length without its last byte (strlen + 1), or a loop that goes to <= size. "
                      "FREEHOLD=mode=guard stops the program at the very write."},
-    [FH_UNDERFLOW] = {"underflow", "somebody wrote before a block",
-                      "Look for an index below zero. FREEHOLD=mode=guard,guard=start stops the program at the very write."},
-    [FH_WRITE_AFTER_FREE] = {"write-after-free", "somebody wrote into a block after it was freed",
-                             "Who else keeps a pointer to it? FREEHOLD=mode=guard stops the program at the very write."},
+    [FH_UNDERFLOW] =
+        {"underflow", "somebody wrote before a block",
+         "Look for an index below zero. FREEHOLD=mode=guard,guard=start stops the program at the very write."},
+    [FH_WRITE_AFTER_FREE] =
+        {"write-after-free", "somebody wrote into a block after it was freed",
+         "Who else keeps a pointer to it? FREEHOLD=mode=guard stops the program at the very write."},
     [FH_USE_AFTER_FREE] = {"use-after-free", "this block has been freed", "Who else keeps a pointer to it?"},
-    [FH_SIZE_MISMATCH] = {"size-mismatch", "the size said at the free is not the one asked for",
-                          "Is it deleted through a pointer to another type (a base class without a virtual destructor)?"},
+    [FH_SIZE_MISMATCH] =
+        {"size-mismatch", "the size said at the free is not the one asked for",
+         "Is it deleted through a pointer to another type (a base class without a virtual destructor)?"},
     [FH_ALIGN_MISMATCH] = {"alignment-mismatch", "the alignment said at the free is not the one asked for",
                            "Allocate and free through the same type."},
     [FH_KIND_MISMATCH] = {"kind-mismatch", "allocated by one family of functions, freed by another",
-                          "new goes with delete, new[] with delete[], malloc with free. (check_kinds=off turns this check off.)"},
-    [FH_FAULT_BEHIND] = {"access-behind", "access behind the end of a block", "Look at the index or length used here."},
+                          "new goes with delete, new[] with delete[], malloc with free. (check_kinds=off turns "
+                          "this check off.)"},
+    [FH_FAULT_BEHIND] = {"access-behind", "access behind the end of a block",
+                         "Look at the index or length used here."},
     [FH_FAULT_BEFORE] = {"access-before", "access before the start of a block", "Look at the index used here."},
-    [FH_FAULT_FREED] = {"access-after-free", "access to a block after it was freed", "Who else keeps a pointer to it?"},
+    [FH_FAULT_FREED] = {"access-after-free", "access to a block after it was freed",
+                        "Who else keeps a pointer to it?"},
 };
 
 /* ---- output ---- */
@@ -98,12 +106,9 @@ static void put_frame(uintptr_t pc, bool exact, bool ask) {
             return;
         }
     }
-    if (code.function)
-        put("%s+0x%zx (%s)", code.function, (size_t)code.offset, base_name(code.module));
-    else if (code.module)
-        put("%s+0x%zx", base_name(code.module), (size_t)code.offset);
-    else
-        put("0x%zx", (size_t)pc);
+    if (code.function) put("%s+0x%zx (%s)", code.function, (size_t)code.offset, base_name(code.module));
+    else if (code.module) put("%s+0x%zx", base_name(code.module), (size_t)code.offset);
+    else put("0x%zx", (size_t)pc);
 }
 
 static void put_stack(const char *label, struct stack stack) {
@@ -136,15 +141,15 @@ static struct stack stack_of_use(const struct fh_misuse *m, uintptr_t pcs[USE_FR
 
 static void put_offset(const struct fh_misuse *m) {
     ptrdiff_t end = (ptrdiff_t)m->asked;
-    if (m->offset < 0)
-        put("%zu byte%s before its start", (size_t)-m->offset, m->offset == -1 ? "" : "s");
+    if (m->offset < 0) put("%zu byte%s before its start", (size_t)-m->offset, m->offset == -1 ? "" : "s");
     else if (m->offset >= end)
         put("%zu byte%s past its end", (size_t)(m->offset - end + 1), m->offset == end ? "" : "s");
-    else
-        put("at its byte %zu", (size_t)m->offset);
+    else put("at its byte %zu", (size_t)m->offset);
 }
 
-static bool has_offset(const struct fh_misuse *m) { return m->block && m->kind != FH_DOUBLE_FREE && m->kind < FH_MISUSE_KINDS; }
+static bool has_offset(const struct fh_misuse *m) {
+    return m->block && m->kind != FH_DOUBLE_FREE && m->kind < FH_MISUSE_KINDS;
+}
 
 static void put_block(const struct fh_misuse *m) {
     put("  %-12s %p: %zu bytes asked for", "block", m->block, m->asked);
@@ -162,8 +167,8 @@ static void put_text(const struct fh_misuse *m, struct stack use) {
     bool main;
     unsigned thread = fh_os_thread_id(&main);
     put("freehold: heap misuse: %s", kinds[m->kind].title);
-    if (has_offset(m) && m->kind != FH_SIZE_MISMATCH && m->kind != FH_ALIGN_MISMATCH && m->kind != FH_KIND_MISMATCH &&
-        m->kind != FH_USE_AFTER_FREE) {
+    if (has_offset(m) && m->kind != FH_SIZE_MISMATCH && m->kind != FH_ALIGN_MISMATCH &&
+        m->kind != FH_KIND_MISMATCH && m->kind != FH_USE_AFTER_FREE) {
         put(" (");
         put_offset(m);
         put(")");
@@ -171,8 +176,7 @@ static void put_text(const struct fh_misuse *m, struct stack use) {
     put("\n");
     if (m->call)
         put("  %-12s %s of %p, thread %u%s\n", "found by", m->call, m->address, thread, main ? " (main)" : "");
-    else
-        put("  %-12s an access to %p, thread %u%s\n", "found by", m->address, thread, main ? " (main)" : "");
+    else put("  %-12s an access to %p, thread %u%s\n", "found by", m->address, thread, main ? " (main)" : "");
     if (m->detail) put("  %-12s %s\n", "", m->detail);
     if (m->block) put_block(m);
     if (m->damaged) put_damage(m);
@@ -190,12 +194,9 @@ static void put_json_text(const char *s) {
     put("\"");
     for (; *s; s++) {
         unsigned char c = (unsigned char)*s;
-        if (c == '"' || c == '\\')
-            put("\\%c", c);
-        else if (c < ' ')
-            put("\\u%04x", c);
-        else
-            put("%c", c);
+        if (c == '"' || c == '\\') put("\\%c", c);
+        else if (c < ' ') put("\\u%04x", c);
+        else put("%c", c);
     }
     put("\"");
 }
@@ -221,15 +222,18 @@ static void put_json_stack(const char *label, struct stack stack) {
 
 static void put_json(const struct fh_misuse *m, struct stack use) {
     bool main;
-    put("{\"freehold\":\"heap-misuse\",\"kind\":\"%s\",\"what\":\"%s\"", kinds[m->kind].name, kinds[m->kind].title);
-    put(",\"call\":\"%s\",\"address\":\"%p\",\"thread\":%u", m->call ? m->call : "access", m->address, fh_os_thread_id(&main));
+    put("{\"freehold\":\"heap-misuse\",\"kind\":\"%s\",\"what\":\"%s\"", kinds[m->kind].name,
+        kinds[m->kind].title);
+    put(",\"call\":\"%s\",\"address\":\"%p\",\"thread\":%u", m->call ? m->call : "access", m->address,
+        fh_os_thread_id(&main));
     if (m->detail) {
         put(",\"detail\":");
         put_json_text(m->detail);
     }
     if (m->block) {
-        put(",\"block\":{\"address\":\"%p\",\"asked\":%zu,\"usable\":%zu,\"state\":\"%s\"},\"offset\":%s%zu", m->block, m->asked,
-            m->usable, m->freed ? "freed" : "live", m->offset < 0 ? "-" : "", (size_t)(m->offset < 0 ? -m->offset : m->offset));
+        put(",\"block\":{\"address\":\"%p\",\"asked\":%zu,\"usable\":%zu,\"state\":\"%s\"},\"offset\":%s%zu",
+            m->block, m->asked, m->usable, m->freed ? "freed" : "live", m->offset < 0 ? "-" : "",
+            (size_t)(m->offset < 0 ? -m->offset : m->offset));
     }
     if (m->damaged) put(",\"found\":%u,\"expected\":%u", m->found, m->expected);
     put_json_stack("stack", use);
@@ -260,10 +264,8 @@ void fh_misuse_write(const struct fh_misuse *m) {
     uintptr_t pcs[USE_FRAMES];
     if (!enter()) return;
     struct stack use = stack_of_use(m, pcs);
-    if (fh_settings.error_format == FH_ERROR_JSON)
-        put_json(m, use);
-    else
-        put_text(m, use);
+    if (fh_settings.error_format == FH_ERROR_JSON) put_json(m, use);
+    else put_text(m, use);
     write_out();
     atomic_store(&reporting, 0);
 }

@@ -10,16 +10,16 @@
 
 enum fh_misuse_kind {
     FH_DOUBLE_FREE,
-    FH_INVALID_FREE,   /* of what is no block: wild, stack, global, foreign, never allocated */
-    FH_INTERIOR_FREE,  /* of an address inside a block                                       */
-    FH_OVERFLOW,       /* a write behind a block                                             */
-    FH_UNDERFLOW,      /* a write before a block                                             */
+    FH_INVALID_FREE,  /* of what is no block: wild, stack, global, foreign, never allocated */
+    FH_INTERIOR_FREE, /* of an address inside a block                                       */
+    FH_OVERFLOW,      /* a write behind a block                                             */
+    FH_UNDERFLOW,     /* a write before a block                                             */
     FH_WRITE_AFTER_FREE,
     FH_USE_AFTER_FREE, /* of its address: realloc, usable size                               */
     FH_SIZE_MISMATCH,
     FH_ALIGN_MISMATCH,
     FH_KIND_MISMATCH,
-    FH_FAULT_BEHIND,   /* faults in guarded memory                                           */
+    FH_FAULT_BEHIND, /* faults in guarded memory                                           */
     FH_FAULT_BEFORE,
     FH_FAULT_FREED,
     FH_MISUSE_KINDS
@@ -32,20 +32,20 @@ struct fh_misuse {
     const char *detail;  /* a sentence more, or NULL                                                   */
     char note[120];      /* room for one                                                               */
 
-    const char *block;   /* first byte that the program may use; NULL: no block is known               */
+    const char *block;    /* first byte that the program may use; NULL: no block is known               */
     size_t asked, usable; /* usable: size of the class, or of the pages                                 */
     bool freed;
-    ptrdiff_t offset;    /* of the bad byte from `block`                                               */
-    bool damaged;        /* `found` stands where `expected` should                                     */
+    ptrdiff_t offset; /* of the bad byte from `block`                                               */
+    bool damaged;     /* `found` stands where `expected` should                                     */
     unsigned char found, expected;
     uint32_t allocated, freed_at; /* sites.h; 0 = not known                                             */
 
-    uintptr_t caller;    /* return address of the call; 0: from the registers                          */
+    uintptr_t caller; /* return address of the call; 0: from the registers                          */
     const struct fh_os_registers *registers; /* of a fault                                            */
 };
 
-/* Writes the report. Then ends the process, or, with on_error=report, returns. No lock of the heap may be held. A second
- * thread with a report waits for the first one. */
+/* Writes the report. Then ends the process, or, with on_error=report, returns. No lock of the heap may be held.
+ * A second thread with a report waits for the first one. */
 void fh_misuse_report(const struct fh_misuse *misuse);
 
 /* The same without ending the process: for a handler of faults, which lets the fault happen. */

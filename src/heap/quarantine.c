@@ -1,9 +1,9 @@
-/* quarantine.c - freed blocks wait here, so that a late use of them is seen, and so that what an attacker freed is not what
- * he gets next.
+/* quarantine.c - freed blocks wait here, so that a late use of them is seen, and so that what an attacker freed
+ * is not what he gets next.
  *
- * Each heap has a ring of its own, used by its thread alone; it stays with the heap when that is parked. A block waits until
- * the bytes behind it in the ring are more than the setting quarantine, or the ring is full. Then it goes to its bin, from
- * which blocks are taken in random order (check.c).
+ * Each heap has a ring of its own, used by its thread alone; it stays with the heap when that is parked. A
+ * block waits until the bytes behind it in the ring are more than the setting quarantine, or the ring is full.
+ * Then it goes to its bin, from which blocks are taken in random order (check.c).
  *
  *     oldest                                newest
  *     | start, site | start, site | ...         |      count entries, `bytes` in all
@@ -62,7 +62,8 @@ void fh_quarantine_put(struct fh_heap *heap, unsigned c, char *start, uint32_t a
         fh_small_give(c, start);
         return;
     }
-    while (ring->count && (ring->count == ring->places || ring->bytes + fh_classes[c].size > fh_settings.quarantine))
+    while (ring->count &&
+           (ring->count == ring->places || ring->bytes + fh_classes[c].size > fh_settings.quarantine))
         let_oldest_go(ring);
     uint32_t place = ring->oldest + ring->count;
     if (place >= ring->places) place -= ring->places;

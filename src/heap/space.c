@@ -1,7 +1,7 @@
 /* space.c - choosing the window and growing it. See space.h for the layout.
  *
- * Where it lies. The kernel is asked for a small mapping; the window is laid a terabyte below the place it chose,
- * so that the address is as random as the kernel's and the mappings of the program, which grow downwards
+ * Where it lies. The kernel is asked for a small mapping; the window is laid a terabyte below the place it
+ * chose, so that the address is as random as the kernel's and the mappings of the program, which grow downwards
  * from there, meet the heap, which grows upwards, only when both together have used the terabyte:
  *
  *     ... tables | guard gap | window: granules 0, 1, 2 ... ->            <- mappings of the program | stack
@@ -9,8 +9,8 @@
  * Where that region is not to be had (little address space, a tool that arranges memory its own way) the place
  * above the mapping is tried, then a smaller window, and last a true reservation of whatever size is granted.
  *
- * Each stretch is mapped exactly where the last one ended. If something else has been mapped there meanwhile the
- * window goes on behind it.
+ * Each stretch is mapped exactly where the last one ended. If something else has been mapped there meanwhile
+ * the window goes on behind it.
  */
 #include "space.h"
 
@@ -31,9 +31,9 @@ struct fh_space fh_space = {.base = 1};
 #define LARGEST_WINDOW (1024 * GIB)
 #endif
 #define SMALLEST_WINDOW (64 * MIB)
-#define GAP (16 * MIB)          /* between tables and window: no overflow is that long before it faults */
+#define GAP (16 * MIB)           /* between tables and window: no overflow is that long before it faults */
 #define USUAL_STRETCH (64 * MIB) /* how much is mapped at a time where nothing speaks against it */
-#define MOST_FOREIGN 64         /* how many foreign mappings are stepped over before giving up */
+#define MOST_FOREIGN 64          /* how many foreign mappings are stepped over before giving up */
 
 /* The tables that are mapped in step with the window. */
 enum { HEADS, BITS, REMOTES, SLACKS, MARKS, TABLES };
@@ -60,7 +60,8 @@ static bool map_data(char *at, size_t size) {
     return fh_space.reserved ? fh_os_commit(at, size) : fh_os_map_at(at, size);
 }
 
-/* The size of window that makes sense under the limit: four times as much as can be used, so that gaps do no harm. */
+/* The size of window that makes sense under the limit: four times as much as can be used, so that gaps do no
+ * harm. */
 static size_t first_window_size(void) {
     size_t limit = fh_os_address_limit(), size = LARGEST_WINDOW;
     while (size > SMALLEST_WINDOW && size / 8 >= limit) size /= 2;
@@ -74,8 +75,8 @@ static size_t tables_size(size_t window) {
     return size + round_up(granules, MIB) + 2 * GAP;
 }
 
-/* Lays tables and window out from `start` (a multiple of 1 MiB) and maps the class table, which must be there whole:
- * a free of any address in the window reads it. */
+/* Lays tables and window out from `start` (a multiple of 1 MiB) and maps the class table, which must be there
+ * whole: a free of any address in the window reads it. */
 static bool lay_out(uintptr_t start, size_t window) {
     size_t granules = window >> FH_GRANULE_SHIFT;
     uintptr_t at = start;
@@ -169,8 +170,8 @@ static bool extend_to(uint32_t at, uint32_t granules) {
     return true;
 }
 
-/* Maps as much from `at` on as the system gives, at least `least`. Returns how much; 0 with errno EEXIST when something else
- * is mapped in the way, and with another errno when the system refuses. */
+/* Maps as much from `at` on as the system gives, at least `least`. Returns how much; 0 with errno EEXIST when
+ * something else is mapped in the way, and with another errno when the system refuses. */
 static uint32_t extend_at(uint32_t at, uint32_t least, uint32_t most) {
     for (uint32_t wanted = most;; wanted = wanted / 2 > least ? wanted / 2 : least) {
         if (extend_to(at, wanted)) return wanted;
@@ -179,7 +180,8 @@ static uint32_t extend_at(uint32_t at, uint32_t least, uint32_t most) {
 }
 
 uint32_t fh_space_extend(uint32_t least, uint32_t *first) {
-    uint32_t all = (uint32_t)(fh_space.size >> FH_GRANULE_SHIFT), usual = (uint32_t)(USUAL_STRETCH >> FH_GRANULE_SHIFT);
+    uint32_t all = (uint32_t)(fh_space.size >> FH_GRANULE_SHIFT),
+             usual = (uint32_t)(USUAL_STRETCH >> FH_GRANULE_SHIFT);
     uint32_t at = fh_space.mapped ? fh_space.mapped : 1; /* granule 0 is never used: 0 means "none" */
     for (int foreign = 0; foreign < MOST_FOREIGN && least <= all - at; foreign++) {
         uint32_t most = least > usual ? least : usual, got;

@@ -1,7 +1,7 @@
 /* space.h - the heap's address space, and what is known about each piece of it.
  *
- * The heap lives in one window of addresses, chosen at start and mapped from its low end upwards, a stretch at a
- * time, as the heap grows. The window is cut into granules of 64 KiB. Beside it, and never within reach of a
+ * The heap lives in one window of addresses, chosen at start and mapped from its low end upwards, a stretch at
+ * a time, as the heap grows. The window is cut into granules of 64 KiB. Beside it, and never within reach of a
  * block that overflows, stand tables with one entry a granule:
  *
  *     window    | 0 (never used) | 1 | 2 | 3 | ...          granule g stands at base + g * 64 KiB
@@ -13,11 +13,11 @@
  *     marks     32 KiB           in a span, in checked mode: what is known of block i
  *
  * All but classes are mapped in step with the window, so that what is not used costs nothing, in address space
- * neither. A table look-up from an address is a subtraction, a shift and an index; an address outside the window
- * is told by one comparison.
+ * neither. A table look-up from an address is a subtraction, a shift and an index; an address outside the
+ * window is told by one comparison.
  *
- * The idea of a table from page to size class is Sanjay Ghemawat's (tcmalloc's page map); the flat window of one
- * reservation is rpmalloc's and snmalloc's. Here nothing is reserved: programs that limit their own address
+ * The idea of a table from page to size class is Sanjay Ghemawat's (tcmalloc's page map); the flat window of
+ * one reservation is rpmalloc's and snmalloc's. Here nothing is reserved: programs that limit their own address
  * space keep working.
  */
 #ifndef FH_HEAP_SPACE_H
@@ -42,8 +42,9 @@ struct fh_mark {
     uint32_t site;  /* where it was allocated (LIVE) or freed (FREED): sites.h                     */
 };
 
-/* What a granule is. An extent is a run of granules that is one thing: a span, a large block, or free. Its first
- * granule carries its kind; a free extent's last granule carries the kind too, so that a neighbour finds it. */
+/* What a granule is. An extent is a run of granules that is one thing: a span, a large block, or free. Its
+ * first granule carries its kind; a free extent's last granule carries the kind too, so that a neighbour finds
+ * it. */
 enum fh_kind {
     FH_INSIDE,     /* inside or at the end of an extent, or never used                              */
     FH_SPAN,       /* first granule of a span: blocks of one class                                  */
@@ -54,7 +55,8 @@ enum fh_kind {
     FH_FOREIGN,    /* first of a stretch that is not ours: something else was mapped in our way     */
 };
 
-/* The head of a granule. Which fields mean something follows from the kind. "Link" = granule number, 0 = none. */
+/* The head of a granule. Which fields mean something follows from the kind. "Link" = granule number, 0 = none.
+ * */
 struct fh_head {
     _Atomic(struct fh_heap *) owner; /* SPAN: the heap whose lock guards it; else NULL                */
     uint8_t kind;                    /* enum fh_kind                                                  */
@@ -69,14 +71,15 @@ struct fh_head {
             uint16_t free;    /* bits set in the bitmap; 0 <= free <= blocks                           */
             uint16_t blocks;  /* blocks in the span                                                    */
         };
-        struct {              /* FREE_*; in the last granule only `first` */
+        struct {                  /* FREE_*; in the last granule only `first` */
             uint32_t left, right; /* links in the tree by size                                         */
             uint32_t first;       /* last granule: link to the first                                   */
             uint64_t tick;        /* FREE_DIRTY: when it became free                                   */
         };
         size_t asked; /* LARGE: bytes asked for                                                        */
     };
-    struct fh_heap *private; /* SPAN, LARGE: the program's own heap that it belongs to (then owner is NULL), or NULL */
+    struct fh_heap
+        *private; /* SPAN, LARGE: the program's own heap that it belongs to (then owner is NULL), or NULL */
     struct fh_mark mark; /* LARGE, in checked mode */
 };
 _Static_assert(sizeof(struct fh_head) == 64, "a head is one cache line");
@@ -91,27 +94,30 @@ struct fh_remote {
 };
 
 struct fh_space {
-    _Alignas(64) uintptr_t base;  /* address of granule 0; 1 until the heap has begun, so that NULL is outside. Aligned: the
-                                   * struct has cache lines of its own, since every free of every thread reads it */
-    size_t size;                  /* bytes in the window                                               */
-    uint8_t *classes;             /* size / FH_GRANULE entries, all mapped at start                    */
-    struct fh_head *heads;        /* this and the tables below: `mapped` entries                       */
+    _Alignas(64) uintptr_t
+        base;         /* address of granule 0; 1 until the heap has begun, so that NULL is outside. Aligned: the
+                                   * struct has cache lines of its own, since every free of every thread reads
+                                   * it */
+    size_t size;      /* bytes in the window                                               */
+    uint8_t *classes; /* size / FH_GRANULE entries, all mapped at start                    */
+    struct fh_head *heads; /* this and the tables below: `mapped` entries                       */
     uint64_t (*bits)[FH_WORDS];
     struct fh_remote *remotes;
-    uint16_t (*slacks)[FH_WORDS * 64]; /* NULL unless calls are counted                                */
+    uint16_t (*slacks)[FH_WORDS * 64];      /* NULL unless calls are counted                                */
     struct fh_mark (*marks)[FH_WORDS * 64]; /* NULL unless in checked mode                             */
-    _Atomic uint32_t mapped;      /* granules that exist so far; written under the extents' lock       */
-    bool reserved;                /* the whole window is ours already and only wants committing        */
+    _Atomic uint32_t mapped; /* granules that exist so far; written under the extents' lock       */
+    bool reserved;           /* the whole window is ours already and only wants committing        */
 };
 extern struct fh_space fh_space __attribute__((visibility("hidden")));
 
-/* Chooses the window and maps the class table. `with_slacks`: calls are counted; `with_marks`: checked mode. False when
- * refused. */
+/* Chooses the window and maps the class table. `with_slacks`: calls are counted; `with_marks`: checked mode.
+ * False when refused. */
 bool fh_space_begin(bool with_slacks, bool with_marks);
 
 /* Maps further granules, at least `least`, more where that is cheap. *first is the first new granule; returns
- * their number, 0 when the system refuses or the window is full. The new granules follow the old ones without a gap
- * where *first was the old `mapped`; something foreign in the way makes a gap. Caller holds the extents' lock. */
+ * their number, 0 when the system refuses or the window is full. The new granules follow the old ones without a
+ * gap where *first was the old `mapped`; something foreign in the way makes a gap. Caller holds the extents'
+ * lock. */
 uint32_t fh_space_extend(uint32_t least, uint32_t *first);
 
 /* Bytes that the tables hold of the system's memory: an upper bound from what has been mapped and used. */
@@ -126,8 +132,11 @@ static inline size_t fh_space_offset(const void *p) {
     return (uintptr_t)p - __atomic_load_n(&fh_space.base, __ATOMIC_RELAXED);
 }
 
-/* Does the offset lie in the window? Another thread may just be beginning the heap, so that base and size are old or new,
- * each by itself. Whoever frees a block got it from the heap, which had begun then; and NULL is outside of every mixture. */
-static inline bool fh_space_has(size_t offset) { return offset < __atomic_load_n(&fh_space.size, __ATOMIC_RELAXED); }
+/* Does the offset lie in the window? Another thread may just be beginning the heap, so that base and size are
+ * old or new, each by itself. Whoever frees a block got it from the heap, which had begun then; and NULL is
+ * outside of every mixture. */
+static inline bool fh_space_has(size_t offset) {
+    return offset < __atomic_load_n(&fh_space.size, __ATOMIC_RELAXED);
+}
 
 #endif

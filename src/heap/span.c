@@ -1,21 +1,21 @@
 /* span.c - blocks out of spans and into them.
  *
- * A span is an extent cut into blocks of one class. Which blocks are free stands in a bitmap outside it, a bit a
- * block, and a summary tells which words of the bitmap are not zero:
+ * A span is an extent cut into blocks of one class. Which blocks are free stands in a bitmap outside it, a bit
+ * a block, and a summary tells which words of the bitmap are not zero:
  *
  *     head.summary  ...0101          words[0], words[2] have bits set
  *     words[0]      ...00110000      blocks 4 and 5 are free
  *
- * Taking walks the set bits from the lowest address up; giving sets bits, a run of neighbours within a word in one
- * store. Neither touches the blocks.
+ * Taking walks the set bits from the lowest address up; giving sets bits, a run of neighbours within a word in
+ * one store. Neither touches the blocks.
  *
- * A heap keeps its spans that have free blocks in lists by the power of two of how many are free. Blocks are taken from
- * the fullest span that is worth the visit: so nearly empty spans get the time to become empty, and then their
- * pages are everybody's again. (Fullest first is Hoard's rule; the threshold is ours: a visit for a single block costs
- * more than the block.)
+ * A heap keeps its spans that have free blocks in lists by the power of two of how many are free. Blocks are
+ * taken from the fullest span that is worth the visit: so nearly empty spans get the time to become empty, and
+ * then their pages are everybody's again. (Fullest first is Hoard's rule; the threshold is ours: a visit for a
+ * single block costs more than the block.)
  *
- * Frees by other threads. A thread that does not own the span sets bits in its remote bitmap by atomic OR, then makes
- * sure that the span is in the owner's list of touched spans:
+ * Frees by other threads. A thread that does not own the span sets bits in its remote bitmap by atomic OR, then
+ * makes sure that the span is in the owner's list of touched spans:
  *
  *     freeing thread                          collecting thread (holds the owner's lock)
  *     1  bits[w] |= mask                      a  queued = 0
@@ -23,14 +23,14 @@
  *     3  if queued == 0:                      c  for each w in s: mask = exchange(bits[w], 0)
  *            if exchange(queued, 1) == 0: push
  *
- * All are sequentially consistent. If 3 reads 1, then a comes later in the one order of all of these, so b sees 2
- * and c sees 1; if it reads 0 the span is pushed, and the next collection sees them. So nothing is lost, and an
- * atomic read-modify-write happens once a run of neighbours in the common case. 2 is skipped by the same argument where
- * the bit is already set.
+ * All are sequentially consistent. If 3 reads 1, then a comes later in the one order of all of these, so b sees
+ * 2 and c sees 1; if it reads 0 the span is pushed, and the next collection sees them. So nothing is lost, and
+ * an atomic read-modify-write happens once a run of neighbours in the common case. 2 is skipped by the same
+ * argument where the bit is already set.
  *
- * A span may become empty and change its owner, or its life, between 2 and a late push. The fields `next` and `queued`
- * belong to the granule, not to the span's life, so the push is harmless: who finds a touched span of another owner
- * passes it on, and one without owner is dropped.
+ * A span may become empty and change its owner, or its life, between 2 and a late push. The fields `next` and
+ * `queued` belong to the granule, not to the span's life, so the push is harmless: who finds a touched span of
+ * another owner passes it on, and one without owner is dropped.
  */
 #include "heap.h"
 
@@ -88,7 +88,8 @@ static void fill_bitmap(uint32_t g, struct fh_head *head) {
     head->free = head->blocks;
 }
 
-/* An extent for a span. A private heap's blocks have class 0 in the table of classes: so no bin ever gets one. */
+/* An extent for a span. A private heap's blocks have class 0 in the table of classes: so no bin ever gets one.
+ * */
 static uint32_t take_extent(struct fh_heap *heap, unsigned c) {
     struct fh_range dirty;
     size_t granules = fh_classes[c].granules, size = granules << FH_GRANULE_SHIFT;
@@ -112,10 +113,8 @@ static uint32_t new_span(struct fh_heap *heap, unsigned c) {
     if (fh_space.marks) fh_check_new_span(g, class->blocks);
     resettle(heap, g, head);
     heap->spans[c]++;
-    if (heap->private)
-        head->private = heap;
-    else
-        atomic_store(&head->owner, heap);
+    if (heap->private) head->private = heap;
+    else atomic_store(&head->owner, heap);
     return g;
 }
 
@@ -127,8 +126,9 @@ static void end_span(struct fh_heap *heap, uint32_t g, struct fh_head *head) {
     fh_extent_give(g, false);
 }
 
-/* After blocks came back: the span moves to its list, or ends when all its blocks are free. The last span of its
- * class that has free blocks is kept: it is what the next refill would ask for. Tidying ends it when it stays unused. */
+/* After blocks came back: the span moves to its list, or ends when all its blocks are free. The last span of
+ * its class that has free blocks is kept: it is what the next refill would ask for. Tidying ends it when it
+ * stays unused. */
 static void settle_after_give(struct fh_heap *heap, uint32_t g, struct fh_head *head) {
     resettle(heap, g, head);
     if (head->free < head->blocks) return;
@@ -238,7 +238,8 @@ static _Noreturn void report_not_a_block(struct fh_heap *heap, const void *p, un
     unsigned real = fh_space.classes[fh_space_offset(p) >> FH_GRANULE_SHIFT];
     fh_unlock(&heap->lock);
     if (real == 0) fh_fatal("free of %p, which is no block in use: freed twice, or never allocated", p);
-    fh_fatal("sized free of %p as a block of %zu bytes, but it is one of %zu", p, fh_class_size(c), fh_class_size(real));
+    fh_fatal("sized free of %p as a block of %zu bytes, but it is one of %zu", p, fh_class_size(c),
+             fh_class_size(real));
 }
 
 /* ---- giving ---- */
@@ -250,7 +251,8 @@ static void touch(uint32_t g, struct fh_remote *remote) {
         if (atomic_load(&remote->queued) || atomic_exchange(&remote->queued, 1)) return;
         owner = atomic_load(&head_of(g)->owner);
         if (owner) break;
-        atomic_store(&remote->queued, 0); /* it has ended, and all of its frees were collected; unless a new span */
+        atomic_store(&remote->queued,
+                     0); /* it has ended, and all of its frees were collected; unless a new span */
     } while (atomic_load(&head_of(g)->owner)); /* began here meanwhile, for which someone relied on our 1 */
     if (owner == NULL) return;
     uint32_t first = atomic_load_explicit(&owner->touched, memory_order_relaxed);
@@ -272,7 +274,8 @@ static void add_to_bitmap(struct fh_heap *heap, uint32_t g, struct fh_head *head
     uint64_t *word = &fh_space.bits[g][w];
     if (*word & mask) {
         size_t block = w * 64u + (unsigned)__builtin_ctzll(*word & mask);
-        report_bad_block(heap, fh_granule_address(g) + block * fh_classes[head->class].size, "block freed twice");
+        report_bad_block(heap, fh_granule_address(g) + block * fh_classes[head->class].size,
+                         "block freed twice");
     }
     *word |= mask;
     head->summary |= (uint64_t)1 << w;
@@ -284,14 +287,15 @@ static void add_to_remote(struct fh_heap *heap, uint32_t g, unsigned w, uint64_t
     uint64_t bit = (uint64_t)1 << w, before = atomic_fetch_or(&remote->bits[w], mask);
     if (before & mask) {
         size_t block = w * 64u + (unsigned)__builtin_ctzll(before & mask);
-        report_bad_block(heap, fh_granule_address(g) + block * fh_classes[head_of(g)->class].size, "block freed twice");
+        report_bad_block(heap, fh_granule_address(g) + block * fh_classes[head_of(g)->class].size,
+                         "block freed twice");
     }
     if ((atomic_load(&remote->summary) & bit) == 0) atomic_fetch_or(&remote->summary, bit);
     touch(g, remote);
 }
 
-/* The span that the blocks on their way back are from, until one is from another; and the word of its bitmap, until one is
- * in another. */
+/* The span that the blocks on their way back are from, until one is from another; and the word of its bitmap,
+ * until one is in another. */
 struct target {
     uint32_t granule; /* where the last block lay */
     uint32_t g;       /* the span; 0 = none yet */
@@ -304,10 +308,8 @@ struct target {
 
 static void end_word(struct fh_heap *heap, struct target *to) {
     if (to->mask == 0) return;
-    if (to->own)
-        add_to_bitmap(heap, to->g, to->head, to->w, to->mask);
-    else
-        add_to_remote(heap, to->g, to->w, to->mask);
+    if (to->own) add_to_bitmap(heap, to->g, to->head, to->w, to->mask);
+    else add_to_remote(heap, to->g, to->w, to->mask);
     to->mask = 0;
 }
 
@@ -324,7 +326,8 @@ static void give_range(struct fh_heap *heap, struct target *to, unsigned block, 
         uint64_t mask = (~(uint64_t)0 >> (64 - n)) << bit;
         if (w != to->w) end_word(heap, to);
         if (to->mask & mask)
-            report_bad_block(heap, fh_granule_address(to->g) + block * fh_classes[to->head->class].size, "block freed twice");
+            report_bad_block(heap, fh_granule_address(to->g) + block * fh_classes[to->head->class].size,
+                             "block freed twice");
         to->w = w;
         to->mask |= mask;
         block += n;
@@ -341,15 +344,17 @@ static void aim(struct fh_heap *heap, unsigned c, const void *p, struct target *
     if (granule >= fh_space.mapped || fh_space.classes[granule] != c) report_not_a_block(heap, p, c);
     struct fh_head *head = head_of(granule);
     uint32_t g = head->kind == FH_SPAN ? granule : granule - head->back;
-    *to = (struct target){.granule = granule, .g = g, .head = head_of(g), .start = (size_t)g << FH_GRANULE_SHIFT};
+    *to =
+        (struct target){.granule = granule, .g = g, .head = head_of(g), .start = (size_t)g << FH_GRANULE_SHIFT};
     to->own = atomic_load_explicit(&to->head->owner, memory_order_relaxed) == heap;
 }
 
-/* How many of the blocks, from the first on, follow each other in memory, up or down: the run that one range covers.
- * What was allocated in a burst is mostly freed in a burst. */
+/* How many of the blocks, from the first on, follow each other in memory, up or down: the run that one range
+ * covers. What was allocated in a burst is mostly freed in a burst. */
 static unsigned run_length(void *const *blocks, unsigned count, ptrdiff_t step) {
     unsigned n = 1;
-    for (uintptr_t next = (uintptr_t)blocks[0] + (uintptr_t)step; n < count && (uintptr_t)blocks[n] == next; n++)
+    for (uintptr_t next = (uintptr_t)blocks[0] + (uintptr_t)step; n < count && (uintptr_t)blocks[n] == next;
+         n++)
         next += (uintptr_t)step;
     return n;
 }
@@ -366,7 +371,7 @@ void fh_span_give(struct fh_heap *heap, unsigned c, void **blocks, unsigned coun
         bool down = count > 1 && blocks[1] < blocks[0];
         unsigned most = down ? block + 1 : class->blocks - block; /* a run ends where the span does */
         if (most > count) most = count;
-        unsigned run = run_length(blocks, most, down ? -(ptrdiff_t)class->size : (ptrdiff_t)class->size);
+        unsigned run = run_length(blocks, most, down ? -(ptrdiff_t) class->size : (ptrdiff_t) class->size);
         give_range(heap, &to, down ? block + 1 - run : block, run);
         blocks += run;
         count -= run;
@@ -403,10 +408,8 @@ void fh_span_collect(struct fh_heap *heap) {
         struct fh_remote *remote = &fh_space.remotes[g];
         uint32_t next = atomic_load_explicit(&remote->next, memory_order_relaxed);
         atomic_store(&remote->queued, 0);
-        if (atomic_load(&head_of(g)->owner) == heap)
-            collect_span(heap, g);
-        else
-            touch(g, remote); /* it has moved to another heap, or is gone */
+        if (atomic_load(&head_of(g)->owner) == heap) collect_span(heap, g);
+        else touch(g, remote); /* it has moved to another heap, or is gone */
         g = next;
     }
 }
@@ -417,6 +420,7 @@ uint32_t fh_span_first(const void *p) {
     const struct fh_head *head = head_of(granule);
     if (head->kind == FH_SPAN || head->kind == FH_LARGE) return granule;
     if (head->kind != FH_INSIDE || head->back == 0 || head->back >= granule) return 0;
-    const struct fh_head *first = head_of(granule - head->back); /* `back` may be left over from an earlier span */
+    const struct fh_head *first =
+        head_of(granule - head->back); /* `back` may be left over from an earlier span */
     return first->kind == FH_SPAN && head->back < first->granules ? granule - head->back : 0;
 }

@@ -1,8 +1,9 @@
 /* cxx.c - operator new and delete in every form, in C, under their mangled names.
  *
- * In C, so that the library needs no C++ compiler and no C++ runtime. What C++ asks of a failing new - call the program's
- * new_handler until it gives up, then throw std::bad_alloc - is done through the C++ runtime where the program has one:
- * its functions are weak references here. Without one nobody can catch, and the report says so.
+ * In C, so that the library needs no C++ compiler and no C++ runtime. What C++ asks of a failing new - call the
+ * program's new_handler until it gives up, then throw std::bad_alloc - is done through the C++ runtime where
+ * the program has one: its functions are weak references here. Without one nobody can catch, and the report
+ * says so.
  *
  *     _Znwm     operator new(size_t)             _ZdlPv     operator delete(void *)
  *     _Znam     ... new[]                        _ZdaPv     ... delete[]
@@ -16,7 +17,7 @@
 #include "../heap/fast.h"
 
 typedef void (*new_handler)(void);
-extern new_handler _ZSt15get_new_handlerv(void) __attribute__((weak));       /* std::get_new_handler() */
+extern new_handler _ZSt15get_new_handlerv(void) __attribute__((weak));      /* std::get_new_handler() */
 extern _Noreturn void _ZSt17__throw_bad_allocv(void) __attribute__((weak)); /* std::__throw_bad_alloc() */
 
 /* Tries again as long as the program's handler hopes; NULL when there is no handler. */
@@ -39,7 +40,7 @@ static __attribute__((noinline, cold)) void *new_failed(size_t size, size_t alig
 }
 
 /* Behind an empty bin the kind of the call is told, so that checked mode can compare it with the delete's. */
-FH_INLINE void *new(size_t size, unsigned kind) {
+FH_INLINE void *new (size_t size, unsigned kind) {
     void *block = fh_fast_take(size);
     if (FH_LIKELY(block != NULL)) return block;
     block = fh_new_slow(size, 1, kind);
@@ -47,25 +48,31 @@ FH_INLINE void *new(size_t size, unsigned kind) {
 }
 
 FH_INLINE void *new_aligned(size_t size, size_t align, unsigned kind) {
-    void *block = align <= FH_SMALL_MAX && size <= FH_SMALL_MAX ? fh_fast_take(fh_aligned_size(size, align)) : NULL;
+    void *block =
+        align <= FH_SMALL_MAX && size <= FH_SMALL_MAX ? fh_fast_take(fh_aligned_size(size, align)) : NULL;
     if (FH_LIKELY(block != NULL)) return block;
     block = fh_new_slow(size, align, kind);
     return FH_LIKELY(block != NULL) ? block : new_failed(size, align);
 }
 
-#define NEW(name) FH_API void *name(size_t size); void *name(size_t size)
-#define NEW_ALIGNED(name) FH_API void *name(size_t size, size_t align); void *name(size_t size, size_t align)
+#define NEW(name)                   \
+    FH_API void *name(size_t size); \
+    void *name(size_t size)
+#define NEW_ALIGNED(name)                         \
+    FH_API void *name(size_t size, size_t align); \
+    void *name(size_t size, size_t align)
 
-NEW(_Znwm) { return new(size, FH_KIND_NEW); }
-NEW(_Znam) { return new(size, FH_KIND_NEW_ARRAY); }
+NEW(_Znwm) { return new (size, FH_KIND_NEW); }
+NEW(_Znam) { return new (size, FH_KIND_NEW_ARRAY); }
 NEW_ALIGNED(_ZnwmSt11align_val_t) { return new_aligned(size, align, FH_KIND_NEW); }
 NEW_ALIGNED(_ZnamSt11align_val_t) { return new_aligned(size, align, FH_KIND_NEW_ARRAY); }
 
-/* All deletes are one on the fast path: the heap knows the class, and does not trust a size that a wrong destructor may have made
- * wrong. Where each call is seen, kind, size and alignment are compared with the new's. */
-#define DELETE(name, kind, parameters, size, align)   \
-    FH_API void name parameters;                      \
-    void name parameters {                            \
+/* All deletes are one on the fast path: the heap knows the class, and does not trust a size that a wrong
+ * destructor may have made wrong. Where each call is seen, kind, size and alignment are compared with the
+ * new's. */
+#define DELETE(name, kind, parameters, size, align)                \
+    FH_API void name parameters;                                   \
+    void name parameters {                                         \
         if (!fh_fast_put(p)) fh_delete_slow(p, size, align, kind); \
     }
 #define SIZED FH_CALL_SIZED

@@ -1,8 +1,8 @@
 /* malloc.c - the standard names, so that the library can be preloaded into a program or linked into it.
  *
- * malloc, calloc, realloc, free, aligned_alloc and the rest of the family as C, POSIX and glibc define them; each is
- * the heap's function under another name, or a few lines around it. All of them must be here: a program that got some
- * from us and some from libc would free what the other one allocated.
+ * malloc, calloc, realloc, free, aligned_alloc and the rest of the family as C, POSIX and glibc define them;
+ * each is the heap's function under another name, or a few lines around it. All of them must be here: a program
+ * that got some from us and some from libc would free what the other one allocated.
  *
  *     free_sized, free_aligned_sized       C23; the size is not trusted
  *     valloc, pvalloc, memalign            obsolete, still in use

@@ -19,9 +19,11 @@ size_t fh_os_page_size(void);
 
 /* Readable, writable, zero pages anywhere. NULL when refused. */
 void *fh_os_map(size_t size);
-/* The same at exactly this address; false when something is there already (errno EEXIST) or the system refuses. */
+/* The same at exactly this address; false when something is there already (errno EEXIST) or the system refuses.
+ * */
 bool fh_os_map_at(void *at, size_t size);
-/* The same for a table of which little may ever be touched: not counted against the system's promise of memory. */
+/* The same for a table of which little may ever be touched: not counted against the system's promise of memory.
+ * */
 bool fh_os_map_table_at(void *at, size_t size);
 /* Address space that may not be touched yet; fh_os_commit makes a part of it usable. */
 void *fh_os_reserve(size_t size);
@@ -33,7 +35,8 @@ bool fh_os_protect(void *at, size_t size);
 void *fh_os_map_sparse(size_t size);
 /* Gives the pages' memory back and makes them inaccessible, as if only reserved; false when refused. */
 bool fh_os_decommit(void *at, size_t size);
-/* Gives the pages' memory back to the system; they read as zero afterwards. False when refused (locked pages). */
+/* Gives the pages' memory back to the system; they read as zero afterwards. False when refused (locked pages).
+ * */
 bool fh_os_purge(void *at, size_t size);
 /* Asks for the pages' memory now, in one go. A hint: failure does not matter. */
 void fh_os_populate(void *at, size_t size);
@@ -55,8 +58,8 @@ struct fh_lock {
 void fh_lock_wait(struct fh_lock *lock);
 void fh_lock_wake(struct fh_lock *lock);
 
-/* How many locks this thread holds or is about to take. A signal handler that runs with this above 0 has interrupted the
- * library; what waits for a lock there may wait for its own thread. */
+/* How many locks this thread holds or is about to take. A signal handler that runs with this above 0 has
+ * interrupted the library; what waits for a lock there may wait for its own thread. */
 extern __thread unsigned fh_locks_held __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
 static inline void fh_lock_announce(void) {
@@ -89,21 +92,23 @@ static inline void fh_unlock(struct fh_lock *lock) {
 
 /* ---- process and threads ---- */
 
-/* Calls `hook` in a thread that ends, after the program's own thread-local destructors where the system allows, for
- * each thread that called fh_os_at_thread_exit_arm(). To be installed once. The argument means nothing. */
+/* Calls `hook` in a thread that ends, after the program's own thread-local destructors where the system allows,
+ * for each thread that called fh_os_at_thread_exit_arm(). To be installed once. The argument means nothing. */
 bool fh_os_at_thread_exit(void (*hook)(void *));
 void fh_os_at_thread_exit_arm(void);
 
 /* Hooks around fork in the forking thread. To be installed once. */
 bool fh_os_at_fork(void (*before)(void), void (*parent)(void), void (*child)(void));
 
-/* The environment variable's value from the process's own environment, NULL if unset. Callable before libc's constructors. */
+/* The environment variable's value from the process's own environment, NULL if unset. Callable before libc's
+ * constructors. */
 const char *fh_os_getenv(const char *name);
 
 /* Writes all of it to the descriptor, retrying short writes. Keeps errno. */
 void fh_os_write(int fd, const char *text, size_t size);
 
-/* A descriptor that writes to the end of the file, made if need be; -1 when refused. Keeps errno, as does closing it. */
+/* A descriptor that writes to the end of the file, made if need be; -1 when refused. Keeps errno, as does
+ * closing it. */
 int fh_os_append(const char *path);
 void fh_os_close(int fd);
 

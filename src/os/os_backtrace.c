@@ -1,7 +1,7 @@
 /* os_backtrace.c - see os_backtrace.h.
  *
- * The list of loaded code is read once, and again when a return address is met that lies in none of it (a library has been
- * loaded since), at most once in some milliseconds: reading it means reading /proc/self/maps.
+ * The list of loaded code is read once, and again when a return address is met that lies in none of it (a
+ * library has been loaded since), at most once in some milliseconds: reading it means reading /proc/self/maps.
  */
 #include "os_backtrace.h"
 
@@ -17,13 +17,12 @@ static struct room {
     struct fh_os_modules modules;
     struct fh_os_unwind walk;
     _Alignas(64) char rows[];
-} *room;
+} * room;
 static uint64_t read_at;
 
-/* The mapping in which this thread's stack was met last: the unwinder would read /proc/self/maps each time to find it. */
-static __thread struct {
-    uintptr_t low, high;
-} stack __attribute__((tls_model("initial-exec")));
+/* The mapping in which this thread's stack was met last: the unwinder would read /proc/self/maps each time to
+ * find it. */
+static __thread struct { uintptr_t low, high; } stack __attribute__((tls_model("initial-exec")));
 
 static size_t room_size(void) {
     size_t page = fh_os_page_size();
@@ -67,18 +66,21 @@ static unsigned walk(uintptr_t *pcs, unsigned most, uintptr_t caller, const stru
     return wanted ? count : 0;
 }
 
-static unsigned walk_locked(uintptr_t *pcs, unsigned most, uintptr_t caller, const struct fh_os_registers *registers) {
+static unsigned walk_locked(uintptr_t *pcs, unsigned most, uintptr_t caller,
+                            const struct fh_os_registers *registers) {
     if (most == 0 || !fh_trylock(&lock)) return 0;
     unsigned count = 0;
     if (room != NULL || read_modules()) {
         count = walk(pcs, most, caller, registers);
-        if (count && count < most && is_new(pcs[count - 1]) && read_modules()) count = walk(pcs, most, caller, registers);
+        if (count && count < most && is_new(pcs[count - 1]) && read_modules())
+            count = walk(pcs, most, caller, registers);
     }
     fh_unlock(&lock);
     return count;
 }
 
-/* The registers of this very moment. They are taken in the function that walks, so that its frame still stands. */
+/* The registers of this very moment. They are taken in the function that walks, so that its frame still stands.
+ * */
 static inline __attribute__((always_inline)) void registers_here(struct fh_os_registers *here) {
     memset(here, 0, sizeof *here);
 #if defined(__x86_64__)
@@ -161,7 +163,8 @@ static void copy_name(char *to, size_t size, const char *from) {
 
 static bool look_at(const struct fh_os_mapping *mapping, void *context) {
     struct look *look = context;
-    bool file = mapping->name[0] == '/', bss = mapping->name[0] == 0 && mapping->low == look->file_end && look->last[0];
+    bool file = mapping->name[0] == '/',
+         bss = mapping->name[0] == 0 && mapping->low == look->file_end && look->last[0];
     if (file) copy_name(look->last, sizeof look->last, mapping->name);
     if (file || bss) look->file_end = mapping->high;
     if (look->address >= mapping->high) return true;
@@ -169,10 +172,8 @@ static bool look_at(const struct fh_os_mapping *mapping, void *context) {
     copy_name(look->name, look->size, file || bss ? look->last : mapping->name);
     if (strncmp(mapping->name, "[stack", 6) == 0 || (look->here >= mapping->low && look->here < mapping->high))
         look->kind = FH_OS_STACK;
-    else if (file || bss)
-        look->kind = FH_OS_PROGRAM;
-    else
-        look->kind = strcmp(mapping->name, "[heap]") == 0 ? FH_OS_BREAK : FH_OS_MAPPED;
+    else if (file || bss) look->kind = FH_OS_PROGRAM;
+    else look->kind = strcmp(mapping->name, "[heap]") == 0 ? FH_OS_BREAK : FH_OS_MAPPED;
     return false;
 }
 

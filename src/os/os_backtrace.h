@@ -1,15 +1,15 @@
 /* os_backtrace.h - the calling thread's call stack, as return addresses and in words.
  *
- * Over the unwinder of os_unwind.h, which needs a list of the loaded code. One list is kept, under a lock that nobody waits
- * for long: who does not get it goes without.
+ * Over the unwinder of os_unwind.h, which needs a list of the loaded code. One list is kept, under a lock that
+ * nobody waits for long: who does not get it goes without.
  */
 #ifndef FH_OS_BACKTRACE_H
 #define FH_OS_BACKTRACE_H
 
 #include "os_unwind.h"
 
-/* Writes at most `most` return addresses, from the frame that returns to `caller` outwards (all, when that is not met or 0).
- * Returns how many; 0 when the stack could not be walked. Allocates nothing. */
+/* Writes at most `most` return addresses, from the frame that returns to `caller` outwards (all, when that is
+ * not met or 0). Returns how many; 0 when the stack could not be walked. Allocates nothing. */
 unsigned fh_os_backtrace(uintptr_t *pcs, unsigned most, uintptr_t caller);
 
 /* The same from the registers of a signal: the first address is where the signal came in. */

@@ -1,8 +1,8 @@
 /* os_process.c - the process and its threads: clock, environment, hooks at thread exit and fork, output.
  *
  * Thread exit is seen through a pthread key: its destructor runs after C++ thread_local and C11 thread-exit
- * handlers. Other keys' destructors may run after ours and allocate again; the heap has a way for such late calls.
- * A setuid program does not read its settings from the environment of whoever started it.
+ * handlers. Other keys' destructors may run after ours and allocate again; the heap has a way for such late
+ * calls. A setuid program does not read its settings from the environment of whoever started it.
  */
 #include "os.h"
 

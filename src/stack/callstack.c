@@ -1,12 +1,12 @@
 /* callstack.c - how large the stack is, how much of it is left, how deep it has been.
  *
- * The inlined test in fh_stack_left holds while the thread runs on the stack whose bounds stand in fh_call_stack. All else
- * comes here: the first question of a thread, a stack pointer that has left a further stack by longjmp or an
- * exception, a signal handler on its alternate stack, a coroutine.
+ * The inlined test in fh_stack_left holds while the thread runs on the stack whose bounds stand in
+ * fh_call_stack. All else comes here: the first question of a thread, a stack pointer that has left a further
+ * stack by longjmp or an exception, a signal handler on its alternate stack, a coroutine.
  *
- * The peak is found without painting: the kernel knows which pages of the stack were touched (mincore), and within the
- * lowest of them the first word that is not zero is the place. Main stack pages below the lowest touched one are not
- * even mapped.
+ * The peak is found without painting: the kernel knows which pages of the stack were touched (mincore), and
+ * within the lowest of them the first word that is not zero is the place. Main stack pages below the lowest
+ * touched one are not even mapped.
  */
 #include "stack/callstack.h"
 
@@ -39,7 +39,9 @@ static void prepare_process(void) {
     fh_unlock(&lock);
 }
 
-struct fh_call_thread *fh_call_thread_if_known(void) { return this_thread; }
+struct fh_call_thread *fh_call_thread_if_known(void) {
+    return this_thread;
+}
 
 FH_UNCHECKED struct fh_call_thread *fh_call_thread(void) {
     if (this_thread != NULL) return this_thread;
@@ -57,7 +59,8 @@ FH_UNCHECKED struct fh_call_thread *fh_call_thread(void) {
     return thread;
 }
 
-FH_UNCHECKED bool fh_call_stack_of(const struct fh_call_thread *thread, const char *address, struct fh_os_bounds *bounds) {
+FH_UNCHECKED bool fh_call_stack_of(const struct fh_call_thread *thread, const char *address,
+                                   struct fh_os_bounds *bounds) {
     for (const struct fh_further_stack *stack = thread->stacks; stack != NULL; stack = stack->outer) {
         if (address < stack->low || address >= stack->low + stack->size) continue;
         *bounds = (struct fh_os_bounds){stack->low, stack->low + stack->size, false, stack->low};

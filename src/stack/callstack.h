@@ -4,8 +4,8 @@
  *     [ main ... f, g ] -> [ h, i, j ] -> [ k ... ]
  *       own                  stacks->outer   stacks
  *
- * The thread's record stands in a page of its own, is made when the thread first asks for something, and is found
- * through a thread-local pointer that a signal handler can read as well.
+ * The thread's record stands in a page of its own, is made when the thread first asks for something, and is
+ * found through a thread-local pointer that a signal handler can read as well.
  */
 #ifndef FH_STACK_CALLSTACK_H
 #define FH_STACK_CALLSTACK_H
@@ -21,10 +21,10 @@
 /* A further stack. This stands at its high end, above the first frame. */
 struct fh_further_stack {
     char *low;
-    size_t size;                     /* low + size is the end of the mapping's usable part */
-    struct fh_further_stack *outer;  /* the one that was in use before, NULL: own          */
-    char *left_at;                   /* stack pointer on the outer stack                    */
-    bool passed;                     /* an exception has passed through: not in use any more */
+    size_t size;                    /* low + size is the end of the mapping's usable part */
+    struct fh_further_stack *outer; /* the one that was in use before, NULL: own          */
+    char *left_at;                  /* stack pointer on the outer stack                    */
+    bool passed;                    /* an exception has passed through: not in use any more */
 };
 
 struct fh_call_thread {

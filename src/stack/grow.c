@@ -1,12 +1,12 @@
 /* grow.c - further stacks: a recursion that is bounded by memory, not by the stack's limit.
  *
- * The idea is that of Rust's `stacker`: where little is left, map a stack, call the function on it, give it back when the
- * function returns. The recursion goes on there until little is left of that, and so on. One stack that is no longer needed
- * is kept by the thread, because a recursion that comes and goes across the boundary would otherwise map and unmap each
- * time; but of a large one only the upper part keeps its memory.
+ * The idea is that of Rust's `stacker`: where little is left, map a stack, call the function on it, give it
+ * back when the function returns. The recursion goes on there until little is left of that, and so on. One
+ * stack that is no longer needed is kept by the thread, because a recursion that comes and goes across the
+ * boundary would otherwise map and unmap each time; but of a large one only the upper part keeps its memory.
  *
- * A further stack can also be left by an exception or longjmp, without anyone's telling us. That is seen later: the stack
- * pointer is on a stack further out, so those inside are dead (fh_grow_forget).
+ * A further stack can also be left by an exception or longjmp, without anyone's telling us. That is seen later:
+ * the stack pointer is on a stack further out, so those inside are dead (fh_grow_forget).
  */
 #include "os/os.h"
 #include "stack/callstack.h"
@@ -26,8 +26,8 @@ static void tell_valgrind(const struct fh_further_stack *stack) {
 #endif
 }
 
-/* The thread is on its outer stack again without having returned: the sanitizer thinks that it is on the inner one, and
- * still holds the frames that were skipped on the outer one for live. */
+/* The thread is on its outer stack again without having returned: the sanitizer thinks that it is on the inner
+ * one, and still holds the frames that were skipped on the outer one for live. */
 FH_UNCHECKED static void tell_asan_back(const struct fh_call_thread *thread, char *left_at) {
     struct fh_os_bounds bounds;
     if (__sanitizer_start_switch_fiber == NULL || __asan_unpoison_memory_region == NULL) return;
@@ -109,7 +109,8 @@ struct call {
 
 static void on_new_stack(void *context) {
     struct call *call = context;
-    if (__sanitizer_finish_switch_fiber) __sanitizer_finish_switch_fiber(NULL, &call->outer_low, &call->outer_size);
+    if (__sanitizer_finish_switch_fiber)
+        __sanitizer_finish_switch_fiber(NULL, &call->outer_low, &call->outer_size);
     call->fn(call->arg);
     if (__sanitizer_start_switch_fiber) __sanitizer_start_switch_fiber(NULL, call->outer_low, call->outer_size);
 }

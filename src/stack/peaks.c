@@ -1,10 +1,10 @@
 /* peaks.c - the peaks of all threads.
  *
- * A thread's peak is found as in fh_stack_peak: the lowest page that was touched, asked of the kernel page by page (mincore),
- * from the thread's first frame downwards. Where the stack ends is known from the size that it was created with, but not to
- * the page: the C library puts its own data at the high end. So the last 64 KiB are asked for only when all above them was
- * touched, and then the mappings say where the end is. (The C library's own answer, pthread_getattr_np, allocates:
- * that would show in the very numbers that are kept.)
+ * A thread's peak is found as in fh_stack_peak: the lowest page that was touched, asked of the kernel page by
+ * page (mincore), from the thread's first frame downwards. Where the stack ends is known from the size that it
+ * was created with, but not to the page: the C library puts its own data at the high end. So the last 64 KiB
+ * are asked for only when all above them was touched, and then the mappings say where the end is. (The C
+ * library's own answer, pthread_getattr_np, allocates: that would show in the very numbers that are kept.)
  */
 #include "stack/peaks.h"
 
@@ -18,7 +18,8 @@ enum { UNSURE = 64 << 10 };
 
 static void (*on_end)(const struct fh_thread_peak *);
 
-/* The lowest page touched of a stack of about `size` bytes with its first frame at `first`; *end is its high end where known. */
+/* The lowest page touched of a stack of about `size` bytes with its first frame at `first`; *end is its high
+ * end where known. */
 static const char *lowest_of(char *first, size_t size, char **end) {
     struct fh_os_bounds bounds;
     char *sure = size > UNSURE && (size_t)(uintptr_t)first > size ? first - size + UNSURE : first;

@@ -1,7 +1,8 @@
 /* peaks.h - how much of its stack each thread has used, for `freehold run`.
  *
- * record/ begins it when it keeps the numbers of a process. From then on each thread that starts is known; when it
- * ends, its peak is found and handed over. Those that still run, and the first thread, are asked for at the end.
+ * record/ begins it when it keeps the numbers of a process. From then on each thread that starts is known; when
+ * it ends, its peak is found and handed over. Those that still run, and the first thread, are asked for at the
+ * end.
  */
 #ifndef FH_STACK_PEAKS_H
 #define FH_STACK_PEAKS_H

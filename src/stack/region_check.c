@@ -1,22 +1,25 @@
 /* region_check.c - pointers past their frame are caught.
  *
- * On when mode=checked or region_check=on, and always under AddressSanitizer and Valgrind. Then limit is equal to top, so that
- * each push comes here, and a frame that has been pushed into is watched, so that its closing comes here too.
+ * On when mode=checked or region_check=on, and always under AddressSanitizer and Valgrind. Then limit is equal
+ * to top, so that each push comes here, and a frame that has been pushed into is watched, so that its closing
+ * comes here too.
  *
- * Checked pages. A stack would use the same addresses again at once, and a stale pointer would read the next frame's
- * data without anyone's noticing. So a frame gets *runs* of pages of its own, taken in turn from the whole region, and
- * when it is closed its pages are made inaccessible and come up again only when the region has been gone through:
- * with 1 GiB and small frames, after 130 000 frames. Between runs one page stays inaccessible, so running off the end of a
- * frame's data faults as well.
+ * Checked pages. A stack would use the same addresses again at once, and a stale pointer would read the next
+ * frame's data without anyone's noticing. So a frame gets *runs* of pages of its own, taken in turn from the
+ * whole region, and when it is closed its pages are made inaccessible and come up again only when the region
+ * has been gone through: with 1 GiB and small frames, after 130 000 frames. Between runs one page stays
+ * inaccessible, so running off the end of a frame's data faults as well.
  *
  *     pages    | a  .| b  b  .| a  .| c  . ...      each run belongs to a frame; '.' is the closed page behind it
  *     runs     [a][b][a][c]                         in order of creation, so closing takes from the end
  *     notes    for each page: the frame that had it last, for the report
  *
- * With a sanitizer the bytes are marked instead of the pages being closed, so that it reports the use in its own words, exact to the
- * byte; it is told the frame's name (Valgrind: a named block; AddressSanitizer: a line in front of its report).
+ * With a sanitizer the bytes are marked instead of the pages being closed, so that it reports the use in its
+ * own words, exact to the byte; it is told the frame's name (Valgrind: a named block; AddressSanitizer: a line
+ * in front of its report).
  *
- * Regions in memory of the program's own (FH_CHECK_BYTES) stay plain stacks; their bytes are marked for the sanitizers.
+ * Regions in memory of the program's own (FH_CHECK_BYTES) stay plain stacks; their bytes are marked for the
+ * sanitizers.
  */
 #include "stack/region_check.h"
 
@@ -39,28 +42,30 @@ struct run {
 
 struct note {
     const struct fh_frame_site *site;
-    uint32_t first;   /* page with which the run began       */
-    uint32_t state;   /* FREE, LIVE, GUARD, or CLOSED         */
-    unsigned name;    /* handle of Valgrind's name            */
-    uint32_t used;    /* in the run's first page: bytes pushed */
+    uint32_t first; /* page with which the run began       */
+    uint32_t state; /* FREE, LIVE, GUARD, or CLOSED         */
+    unsigned name;  /* handle of Valgrind's name            */
+    uint32_t used;  /* in the run's first page: bytes pushed */
 };
 enum { FREE, LIVE, GUARD, CLOSED };
 
 struct fh_books {
     struct run *runs;
-    size_t count;   /* live runs, ordered by moment */
-    size_t cursor;  /* page from which to look       */
+    size_t count;  /* live runs, ordered by moment */
+    size_t cursor; /* page from which to look       */
     size_t pages;
-    size_t high;    /* pages from here on were never used */
-    size_t used;    /* bytes pushed                  */
-    size_t size;    /* of this mapping               */
+    size_t high; /* pages from here on were never used */
+    size_t used; /* bytes pushed                  */
+    size_t size; /* of this mapping               */
     struct note notes[];
 };
 
 enum {
-    GAP = 16,              /* forbidden bytes between pushes, for the sanitizers                                   */
-    LARGEST_RUN = 4 << 20, /* a frame's runs double up to this                                                     */
-    MOST_GUARDED = 4096,   /* with more live runs than this, the next go without a page behind them: each costs two
+    GAP = 16, /* forbidden bytes between pushes, for the sanitizers                                   */
+    LARGEST_RUN =
+        4 << 20, /* a frame's runs double up to this                                                     */
+    MOST_GUARDED =
+        4096, /* with more live runs than this, the next go without a page behind them: each costs two
                               mappings, and the system has 65 530 for a process                                     */
 };
 
@@ -92,7 +97,8 @@ bool fh_check_begin(struct fh_region *region) {
         return true;
     }
     size_t pages = (size_t)(region->end - region->base) / page;
-    size_t notes = sizeof(struct fh_books) + pages * sizeof(struct note), size = notes + pages * sizeof(struct run);
+    size_t notes = sizeof(struct fh_books) + pages * sizeof(struct note),
+           size = notes + pages * sizeof(struct run);
     size = (size + page - 1) & ~(page - 1);
     struct fh_books *books = fh_os_map(size);
     if (books == NULL) return false;
@@ -100,7 +106,8 @@ bool fh_check_begin(struct fh_region *region) {
     books->pages = pages;
     books->size = size;
     region->books = books;
-    if (marked()) fh_os_commit(region->base, pages * page); /* bytes are marked, so no page needs to be closed */
+    if (marked())
+        fh_os_commit(region->base, pages * page); /* bytes are marked, so no page needs to be closed */
     fh_lock(&all_lock);
     bool first = all_checked == NULL;
     region->next = all_checked;
@@ -187,14 +194,15 @@ static void end_run(struct fh_region *region, const struct run *run) {
     if (marked()) fh_tools_forbid(run->start, n * page);
     fh_os_purge(run->start, n * page);
     if (!marked()) fh_os_protect(run->start, n * page);
-    for (size_t i = first; i < books->pages && books->notes[i].first == first && books->notes[i].state != CLOSED; i++)
+    for (size_t i = first;
+         i < books->pages && books->notes[i].first == first && books->notes[i].state != CLOSED; i++)
         books->notes[i].state = CLOSED;
     books->used -= books->notes[first].used;
     if (fh_tools_valgrind()) {
         char name[120];
         const struct fh_frame_site *site = run->site;
-        fh_format(name, sizeof name, "closed frame of %s() at %s:%d", site ? site->function : "?", site ? site->file : "?",
-                  site ? site->line : 0);
+        fh_format(name, sizeof name, "closed frame of %s() at %s:%d", site ? site->function : "?",
+                  site ? site->file : "?", site ? site->line : 0);
         books->notes[first].name = fh_tools_name(run->start, n * page, name);
     }
 }
@@ -206,7 +214,8 @@ static char *place_in(const struct run *run, size_t size, size_t align) {
     return place <= (uintptr_t)run->end && size <= (uintptr_t)run->end - place ? (char *)place : NULL;
 }
 
-/* The newest run of the owner: only runs of inner frames, which are closed, or of frames further out can be behind it. */
+/* The newest run of the owner: only runs of inner frames, which are closed, or of frames further out can be
+ * behind it. */
 static struct run *newest_run(struct fh_books *books, const struct fh_frame *owner) {
     for (size_t i = books->count; i > 0 && books->count - i < 16; i--)
         if (books->runs[i - 1].owner == owner) return &books->runs[i - 1];
@@ -241,7 +250,8 @@ static void *push_in_pages(struct fh_region *region, size_t size, size_t align, 
 }
 
 static void *push_bytes(struct fh_region *region, size_t size, size_t align, uintptr_t *word) {
-    uintptr_t place = ((uintptr_t)fh_frames.top + align - 1) & ~(uintptr_t)(align - 1), end = (uintptr_t)region->end;
+    uintptr_t place = ((uintptr_t)fh_frames.top + align - 1) & ~(uintptr_t)(align - 1),
+              end = (uintptr_t)region->end;
     size_t need = ((size + 15) & ~(size_t)15) + GAP;
     if (place > end || need > end - place) return NULL;
     fh_frames.top = (char *)place + need;
@@ -281,7 +291,8 @@ void fh_check_unwind(struct fh_region *region, uint64_t moment, char *from, char
         return;
     }
     struct fh_books *books = region->books;
-    while (books->count > 0 && books->runs[books->count - 1].moment > moment) end_run(region, &books->runs[--books->count]);
+    while (books->count > 0 && books->runs[books->count - 1].moment > moment)
+        end_run(region, &books->runs[--books->count]);
 }
 
 /* ---------------------------------------------------------------- reports ------------------------------ */
@@ -297,14 +308,18 @@ static void explain(const struct fh_region *region, const char *address, char *b
     size_t offset = (size_t)(address - start);
     if (note->state == CLOSED) {
         fh_format(buf, size,
-                  "use of memory after its frame was closed: %p is byte %zu of what was pushed in the frame of %s() at %s:%d",
+                  "use of memory after its frame was closed: %p is byte %zu of what was pushed in the frame of "
+                  "%s() at %s:%d",
                   (const void *)address, offset, function, file, line);
     } else if (note->state == FREE) {
-        fh_format(buf, size, "use of memory in %s that was never pushed: %p", region->name, (const void *)address);
+        fh_format(buf, size, "use of memory in %s that was never pushed: %p", region->name,
+                  (const void *)address);
     } else {
-        fh_format(buf, size, "use of memory past the end of what was pushed: %p is %zu bytes behind the start of the frame of "
-                  "%s() at %s:%d, which has %zu bytes", (const void *)address, offset, function, file, line,
-                  (size_t)books->notes[note->first].used);
+        fh_format(
+            buf, size,
+            "use of memory past the end of what was pushed: %p is %zu bytes behind the start of the frame of "
+            "%s() at %s:%d, which has %zu bytes",
+            (const void *)address, offset, function, file, line, (size_t)books->notes[note->first].used);
     }
 }
 

@@ -35,15 +35,15 @@ struct block {
     size_t size;
     void *(*function)(void *);
     void *argument;
-    struct block *next;             /* among those kept for later */
-    struct block *newer, *older;    /* among those of running threads */
+    struct block *next;          /* among those kept for later */
+    struct block *newer, *older; /* among those of running threads */
     struct fh_thread_place place;
     bool stack_in_use, listed;
 };
 
 enum { MOST_KEPT = 16 };
 
-static struct fh_lock lock;      /* of the kept */
+static struct fh_lock lock; /* of the kept */
 static struct block *kept;
 static unsigned kept_count;
 static struct fh_lock list_lock; /* of the running */
@@ -140,7 +140,8 @@ static void *start(void *argument) {
     struct block *block = argument;
     void *(*function)(void *) = block->function;
     void *function_argument = block->argument;
-    if (atomic_load_explicit(&stacks_wanted, memory_order_relaxed) && !fh_os_has_signal_stack()) take_stack(block);
+    if (atomic_load_explicit(&stacks_wanted, memory_order_relaxed) && !fh_os_has_signal_stack())
+        take_stack(block);
     if (atomic_load_explicit(&end_hook, memory_order_relaxed) != NULL) enlist(block);
     fh_os_key_set(exit_key, block);
     return function(function_argument);
@@ -221,8 +222,8 @@ bool fh_threads_signal_stack(void) {
     return block->stack_in_use;
 }
 
-/* The thread is interrupted at some point, so no lock may be taken: its block is a new one, and it is not given back at the
- * thread's end. There are at most as many as threads were running when the report was asked for. */
+/* The thread is interrupted at some point, so no lock may be taken: its block is a new one, and it is not given
+ * back at the thread's end. There are at most as many as threads were running when the report was asked for. */
 void fh_threads_signal_stack_in(void *context) {
     char *low;
     size_t size;

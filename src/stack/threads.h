@@ -1,4 +1,5 @@
-/* threads.h - what threads get from us when they start: an alternate signal stack, a place in the list of threads. */
+/* threads.h - what threads get from us when they start: an alternate signal stack, a place in the list of
+ * threads. */
 #ifndef FH_STACK_THREADS_H
 #define FH_STACK_THREADS_H
 

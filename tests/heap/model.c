@@ -17,11 +17,13 @@ struct type_ops {
 };
 
 #ifdef TEST_FH_NAMES
-#define TYPES(X)                                                                                        \
-    X(1, 1)                                                                                             \
-    X(8, 8)                                                                                             \
-    X(16, 16) X(24, 8) X(40, 8) X(64, 64) X(72, 8) X(100, 4) X(128, 16) X(129, 1) X(200, 8) X(256, 128) \
-        X(520, 8) X(1024, 32) X(3000, 4) X(4096, 4096) X(9000, 8) X(32768, 16) X(32769, 1) X(70000, 64)
+#define TYPES(X)                                                                                           \
+    X(1, 1)                                                                                                \
+    X(8, 8)                                                                                                \
+    X(16, 16)                                                                                              \
+    X(24, 8)                                                                                               \
+    X(40, 8) X(64, 64) X(72, 8) X(100, 4) X(128, 16) X(129, 1) X(200, 8) X(256, 128) X(520, 8) X(1024, 32) \
+        X(3000, 4) X(4096, 4096) X(9000, 8) X(32768, 16) X(32769, 1) X(70000, 64)
 #define TYPE(bytes, alignment)                                                         \
     struct typed_##bytes {                                                             \
         _Alignas(alignment) char at[bytes];                                            \

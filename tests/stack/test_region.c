@@ -1,4 +1,5 @@
-/* test_region.c - frames close themselves however they are left; pushes are where, what and as much as they should be. */
+/* test_region.c - frames close themselves however they are left; pushes are where, what and as much as they
+ * should be. */
 #include "child.h"
 
 #include <freehold/stack_names.h>
@@ -116,9 +117,7 @@ struct wide {
 
 static void pushes_give_what_they_say(void **state) {
     (void)state;
-    frame {
-        memset(push_bytes(5000), 0xff, 5000);
-    }
+    frame { memset(push_bytes(5000), 0xff, 5000); }
     frame {
         struct point *p = push_value(struct point, .y = 2.5);
         assert_true(p->x == 0 && p->y == 2.5);

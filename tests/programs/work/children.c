@@ -1,4 +1,5 @@
-/* children.c - starts another program in each of the ways there are, with blocks and threads of its own around it. */
+/* children.c - starts another program in each of the ways there are, with blocks and threads of its own around
+ * it. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
