@@ -168,7 +168,8 @@ static void threads_that_exchange_blocks_keep_to_the_model(void **state) {
         pthread_t thread[THREADS];
         struct job job[THREADS];
         for (unsigned i = 0; i < THREADS; i++) {
-            job[i] = (struct job){i, seed++, 3000 + seed * 7919 % 30000};
+            job[i] = (struct job){i, seed, 3000 + seed * 7919 % 30000};
+            seed++;
             CHECK(pthread_create(&thread[i], NULL, work, &job[i]) == 0);
         }
         for (unsigned i = 0; i < THREADS; i++) CHECK(pthread_join(thread[i], NULL) == 0);

@@ -15,6 +15,11 @@
 
 #define MIB ((size_t)1 << 20)
 
+/* Under slow tools a tenth of the rounds must do. */
+static int rounds(int n) {
+    return memory_is_measurable() ? n : n / 10;
+}
+
 static void trim(void) {
 #ifdef TEST_FH_NAMES
     fh_trim();
@@ -77,12 +82,12 @@ static void destructors_of_thread_keys_may_use_the_heap(void **state) {
     (void)state;
     skip_under_tsan();
     CHECK(pthread_key_create(&late_key, late_destructor) == 0);
-    for (int i = 0; i < 200; i++) {
+    for (int i = 0; i < rounds(200); i++) {
         pthread_t t[3];
         for (int k = 0; k < 3; k++) start_thread(&t[k], late_thread, NULL);
         for (int k = 0; k < 3; k++) join(t[k]);
     }
-    CHECK(late_calls >= 600);
+    CHECK(late_calls >= rounds(600));
     CHECK(pthread_key_delete(late_key) == 0);
 }
 
@@ -107,7 +112,7 @@ static void a_thread_may_first_use_the_heap_in_a_destructor(void **state) {
     skip_under_tsan();
     CHECK(pthread_key_create(&first_key, first_destructor) == 0);
     int dummy;
-    for (int i = 0; i < 3000; i++) {
+    for (int i = 0; i < rounds(3000); i++) {
         pthread_t t;
         start_thread(&t, first_thread, &dummy);
         join(t);
@@ -134,7 +139,7 @@ static void c11_threads_and_their_storage_may_use_the_heap(void **state) {
     (void)state;
     skip_under_tsan();
     CHECK(tss_create(&tss, tss_destructor) == thrd_success);
-    for (int i = 0; i < 300; i++) {
+    for (int i = 0; i < rounds(300); i++) {
         thrd_t t;
         int result = 0;
         CHECK(thrd_create(&t, tss_thread, NULL) == thrd_success);
@@ -186,7 +191,7 @@ static void blocks_of_dead_threads_can_be_freed_and_used_again(void **state) {
     (void)state;
     static void *kept[20000];
     size_t after_first = 0;
-    for (int round = 0; round < 60; round++) {
+    for (int round = 0; round < rounds(60); round++) {
         pthread_t t;
         start_thread(&t, keeps_and_dies, kept);
         join(t);
@@ -211,7 +216,7 @@ static void *fills_and_empties(void *arg) {
 static void memory_of_a_dead_thread_serves_the_next(void **state) {
     (void)state;
     size_t after_first = 0;
-    for (int i = 0; i < 100; i++) {
+    for (int i = 0; i < rounds(100); i++) {
         pthread_t t;
         start_thread(&t, fills_and_empties, NULL);
         join(t);
@@ -383,7 +388,7 @@ static pthread_barrier_t ring_barrier;
 
 static void *ring_thread(void *arg) {
     unsigned me = (unsigned)(uintptr_t)arg, left = (me + 3) % 4;
-    for (int round = 0; round < 60; round++) {
+    for (int round = 0; round < rounds(60); round++) {
         for (size_t i = 0; i < 1000; i++) {
             size_t size = 16 + (i * (me + 1) * 13) % (i % 50 == 0 ? 60000 : 700);
             CHECK((ring_slot[me][i] = t_malloc(size)) != NULL);
@@ -466,7 +471,7 @@ static void *spins_until_cancelled(void *arg) {
 
 static void cancelled_threads_leave_a_sound_heap(void **state) {
     (void)state;
-    for (int i = 0; i < 200; i++) {
+    for (int i = 0; i < rounds(200); i++) {
         pthread_t t;
         start_thread(&t, spins_until_cancelled, NULL);
         if (i % 3) sleep_ms(1);
