@@ -21,24 +21,37 @@ extern unsigned char fh_freed_fill __attribute__((visibility("hidden")));
 
 enum { FH_NEW_FILL = 0xbe }; /* new blocks, with fill_alloc=on */
 
-/* The first byte of [at, at + size) that is not `byte`; NULL when all are. Whole words where it can be. */
+/* The first byte of [at, at + size) that is not `byte`; NULL when all are. */
 static inline const unsigned char *fh_first_other(const void *from, size_t size, unsigned char byte) {
+    typedef uint64_t pair __attribute__((vector_size(16), aligned(1), may_alias));
     const unsigned char *at = from, *end = at + size;
-    uint64_t all = byte * 0x0101010101010101u, a, b, c, d;
-    for (; end - at >= 32; at += 32) {
-        memcpy(&a, at, 8);
-        memcpy(&b, at + 8, 8);
-        memcpy(&c, at + 16, 8);
-        memcpy(&d, at + 24, 8);
-        if ((a ^ all) | (b ^ all) | (c ^ all) | (d ^ all)) break;
+    uint64_t all = byte * 0x0101010101010101u, word;
+    pair both = {all, all};
+    for (; end - at >= 64; at += 64) {
+        const pair *p = (const pair *)(const void *)at;
+        pair bad = (p[0] ^ both) | (p[1] ^ both) | (p[2] ^ both) | (p[3] ^ both);
+        if (bad[0] | bad[1]) break;
     }
     for (; end - at >= 8; at += 8) {
-        memcpy(&a, at, 8);
-        if (a != all) break;
+        memcpy(&word, at, 8);
+        if (word != all) break;
     }
     for (; at < end; at++)
         if (*at != byte) return at;
     return NULL;
+}
+
+/* Are the last `size` bytes before `end` all canaries? Looks at them from the end, in words; there are 8 bytes of ours before
+ * them at least. For what is mostly a few bytes. */
+static inline bool fh_canaries_whole(const char *end, size_t size) {
+    uint64_t all = fh_canary * 0x0101010101010101u, word;
+    for (; size >= 8; size -= 8, end -= 8) {
+        memcpy(&word, end - 8, 8);
+        if (word != all) return false;
+    }
+    if (size == 0) return true;
+    memcpy(&word, end - 8, 8); /* little-endian: the bytes nearest to the end are the highest */
+    return (word ^ all) >> (64 - 8 * size) == 0;
 }
 
 #endif

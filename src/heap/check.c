@@ -57,7 +57,7 @@ void fh_checks_begin(void) {
 
 /* ---- finding a block ---- */
 
-static void find_small(const void *p, uint32_t first, struct fh_found *f) {
+FH_INLINE void find_small(const void *p, uint32_t first, struct fh_found *f) {
     const struct fh_class *class = &fh_classes[f->c];
     uint32_t within = (uint32_t)(fh_space_offset(p) - ((size_t)first << FH_GRANULE_SHIFT));
     f->number = fh_block_number(class, within);
@@ -78,19 +78,24 @@ static void find_large(uint32_t first, struct fh_found *f) {
     f->asked = head->asked;
 }
 
-bool fh_check_find(const void *p, struct fh_found *f) {
+FH_INLINE bool find(const void *p, struct fh_found *f) {
     size_t offset = fh_space_offset(p);
     if (offset >= fh_space.size) return false;
     f->c = fh_space.classes[offset >> FH_GRANULE_SHIFT];
-    f->first = fh_span_first(p);
-    if (f->first == 0 || fh_space.heads[f->first].private) return false;
-    if (f->c == 0) {
+    if (f->c == 0) { /* large, or of a private heap, or nothing */
+        f->first = fh_span_first(p);
+        if (f->first == 0 || fh_space.heads[f->first].private) return false;
         find_large(f->first, f);
         return true;
     }
+    uint32_t granule = (uint32_t)(offset >> FH_GRANULE_SHIFT);
+    const struct fh_head *head = &fh_space.heads[granule];
+    f->first = head->kind == FH_SPAN ? granule : granule - head->back;
     find_small(p, f->first, f);
     return f->number < fh_classes[f->c].blocks;
 }
+
+bool fh_check_find(const void *p, struct fh_found *f) { return find(p, f); }
 
 static unsigned state_of(const struct fh_mark *mark) { return mark->state & FH_MARK_STATES; }
 
@@ -173,8 +178,8 @@ static void put_canaries(const struct fh_found *f) {
     memset(f->start + end, fh_canary, size - end);
 }
 
-/* True when the canaries of a live block are whole; else reports. */
-static bool check_canaries(const struct fh_found *f, const char *call, uintptr_t caller) {
+/* True when the canaries of a live block are whole; else reports. Byte for byte, and for large blocks. */
+static bool look_at_canaries(const struct fh_found *f, const char *call, uintptr_t caller) {
     size_t end = f->front + f->asked, size = f->size, front = f->front;
     if (f->c == 0) {
         size_t page_end = (end + LARGE_FRONT) & ~(size_t)(LARGE_FRONT - 1);
@@ -194,6 +199,15 @@ static bool check_canaries(const struct fh_found *f, const char *call, uintptr_t
                   front ? NULL : "Or somebody wrote behind the block that lies before this one.");
     *(unsigned char *)(uintptr_t)bad = fh_canary;
     return false;
+}
+
+/* The same, with the usual case in a few instructions. */
+FH_INLINE bool check_canaries(const struct fh_found *f, const char *call, uintptr_t caller) {
+    bool whole = f->c && fh_canaries_whole(f->start + f->size, f->mark->slack) &&
+                 (f->front   ? fh_canaries_whole(f->start + f->front, f->front)
+                  : f->number == 0 ? true
+                                   : (unsigned char)f->start[-1] == fh_canary);
+    return FH_LIKELY(whole) || look_at_canaries(f, call, caller);
 }
 
 /* ---- fills ---- */
@@ -270,7 +284,7 @@ static void check_neighbour(const struct fh_found *f, uintptr_t caller) {
     *last = fh_canary;
 }
 
-static bool take_small(struct fh_heap *heap, unsigned c, uintptr_t caller, struct fh_found *f) {
+FH_INLINE bool take_small(struct fh_heap *heap, unsigned c, uintptr_t caller, struct fh_found *f) {
     char *start = take_random(heap, c);
     if (start == NULL) return false;
     f->c = c;
@@ -307,7 +321,7 @@ static bool take_large(size_t size, size_t align, bool zero, struct fh_found *f)
     return true;
 }
 
-static bool take(struct fh_heap *heap, size_t size, size_t align, unsigned call, uintptr_t caller,
+FH_INLINE bool take(struct fh_heap *heap, size_t size, size_t align, unsigned call, uintptr_t caller,
                  struct fh_found *f) {
     size_t need = fh_aligned_size(size + 1, align),
            front = need > FRONT_ABOVE && align <= SMALL_FRONT ? SMALL_FRONT : 0;
@@ -321,7 +335,7 @@ static bool take(struct fh_heap *heap, size_t size, size_t align, unsigned call,
 }
 
 /* Makes a block that was found live, for `asked` bytes. */
-static void *hand_out(struct fh_found *f, unsigned call, size_t align, uintptr_t caller) {
+FH_INLINE void *hand_out(struct fh_found *f, unsigned call, size_t align, uintptr_t caller) {
     put_canaries(f);
     f->mark->kind = (uint8_t)((call & FH_KIND_MASK) | (call & FH_CALL_ALIGNED ? log_of(align) << 2 : 0));
     f->mark->site = fh_site_here(caller);
@@ -338,9 +352,8 @@ void *fh_check_alloc(struct fh_heap *heap, size_t size, size_t align, unsigned c
         void *block = fh_guard_alloc(size, align, call, caller);
         if (block) return block;
     }
-    if (!take(heap, size, align, call, caller, &f) &&
-        !(fh_quarantine_drain(heap) && take(heap, size, align, call, caller, &f)))
-        return out_of_memory();
+    while (!take(heap, size, align, call, caller, &f))
+        if (!fh_quarantine_drain(heap)) return out_of_memory();
     char *p = hand_out(&f, call, align, caller);
     if (call & FH_CALL_ZERO) {
         if (f.c) memset(p, 0, size);
@@ -353,8 +366,8 @@ void *fh_check_alloc(struct fh_heap *heap, size_t size, size_t align, unsigned c
 /* ---- free ---- */
 
 /* Is p the start of a live block? Else reports. */
-static bool find_live(const void *p, const char *call, uintptr_t caller, struct fh_found *f) {
-    if (FH_LIKELY(fh_check_find(p, f) && state_of(f->mark) == FH_MARK_LIVE && p == f->start + f->front))
+FH_INLINE bool find_live(const void *p, const char *call, uintptr_t caller, struct fh_found *f) {
+    if (FH_LIKELY(find(p, f) && state_of(f->mark) == FH_MARK_LIVE && p == f->start + f->front))
         return true;
     report_no_block(p, call, caller);
     return false;
@@ -397,7 +410,7 @@ static bool check_agrees(const void *p, size_t size, size_t align, unsigned call
     return false;
 }
 
-static void give_small(struct fh_found *f, uintptr_t caller) {
+FH_INLINE void give_small(struct fh_found *f, uintptr_t caller) {
     uint32_t allocated = f->mark->site;
     __atomic_store_n(&f->mark->state, (uint8_t)(FH_MARK_BUSY | (f->front ? FH_MARK_FRONT : 0)),
                      __ATOMIC_RELAXED);
