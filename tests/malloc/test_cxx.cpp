@@ -14,6 +14,13 @@
 #include <thread>
 #include <vector>
 
+#ifndef __cpp_sized_deallocation // Clang declares these only when asked to use them
+void operator delete(void *p, std::size_t size) noexcept;
+void operator delete[](void *p, std::size_t size) noexcept;
+void operator delete(void *p, std::size_t size, std::align_val_t align) noexcept;
+void operator delete[](void *p, std::size_t size, std::align_val_t align) noexcept;
+#endif
+
 #ifndef TEST_LINKED
 extern "C" void fh_free(void *p) __attribute__((weak)); // there when the library is preloaded
 #endif
