@@ -1,7 +1,5 @@
 /* test_arc.c - Arc and ArcWeak in several threads: the value is dropped exactly once, after the last owner, and
  * never seen afterwards. Run under ThreadSanitizer too (`make` with FREEHOLD_SANITIZE=thread). */
-#include <freehold/names.h>
-
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,6 +7,8 @@
 #include <stdlib.h>
 
 #include <cmocka.h>
+
+#include <freehold/names.h> /* last: <sched.h> has a function `clone` */
 
 enum { THREADS = 4, ROUNDS = 20000 };
 
