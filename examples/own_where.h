@@ -9,7 +9,7 @@
 /* The linker's names for the beginning and the end of the program's code and data. */
 extern char __executable_start, end;
 
-static const char *where_is(const void *p) {
+static __attribute__((noinline)) const char *where_is(const void *p) {
     char here; /* a local of this function: the stack is around it */
     uintptr_t at = (uintptr_t)p, now = (uintptr_t)&here;
     if (at >= now && at - now < 8u << 20) return "on the stack";

@@ -35,7 +35,14 @@
 
 #include <freehold/map.h>
 
+/* System headers that declare functions of these names: here first, so that they may be included later too. */
 #if defined(__has_include)
+#if __has_include(<sched.h>)
+#include <sched.h> /* clone */
+#endif
+#if __has_include(<err.h>)
+#include <err.h> /* err */
+#endif
 #if __has_include(<freehold/stack_names.h>)
 #include <freehold/stack_names.h>
 #endif

@@ -97,7 +97,14 @@
     FH_REFCELL_BODIES(T)                            \
     FH_VEC_OF_OWNERS(fh_Box_##T)                    \
     FH_VEC_OF_OWNERS(fh_Rc_##T)                     \
-    FH_VEC_OF_OWNERS(fh_Arc_##T)
+    FH_VEC_OF_OWNERS(fh_Arc_##T)                    \
+    FH_VEC_OF_HANDLES(fh_Rc_##T)                    \
+    FH_VEC_OF_HANDLES(fh_Arc_##T)
+
+/* An Rc clones without its T being cloned. */
+#define FH_VEC_OF_HANDLES(X)                                    \
+    FH_GLUE X fh_clone_##X(const X *p) { return X##_clone(p); } \
+    FH_VEC_CLONE(X)
 
 #define FH_VEC_OF_OWNERS(X)                         \
     FH_GLUE void fh_drop_##X(X *p) { X##_drop(p); } \
