@@ -33,6 +33,15 @@ struct fh_class_counters {
     uint64_t peak_blocks; /* most live blocks of this class at once */
 };
 
+/* The call stack of a thread: of the threads that have ended, and of those at the end, the ones with the
+ * largest peaks. */
+struct fh_stack_use {
+    uint64_t id; /* of the thread, as the kernel counts; the pid: the first */
+    uint64_t size, peak;
+    char name[16];
+};
+enum { FH_STACKS_KEPT = 32 };
+
 enum fh_ending {
     FH_RUNS = 0,    /* runs, or ended without coming to its end in order: a signal, _exit, exec */
     FH_FINISHED = 1 /* exit was called or main returned; `final` is filled                      */
@@ -63,6 +72,9 @@ struct fh_counters {
     uint64_t exit_status;        /* what exit was given, plus 1; 0: not known                                 */
     uint64_t exit_rss, peak_rss; /* bytes, from the kernel; 0: not known                                      */
     uint64_t ended;              /* ns on the monotonic clock; the last thing written                         */
+
+    uint64_t threads_measured, stacks_kept; /* stacks_kept <= threads_measured                        */
+    struct fh_stack_use stacks[FH_STACKS_KEPT];
 
     char name[16];     /* the kernel's name of the process at its start (comm)                      */
     char command[256]; /* argv[0] and what follows, blanks between, cut to fit                      */

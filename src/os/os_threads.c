@@ -143,3 +143,11 @@ void fh_os_signal_stack_of(const void *context, char **low, size_t *size) {
     *low = none ? NULL : stack->ss_sp;
     *size = none ? 0 : stack->ss_size;
 }
+
+bool fh_trylock_for_a_while(struct fh_lock *lock) {
+    for (unsigned tries = 0; tries < 50; tries++) {
+        if (fh_trylock(lock)) return true;
+        fh_os_pause();
+    }
+    return false;
+}

@@ -30,6 +30,8 @@
 #include "base/settings.h"
 #include "os/os.h"
 #include "os/os_record.h"
+#include "os/os_stack.h"
+#include "stack/peaks.h"
 
 #include <string.h>
 
@@ -91,6 +93,32 @@ void fh_on_start(void) {
     fh_unlock(&lock);
 }
 
+/* ---------------------------------------------------------------- call stacks --------------------------- */
+
+static struct fh_lock stacks_lock;
+
+/* In a thread that ends, or at the end for those that run. The least of those kept makes room for a larger one. */
+static void keep_stack(const struct fh_thread_peak *peak) {
+    struct fh_counters *counters = fh_counters;
+    struct fh_stack_use *slot = counters->stacks;
+    if (!fh_trylock_for_a_while(&stacks_lock)) return;
+    counters->threads_measured++;
+    if (counters->stacks_kept < FH_STACKS_KEPT) {
+        slot = &counters->stacks[counters->stacks_kept++];
+    } else {
+        for (size_t i = 1; i < FH_STACKS_KEPT; i++)
+            if (counters->stacks[i].peak < slot->peak) slot = &counters->stacks[i];
+        if (slot->peak >= peak->peak) slot = NULL;
+    }
+    if (slot != NULL) {
+        slot->id = peak->id;
+        slot->size = peak->size;
+        slot->peak = peak->peak;
+        memcpy(slot->name, peak->name, sizeof slot->name);
+    }
+    fh_unlock(&stacks_lock);
+}
+
 /* ---------------------------------------------------------------- fork ---------------------------------- */
 
 static void before_fork(void) {
@@ -110,11 +138,14 @@ static void begin_as_child(struct fh_counters *child) {
     child->held_peak = child->held_at_peak = child->held;
     for (unsigned c = 0; c < FH_CLASS_COUNT; c++)
         child->classes[c].peak_blocks = child->classes[c].allocs - child->classes[c].frees;
+    child->threads_measured = child->stacks_kept = 0;
     child->finished = child->ended = child->exit_status = child->exit_rss = child->peak_rss = 0;
 }
 
 static void after_fork_in_child(void) {
     struct fh_counters *parents = fh_counters;
+    stacks_lock = (struct fh_lock){0};
+    fh_peaks_after_fork();
     begin_as_child(&aside);
     if (!move_to_file(&aside)) fh_counters = &aside;
     if (in_file) fh_os_unmap(parents, sizeof *parents);
@@ -147,6 +178,7 @@ static void at_end(int status) {
     fh_os_rss(&now, &peak);
     counters->exit_rss = now;
     counters->peak_rss = peak;
+    fh_peaks_now(keep_stack);
 }
 
 /* fh_os_at_end is called here and not in fh_on_start, which may run inside the first malloc: to register a
@@ -155,6 +187,7 @@ __attribute__((constructor)) static void begin(void) {
     fh_settings_init();
     if (!recording()) return;
     fh_on_start();
+    fh_peaks_begin(keep_stack);
     fh_os_at_end(at_end);
 }
 

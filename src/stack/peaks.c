@@ -8,6 +8,7 @@
  */
 #include "stack/peaks.h"
 
+#include "os/os_record.h"
 #include "os/os_stack.h"
 #include "stack/callstack.h"
 #include "stack/threads.h"
@@ -39,11 +40,14 @@ static void measure(const struct fh_thread_place *place, struct fh_thread_peak *
     peak->size = place->size;
     peak->peak = (uint64_t)(end - lowest);
     if (peak->peak > peak->size) peak->peak = peak->size;
-    fh_os_name_of_thread(place->id, peak->name);
+    bool main;
+    if (fh_os_thread_id(&main) == place->id) fh_os_thread_name(peak->name); /* ten times as fast */
+    else fh_os_name_of_thread(place->id, peak->name);
 }
 
 static void thread_ended(const struct fh_thread_place *place) {
     struct fh_thread_peak peak;
+    if (!fh_os_may_ask()) return;
     measure(place, &peak);
     on_end(&peak);
 }

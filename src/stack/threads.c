@@ -112,7 +112,7 @@ static void delist(struct block *block) {
 }
 
 void fh_threads_running(void (*visit)(const struct fh_thread_place *, void *), void *context) {
-    fh_lock(&list_lock);
+    if (!fh_trylock_for_a_while(&list_lock)) return;
     for (const struct block *block = newest; block != NULL; block = block->older) visit(&block->place, context);
     fh_unlock(&list_lock);
 }

@@ -195,6 +195,27 @@ static void put_final(struct json *json, const struct fh_counters *main) {
     close_with(json, '}');
 }
 
+/* The threads with the largest peaks; `threads_measured` says of how many. */
+static void put_stacks(struct json *json, const struct fh_counters *main) {
+    put_number(json, "threads_measured", main->threads_measured);
+    key(json, "stacks");
+    open_with(json, '[');
+    for (size_t i = 0; i < main->stacks_kept && i < FH_STACKS_KEPT; i++) {
+        const struct fh_stack_use *stack = &main->stacks[i];
+        char name[sizeof stack->name + 1] = "";
+        memcpy(name, stack->name, sizeof stack->name);
+        next(json);
+        open_with(json, '{');
+        put_number(json, "thread", stack->id);
+        put_string(json, "name", name);
+        put_bool(json, "main", stack->id == main->pid);
+        put_number(json, "size", stack->size);
+        put_number(json, "peak", stack->peak);
+        close_with(json, '}');
+    }
+    close_with(json, ']');
+}
+
 static void put_program(struct json *json, const struct fh_run *run) {
     const struct fh_counters *main = run->numbers->main;
     key(json, "program");
@@ -218,6 +239,7 @@ static void put_program(struct json *json, const struct fh_run *run) {
     put_peak_and_end(json, "resident", peak_rss != 0, peak_rss, main->exit_rss != 0, main->exit_rss);
     put_final(json, main);
     put_classes(json, main);
+    put_stacks(json, main);
     close_with(json, '}');
 }
 

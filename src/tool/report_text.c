@@ -4,6 +4,7 @@
  *     memory        asked for, held, resident: at the peak and at the end
  *     sentences     how many calls; what was left; what the heap held beyond what was asked for, and why
  *     classes       a line for each busy size class
+ *     call stacks   a line for each of the threads that used the most
  *     processes     a line for each of the largest other processes, the others summed
  *
  * Whatever is not known is not shown as zero: a process that was killed has no `final`, and without counting
@@ -401,6 +402,38 @@ static void print_classes(const struct fh_run *run, struct fh_screen *screen) {
     free(label);
 }
 
+/* ---------------------------------------------------------------- call stacks --------------------------- */
+
+enum { STACKS_SHOWN = 6 };
+
+static int deeper_first(const void *a, const void *b) {
+    const struct fh_stack_use *x = a, *y = b;
+    return (x->peak < y->peak) - (x->peak > y->peak);
+}
+
+/* A line for each of the threads that used the most. */
+static void print_stacks(const struct fh_run *run, struct fh_screen *screen) {
+    const struct fh_counters *main = run->numbers->main;
+    if (main == NULL || main->stacks_kept == 0 || main->stacks_kept > FH_STACKS_KEPT) return;
+    struct fh_stack_use stacks[FH_STACKS_KEPT];
+    size_t count = (size_t)main->stacks_kept, shown = count <= STACKS_SHOWN + 1 ? count : STACKS_SHOWN;
+    memcpy(stacks, main->stacks, count * sizeof stacks[0]);
+    qsort(stacks, count, sizeof stacks[0], deeper_first);
+    fputc('\n', screen->out);
+    fh_screen_print(screen, FH_BOLD, "  %-12s%12s%14s  %s", "call stacks", "peak", "of", "thread");
+    fputc('\n', screen->out);
+    for (size_t i = 0; i < shown; i++) {
+        fprintf(screen->out, "  %-12s%12s%14s  ", "", fh_size_text(stacks[i].peak),
+                fh_size_text(stacks[i].size));
+        fh_screen_foreign(screen, stacks[i].name, 16);
+        fprintf(screen->out, "%s\n", stacks[i].id == main->pid ? " (main)" : "");
+    }
+    if (main->threads_measured > shown)
+        fh_screen_print(screen, FH_PLAIN, "  %-12s%12s%14s  %s more, each with a peak of at most that\n", "",
+                        fh_size_text(shown < count ? stacks[shown].peak : stacks[count - 1].peak), "",
+                        fh_count_text(main->threads_measured - shown));
+}
+
 /* ---------------------------------------------------------------- other processes ----------------------- */
 
 enum { PID_WIDTH = 7, ENDED = 9, PEAK_ASKED = 12, ALLOCS = 13, LEAST_COMMAND = 12 };
@@ -498,6 +531,7 @@ void fh_report_text(const struct fh_run *run, struct fh_screen *screen) {
     print_memory(run, screen);
     print_sentences(run, screen);
     print_classes(run, screen);
+    print_stacks(run, screen);
     print_images(run, screen);
     fputc('\n', screen->out);
 }
