@@ -23,3 +23,12 @@ file(RELATIVE_PATH prefix_from_pc ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE
 string(REGEX REPLACE "/$" "" prefix_from_pc "${prefix_from_pc}")
 configure_file(cmake/freehold.pc.in ${PROJECT_BINARY_DIR}/cmake/freehold.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/cmake/freehold.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
+# gdb's printers, where gdb looks by itself: beside the library, and in the prefix's auto-load folder under the library's
+# full path. (gdb loads them from a prefix that it trusts, which /usr is; for others see docs/OWNERS.md.)
+if(TARGET freehold_shared)
+    set(printers libfreehold.so.${PROJECT_VERSION}-gdb.py)
+    install(FILES gdb/freehold-gdb.py DESTINATION ${CMAKE_INSTALL_LIBDIR} RENAME ${printers})
+    install(FILES gdb/freehold-gdb.py RENAME ${printers}
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/gdb/auto-load${CMAKE_INSTALL_FULL_LIBDIR})
+endif()
