@@ -1,0 +1,194 @@
+"""freehold-gdb.py - gdb shows Freehold's owners by what they hold.
+
+    (gdb) print n              Box(Node) = {next = empty Box(Node), name = "first", id = 1}
+    (gdb) print names          Vec(Str) of 3, room for 8 = {"a", "b", "c"}
+    (gdb) print shared         Rc(Node), 2 owners, 1 weak = {...}
+    (gdb) print counts         Map(Str, int) of 2 = {["to"] = 2, ["be"] = 2}
+
+Installed beside libfreehold.so and under share/gdb/auto-load, so that gdb loads it with the library (it asks for
+`add-auto-load-safe-path` first where the prefix is not one that it trusts). By hand: source freehold-gdb.py
+
+Types are known by the names of their typedefs (fh_Box_Node), which is how DWARF has them; in a value that has lost its
+typedef, a Box or an Rc is a plain pointer again, as it is for C.
+"""
+import gdb
+import gdb.printing
+
+PREFIX = "fh_"
+FAMILIES = ("BoxIn", "Box", "ArcWeak", "Arc", "Weak", "Rc", "VecIn", "Vec", "Slice", "RefCell", "RefMut", "Ref", "Cell",
+            "Option", "Result", "Map")
+
+
+def spelled(name):
+    """fh_Vec_fh_Box_Node as Vec(Box(Node)); fh_str as Str."""
+    if name == "fh_str":
+        return "Str"
+    if name == "fh_str_view":
+        return "StrView"
+    for family in FAMILIES:
+        start = PREFIX + family + "_"
+        if name.startswith(start):
+            rest = name[len(start):]
+            if family == "Map":
+                for key in ("fh_str", "size_t", "uint8_t", "uint16_t", "uint32_t", "uint64_t", "int8_t", "int16_t", "int32_t",
+                            "int64_t", "uintptr_t"):
+                    if rest.startswith(key + "_"):
+                        return f"Map({spelled(key)}, {spelled(rest[len(key) + 1:])})"
+                key, _, value = rest.partition("_")
+                return f"Map({key}, {spelled(value)})"
+            return f"{family}({spelled(rest)})"
+    return name
+
+
+def type_name(value):
+    return value.type.unqualified().name or value.type.strip_typedefs().tag or ""
+
+
+def text_of(ptr, length):
+    if int(ptr) == 0:
+        return '""'
+    shown = min(int(length), 200)
+    raw = bytes(gdb.selected_inferior().read_memory(int(ptr), shown)) if shown else b""
+    return '"' + raw.decode("utf-8", "replace").replace("\\", "\\\\").replace('"', '\\"') + '"' + ("..." if shown < int(length) else "")
+
+
+class Text:
+    def __init__(self, value, name):
+        self.value = value
+
+    def to_string(self):
+        return text_of(self.value["ptr"], self.value["len"])
+
+
+class Pointed:
+    """Box, Rc, Arc: the value behind the pointer, with the counts where there are some."""
+
+    def __init__(self, value, name):
+        self.value, self.name = value, name
+
+    def counts(self):
+        if self.name.startswith(("fh_Box",)):
+            return ""
+        word = gdb.Value(int(self.value) - 8).cast(gdb.lookup_type("unsigned long").pointer()).dereference()
+        strong, weak = int(word) & 0x7fffffff, (int(word) >> 32) - 1
+        return f", {strong} owner{'' if strong == 1 else 's'}, {weak} weak"
+
+    def to_string(self):
+        if int(self.value) == 0:
+            return "empty " + spelled(self.name)
+        return f"{spelled(self.name)}{self.counts()} = {self.value.dereference()}"
+
+
+class Weak:
+    def __init__(self, value, name):
+        self.value, self.name = value["fh_weak"], name
+
+    def to_string(self):
+        if int(self.value) == 0:
+            return "empty " + spelled(self.name)
+        word = gdb.Value(int(self.value) - 8).cast(gdb.lookup_type("unsigned long").pointer()).dereference()
+        return f"{spelled(self.name)} to {int(self.value):#x}, {'alive' if int(word) & 0x7fffffff else 'gone'}"
+
+
+class BoxIn:
+    def __init__(self, value, name):
+        self.value, self.name = value, name
+
+    def to_string(self):
+        if int(self.value["ptr"]) == 0:
+            return "empty " + spelled(self.name)
+        return f"{spelled(self.name)} = {self.value['ptr'].dereference()}"
+
+
+class Elements:
+    def __init__(self, value, name):
+        self.value, self.name = value, name
+
+    def to_string(self):
+        room = f", room for {int(self.value['cap'])}" if self.name.startswith("fh_Vec") else ""
+        return f"{spelled(self.name)} of {int(self.value['len'])}{room}"
+
+    def children(self):
+        for i in range(min(int(self.value["len"]), 200)):
+            yield f"[{i}]", self.value["ptr"][i]
+
+    def display_hint(self):
+        return "array"
+
+
+class Map:
+    def __init__(self, value, name):
+        self.value, self.name = value, name
+
+    def to_string(self):
+        return f"{spelled(self.name)} of {int(self.value['len'])}"
+
+    def children(self):
+        if int(self.value["len"]) == 0:
+            return
+        slots, places, shown = self.value["slots"], (int(self.value["mask"]) + 1) * 16, 0
+        tags = gdb.selected_inferior().read_memory(int(slots) + places * slots.dereference().type.sizeof, places)
+        for i in range(places):
+            if tags[i][0] >= 0x80 and shown < 200:
+                yield f"k{i}", slots[i]["key"]
+                yield f"v{i}", slots[i]["value"]
+                shown += 1
+
+    def display_hint(self):
+        return "map"
+
+
+class Cell:
+    def __init__(self, value, name):
+        self.value, self.name = value, name
+
+    def to_string(self):
+        state = ""
+        if self.name.startswith("fh_RefCell"):
+            flag = int(self.value["fh_flag"])
+            state = ", borrowed mutably" if flag < 0 else f", {flag} borrowed" if flag else ""
+        return f"{spelled(self.name)}{state} = {self.value['value']}"
+
+
+class Borrow:
+    def __init__(self, value, name):
+        self.value, self.name = value, name
+
+    def to_string(self):
+        if int(self.value["ptr"]) == 0:
+            return "empty " + spelled(self.name)
+        return f"{spelled(self.name)} = {self.value['ptr'].dereference()}"
+
+
+class Maybe:
+    def __init__(self, value, name):
+        self.value, self.name = value, name
+
+    def to_string(self):
+        if self.name.startswith("fh_Result"):
+            error = int(self.value["error"])
+            return f"error {error}" if error else f"ok {self.value['value']}"
+        return f"some {self.value['value']}" if self.value["some"] else "none"
+
+
+PRINTERS = {"BoxIn": BoxIn, "Box": Pointed, "Rc": Pointed, "Arc": Pointed, "Weak": Weak, "ArcWeak": Weak, "Vec": Elements,
+            "VecIn": Elements, "Slice": Elements, "Map": Map, "Cell": Cell, "RefCell": Cell, "Ref": Borrow, "RefMut": Borrow,
+            "Option": Maybe, "Result": Maybe}
+
+
+def find(value):
+    name = type_name(value)
+    if not name.startswith(PREFIX):
+        return None
+    if name in ("fh_str", "fh_str_view"):
+        return Text(value, name)
+    if name.endswith("_slot"):
+        return None
+    for family in FAMILIES:
+        if name.startswith(PREFIX + family + "_"):
+            return PRINTERS[family](value, name)
+    return None
+
+
+find.name, find.enabled = "freehold", True
+gdb.printing.register_pretty_printer(gdb.current_objfile(), find, replace=True)
