@@ -111,7 +111,7 @@ class Run:
 
     def spawn(self, argv, env=None, **kwargs):
         """Starts a server, to be ended by stop() or, at the latest, when the run is over."""
-        stderr = open(os.path.join(self.folder, "stderr.%d" % len(self.spawned)), "wb+")
+        stderr = open(os.path.join(self.folder, "stderr.%d" % len(os.listdir(self.folder))), "wb+")
         process = subprocess.Popen(argv, cwd=self.dir, env={**self.env, **(env or {})}, stdin=subprocess.DEVNULL,
                                    stdout=stderr, stderr=stderr, start_new_session=True, **kwargs)
         process.stderr_file = stderr
@@ -175,7 +175,9 @@ class Run:
     # ---- after it
 
     def finish(self):
-        for process in self.spawned:
+        """Ends what is still running, and reads what it said. May be called twice."""
+        while self.spawned:
+            process = self.spawned.pop()
             if process.poll() is None:
                 end_session(process.pid)
                 process.wait()

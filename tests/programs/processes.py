@@ -22,6 +22,18 @@ def children(run):
     run.run(["./dynamic", "signal"], status=-11)
 
 
+@program({"gcc": "gcc"})
+def plugins(run):
+    """Plug-ins, also with symbols of their own first (RTLD_DEEPBIND, as PHP loads its own), found by their caller's RUNPATH"""
+    source = run.work("plugins.c")
+    for folder in ("outer", "inner"):
+        os.mkdir(run.path(folder))
+    run.run(["gcc", "-shared", "-fPIC", "-DPART=1", source, "-o", "inner/inner.so"])
+    run.run(["gcc", "-shared", "-fPIC", "-DPART=2", source, "-o", "outer/outer.so", "-Wl,--enable-new-dtags,-rpath,$ORIGIN/../inner"])
+    run.run(["gcc", source, "-o", "plugins", "-Wl,--enable-new-dtags,-rpath,$ORIGIN/outer"])
+    run.run(["./plugins"])
+
+
 @program({"passwd": "passwd", "setpriv": "util-linux"})
 def setuid(run):
     """A set-user-id program starts as ever: the loader leaves the preload out, for it and for nobody else"""
