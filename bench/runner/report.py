@@ -3,7 +3,7 @@
 The JSON holds every sample and everything the Markdown and the chart say; both are made from it alone, so
 that `bench/run --from results.json` draws them again without measuring."""
 
-from . import stats
+from . import owners, stats
 
 MEASURES = [("cpu", "CPU time", "s"), ("wall", "wall time", "s"), ("rss", "peak RSS", "MiB")]
 
@@ -190,6 +190,8 @@ def markdown(data):
     if data.get("typed"):
         parts += ["## The typed path\n\nThe same loops with malloc and free on each allocator, with `fh_new` and "
                   "`fh_delete`, and in Rust; nanoseconds, the least of all repetitions.\n", typed_table(data)]
+    if data.get("owners"):
+        parts.append(owners.markdown(data["owners"]))
     return "\n".join(parts)
 
 
