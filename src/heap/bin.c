@@ -4,7 +4,8 @@
  *     NULL      oldest        newest      | room             one magazine (depot.h)
  *
  * A bin starts closed (no magazine at all), gets room for 14 blocks at first use, and doubles each time that it
- * runs dry or full, up to its class's most: so a thread that does little keeps little. Once it is that large
+ * runs dry or full, up to its class's most: so a thread that does little keeps little, and one that only frees,
+ * for whom a larger bin is nothing but memory lying idle, keeps a quarter of that. Once it is that large
  *
  *     an empty bin    takes a full magazine from the depot; if there is none, a batch of blocks from spans
  *     a full bin      leaves its magazine at the depot; if there is no room, gives its older blocks to their spans
@@ -48,10 +49,10 @@ static bool open_bin(struct fh_bin *bin, struct fh_bin_book *book, unsigned c) {
     return true;
 }
 
-/* Doubles the bin, with its blocks, unless it is as large as it may be or there is no memory. */
-static bool grow(struct fh_bin *bin, struct fh_bin_book *book, unsigned c) {
+/* Doubles the bin, with its blocks, unless it is as large as `most` lets it be or there is no memory. */
+static bool grow(struct fh_bin *bin, struct fh_bin_book *book, unsigned most) {
     unsigned capacity = book->capacity, count = count_in(bin, book);
-    if (capacity >= fh_classes[c].bin_most) return false;
+    if (capacity >= most) return false;
     void **old = book->base, **base = fh_magazine_new(capacity * 2u + FH_MAGAZINE_HEAD);
     if (base == NULL) return false;
     memcpy(base, old, count * sizeof(void *));
@@ -107,7 +108,8 @@ static void note_event(struct fh_heap *heap, struct fh_bin_book *book) {
 
 /* Takes a batch from spans into the empty bin; false when there is no memory. */
 static bool fill(struct fh_heap *heap, unsigned c, struct fh_bin *bin, struct fh_bin_book *book) {
-    unsigned batch = book->batch;
+    unsigned batch = book->batch < book->capacity ? book->batch
+                                                  : book->capacity; /* the depot may have given a smaller one */
     unsigned got = fh_span_take(heap, c, book->base + batch, batch);
     if (got < batch) memmove(book->base, book->base + batch - got, got * sizeof(void *));
     bin->top = book->base + got;
@@ -140,8 +142,9 @@ static void *refill(struct fh_heap *heap, unsigned c) {
         fh_span_take(heap, c, &block + 1, 1);
         return block;
     }
+    book->refilled = true;
     if (!exchange(c, bin, book)) {
-        if (book->batch * 2u >= book->capacity) grow(bin, book, c);
+        if (book->batch * 2u >= book->capacity) grow(bin, book, fh_classes[c].bin_most);
         if (!fill(heap, c, bin, book)) return NULL;
         next_batch(book);
     }
@@ -187,8 +190,10 @@ static void flush(struct fh_heap *heap, unsigned c, void *p) {
         fh_span_give(heap, c, &p, 1);
         return;
     }
-    if (bin->top == bin->end && !grow(bin, book, c) && !hand_over(c, bin, book))
+    unsigned most = book->refilled ? fh_classes[c].bin_most : fh_classes[c].bin_one_way;
+    if (bin->top == bin->end && !grow(bin, book, most) && !hand_over(c, bin, book))
         give_oldest(heap, c, bin, book);
+    book->refilled = false;
     *bin->top++ = p;
 }
 

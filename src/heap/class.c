@@ -5,11 +5,10 @@ _Alignas(64) uint8_t fh_class_table[FH_CLASS_TABLE_SIZE];
 struct fh_class fh_classes[FH_CLASS_COUNT];
 
 enum {
-    FEWEST_BLOCKS = 8,       /* in a span: fewer would mean going for a new span too often */
-    BIN_BYTES = 32 * 1024,   /* a bin never holds more than this */
-    BIN_BLOCKS = 254,        /* nor more blocks than this */
-    BIN_FEWEST = 2,          /* but it may always hold this many */
-    DEPOT_BYTES = 64 * 1024, /* nor does a depot hold more than this, unless for two bins */
+    FEWEST_BLOCKS = 8,     /* in a span: fewer would mean going for a new span too often */
+    BIN_BYTES = 32 * 1024, /* a bin never holds more than this */
+    BIN_BLOCKS = 254,      /* nor more blocks than this */
+    BIN_FEWEST = 2,        /* but it may always hold this many */
 };
 
 /* The fewest granules whose bytes are a multiple of the block size, doubled until there are enough blocks. */
@@ -21,9 +20,9 @@ static uint32_t span_granules(uint32_t size) {
 }
 
 /* The largest 2^k - 2 (magazines come in these) that keeps a bin within its bounds. */
-static uint32_t bin_most(uint32_t size) {
+static uint32_t bin_most(uint32_t size, uint32_t bytes) {
     uint32_t most = BIN_FEWEST;
-    while (most * 2 + 2 <= BIN_BLOCKS && (most * 2 + 4) * size <= BIN_BYTES) most = most * 2 + 2;
+    while (most * 2 + 2 <= BIN_BLOCKS && (most * 2 + 4) * size <= bytes) most = most * 2 + 2;
     return most;
 }
 
@@ -36,8 +35,8 @@ static void fill(unsigned c) {
     class->blocks = (uint16_t)blocks;
     class->granules = (uint8_t)granules;
     class->worth = blocks >= 256 ? 3 : blocks >= 64 ? 2 : blocks >= 16 ? 1 : 0;
-    class->bin_most = (uint16_t)bin_most(size);
-    class->depot_most = DEPOT_BYTES / size < 2u * class->bin_most ? 2u * class->bin_most : DEPOT_BYTES / size;
+    class->bin_most = (uint16_t)bin_most(size, BIN_BYTES);
+    class->bin_one_way = (uint16_t)bin_most(size, BIN_BYTES / 4);
 }
 
 void fh_class_begin(void) {

@@ -21,17 +21,17 @@
 #include "space.h"
 
 struct fh_class {
-    uint32_t size;       /* bytes in a block                                                 */
-    uint32_t inverse;    /* 2^31 / (size / 16) + 1: see fh_block_number                      */
-    uint16_t blocks;     /* blocks in a span, at most 4096                                   */
-    uint8_t granules;    /* granules in a span, at most 7                                    */
-    uint8_t worth;       /* a span with at least 2^worth free blocks is worth going to       */
-    uint16_t bin_most;   /* the largest capacity that a bin may grow to                      */
-    uint32_t depot_most; /* the most blocks in the depot                                   */
+    uint32_t size;          /* bytes in a block                                                 */
+    uint32_t inverse;       /* 2^31 / (size / 16) + 1: see fh_block_number                      */
+    uint16_t blocks;        /* blocks in a span, at most 4096                                   */
+    uint8_t granules;       /* granules in a span, at most 7                                    */
+    uint8_t worth;          /* a span with at least 2^worth free blocks is worth going to       */
+    uint16_t bin_most;      /* the largest capacity that a bin may grow to                      */
+    uint16_t bin_one_way;   /* the same for a bin that only ever runs full                   */
+    _Atomic uint32_t spans; /* how many there are now, in all heaps                          */
 };
 
-/* Whole cache lines, so that nothing that is written lies on the last: every malloc of every thread reads them.
- * */
+/* Whole cache lines, so that nothing that is written lies on the last: every malloc of every thread reads it. */
 enum { FH_CLASS_TABLE_SIZE = (FH_SMALL_MAX / 16 + 1 + 63) / 64 * 64 };
 extern _Alignas(64) uint8_t fh_class_table[FH_CLASS_TABLE_SIZE] __attribute__((visibility("hidden")));
 extern struct fh_class fh_classes[FH_CLASS_COUNT] __attribute__((visibility("hidden")));

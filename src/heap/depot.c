@@ -11,6 +11,18 @@ static struct depot {
     bool used;               /* since the last look for idle ones */
 } depots[FH_CLASS_COUNT];
 
+/* How many blocks of class c a depot may hold: a quarter of those that there are, so that what lies idle stays in proportion to
+ * what is used; within bounds, and room for two magazines in any case. */
+static uint32_t most_blocks(unsigned c) {
+    enum { LEAST_BYTES = 64 * 1024, MOST_BYTES = 512 * 1024 };
+    const struct fh_class *class = &fh_classes[c];
+    uint32_t spans = atomic_load_explicit(&fh_classes[c].spans, memory_order_relaxed);
+    uint32_t most = spans * class->blocks / 4, least = LEAST_BYTES / class->size;
+    if (most > MOST_BYTES / class->size) most = MOST_BYTES / class->size;
+    if (least < 2u * class->bin_most) least = 2u * class->bin_most;
+    return most > least ? most : least;
+}
+
 static void **next_of(void **base) { return base[-1]; }
 
 void **fh_magazine_new(unsigned capacity) {
@@ -25,12 +37,12 @@ void fh_magazine_end(void **base, unsigned capacity) {
 }
 
 bool fh_depot_has_room(unsigned c, unsigned capacity) {
-    return atomic_load_explicit(&depots[c].blocks, memory_order_relaxed) + capacity <= fh_classes[c].depot_most;
+    return atomic_load_explicit(&depots[c].blocks, memory_order_relaxed) + capacity <= most_blocks(c);
 }
 
 bool fh_depot_put(unsigned c, void **base, unsigned capacity) {
     struct depot *depot = &depots[c];
-    uint32_t most = fh_classes[c].depot_most;
+    uint32_t most = most_blocks(c);
     if (!fh_trylock(&depot->lock)) return false;
     uint32_t blocks = atomic_load_explicit(&depot->blocks, memory_order_relaxed);
     bool room = blocks + capacity <= most;

@@ -43,7 +43,7 @@ struct fh_counters *fh_counters = &own_counters;
 static struct fh_lock begin_lock, list_lock, parked_lock;
 static _Atomic bool begun;
 static struct fh_heap *all_heaps;
-static struct fh_heap *parked_first, *parked_last; /* a queue: taken in front, put behind */
+static struct fh_heap *parked_first, *parked_last; /* taken in front */
 static _Atomic unsigned parked_count;
 static struct fh_heap late_heap; /* static, so that it cannot be missing */
 
@@ -88,7 +88,19 @@ static __attribute__((constructor)) void hook_fork(void) {
 
 /* ---- parked heaps ---- */
 
+/* The heap of a thread that ended goes in front: the next thread finds it warm, and few heaps serve many short threads. */
 static void park(struct fh_heap *heap) {
+    fh_lock(&parked_lock);
+    heap->parked = true;
+    heap->next_parked = parked_first;
+    parked_first = heap;
+    if (parked_last == NULL) parked_last = heap;
+    atomic_fetch_add_explicit(&parked_count, 1, memory_order_relaxed);
+    fh_unlock(&parked_lock);
+}
+
+/* A heap that was only looked at goes behind: so each gets its turn. */
+static void park_behind(struct fh_heap *heap) {
     fh_lock(&parked_lock);
     heap->parked = true;
     heap->next_parked = NULL;
@@ -121,7 +133,7 @@ bool fh_heap_scavenge(struct fh_heap *heap, unsigned c) {
         moved = fh_span_move(other, heap, c);
         fh_unlock(&other->lock);
     }
-    park(other);
+    park_behind(other);
     return moved;
 }
 
@@ -169,9 +181,13 @@ struct fh_heap *fh_heap_mine(void) {
     return attach();
 }
 
-struct fh_heap *fh_heap_late(void) { return &late_heap; }
+struct fh_heap *fh_heap_late(void) {
+    return &late_heap;
+}
 
-struct fh_heap *fh_heap_first(void) { return all_heaps; }
+struct fh_heap *fh_heap_first(void) {
+    return all_heaps;
+}
 
 void fh_heap_each(void (*visit)(struct fh_heap *, void *), void *arg) {
     fh_lock(&list_lock);

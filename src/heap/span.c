@@ -113,6 +113,7 @@ static uint32_t new_span(struct fh_heap *heap, unsigned c) {
     if (fh_space.marks) fh_check_new_span(g, class->blocks);
     resettle(heap, g, head);
     heap->spans[c]++;
+    atomic_fetch_add_explicit(&fh_classes[c].spans, 1, memory_order_relaxed);
     if (heap->private) head->private = heap;
     else atomic_store(&head->owner, heap);
     return g;
@@ -121,6 +122,7 @@ static uint32_t new_span(struct fh_heap *heap, unsigned c) {
 static void end_span(struct fh_heap *heap, uint32_t g, struct fh_head *head) {
     unlink_span(heap, g, head);
     heap->spans[head->class]--;
+    atomic_fetch_sub_explicit(&fh_classes[head->class].spans, 1, memory_order_relaxed);
     if (heap->private) heap->private->held -= (size_t)head->granules << FH_GRANULE_SHIFT;
     atomic_store(&head->owner, NULL);
     fh_extent_give(g, false);
