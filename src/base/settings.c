@@ -30,7 +30,7 @@ struct fh_settings fh_settings = {
     .stacks = 1,
     .check_kinds = true,
     .sweep = true,
-    .guard_first = 256,
+    .guard_first = 64,
     .guard_most = 20000,
     .guard_align = 16,
 };

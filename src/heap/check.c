@@ -35,7 +35,7 @@
 #include <errno.h>
 #include <string.h>
 
-enum { SMALL_FRONT = 16, LARGE_FRONT = 4096, FRONT_ABOVE = 1024, FRONT_SEEN = 64 };
+enum { SMALL_FRONT = 16, LARGE_FRONT = 4096, FRONT_ABOVE = 1024, FRONT_SEEN = 64, PURGE_FROM = 1 << 20 };
 
 unsigned char fh_canary = 0x9d, fh_freed_fill = 0xd8;
 
@@ -156,7 +156,7 @@ static void report_no_block(const void *p, const char *call, uintptr_t caller) {
         m = about(FH_INVALID_FREE, call, p, caller, NULL);
         m.detail = describe(p, room, sizeof room);
     } else if (state_of(f.mark) == FH_MARK_FREED) {
-        bool start = p == f.start + f.front, frees = strcmp(call, "free") == 0;
+        bool start = p == f.start + f.front, frees = strcmp(call, "free") == 0 || strncmp(call, "delete", 6) == 0;
         m = about(start ? frees ? FH_DOUBLE_FREE : FH_USE_AFTER_FREE : FH_INTERIOR_FREE, call, p, caller, &f);
     } else {
         m = about(FH_INTERIOR_FREE, call, p, caller, &f);
@@ -212,26 +212,15 @@ FH_INLINE bool check_canaries(const struct fh_found *f, const char *call, uintpt
 
 /* ---- fills ---- */
 
-/* A freed block reads as its fill up to its last byte, the canary. What is above 4 KiB is filled in front and
- * behind only. */
-enum { FILL_WHOLE = 4096, FILL_ENDS = 1024 };
-
+/* A freed block reads as its fill up to its last byte, the canary. */
 static void fill_freed(const struct fh_found *f) {
     size_t size = f->size - 1;
-    if (size < FILL_WHOLE || fh_settings.zero_free) {
-        memset(f->start, fh_freed_fill, size);
-    } else {
-        memset(f->start, fh_freed_fill, FILL_ENDS);
-        memset(f->start + size - FILL_ENDS, fh_freed_fill, FILL_ENDS);
-    }
+    memset(f->start, fh_freed_fill, size);
     f->start[size] = (char)fh_canary;
 }
 
 static const unsigned char *find_write_after_free(const struct fh_found *f) {
-    size_t size = f->size - 1;
-    if (size < FILL_WHOLE || fh_settings.zero_free) return fh_first_other(f->start, size, fh_freed_fill);
-    const unsigned char *bad = fh_first_other(f->start, FILL_ENDS, fh_freed_fill);
-    return bad ? bad : fh_first_other(f->start + size - FILL_ENDS, FILL_ENDS, fh_freed_fill);
+    return fh_first_other(f->start, f->size - 1, fh_freed_fill);
 }
 
 /* ---- taking a small block ---- */
@@ -425,7 +414,9 @@ static void give_large(struct fh_found *f, uintptr_t caller) {
     uint32_t allocated = f->mark->site;
     f->mark->site = fh_site_here(caller);
     f->mark->state = (uint8_t)(FH_MARK_FREED | (f->front ? FH_MARK_FRONT : 0));
-    if (fh_os_purge(f->start, f->size) && fh_os_protect(f->start, f->size))
+    bool purged = (f->size >= PURGE_FROM || fh_settings.zero_free) && fh_os_purge(f->start, f->size);
+    f->mark->slack = purged ? FH_LARGE_PURGED : 0;
+    if (fh_os_protect(f->start, purged ? f->size : FH_GRANULE))
         fh_quarantine_put_large(f->first, allocated);
     else fh_large_give(f->first);
 }
@@ -583,7 +574,15 @@ size_t fh_check_sweep(void) {
     return bad;
 }
 
-/* Late, so that what the program does at its exit is seen too. */
+static void count_threads(struct fh_heap *heap, void *count) {
+    if (heap->bins) ++*(unsigned *)count;
+}
+
+/* Late, so that what the program does at its exit is seen too. Not while other threads are at work: what they free might
+ * vanish under the sweep. */
 static __attribute__((destructor(101))) void sweep_at_exit(void) {
-    if (fh_settings.sweep && fh_mode_checks()) fh_check_sweep();
+    unsigned threads = 0;
+    if (!fh_settings.sweep || !fh_mode_checks() || fh_space.marks == NULL) return;
+    fh_heap_each(count_threads, &threads);
+    if (threads <= 1) fh_check_sweep();
 }

@@ -74,6 +74,8 @@ bool fh_check_find(const void *p, struct fh_found *found);
 
 /* ---- the quarantine (quarantine.c) ---- */
 
+enum { FH_LARGE_PURGED = 1 }; /* in the mark's slack of a freed large block: it holds no memory */
+
 /* Takes a freed small block in; blocks whose time has come go back to the heap. */
 void fh_quarantine_put(struct fh_heap *heap, unsigned c, char *start, uint32_t allocated);
 /* Takes a freed large block in, whose pages are not accessible any more. */

@@ -1,0 +1,73 @@
+// misuse_cxx.cpp - wrong uses of new and delete, chosen by name: as misuse.c.
+#include <cstddef>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+namespace {
+
+void *hide(void *p) {
+    __asm__ volatile("" : "+r"(p) : : "memory");
+    return p;
+}
+
+struct small_type {
+    long a;
+};
+struct large_type {
+    long a[40];
+};
+struct alignas(64) aligned_type {
+    char bytes[64];
+};
+
+void new_then_free() { free(hide(new small_type)); }
+void malloc_then_delete() { delete static_cast<small_type *>(hide(malloc(sizeof(small_type)))); }
+void new_then_delete_array() { ::operator delete[](hide(::operator new(40))); }
+void new_array_then_delete() { ::operator delete(hide(::operator new[](40))); }
+void new_array_then_free() { free(hide(new char[40])); }
+void sized_delete_wrong() { delete static_cast<small_type *>(hide(new large_type)); }
+void aligned_new_then_delete() { ::operator delete(hide(::operator new(64, std::align_val_t(64)))); }
+void delete_wrong_alignment() { ::operator delete(hide(::operator new(64, std::align_val_t(64))), std::align_val_t(128)); }
+void double_delete() {
+    auto *p = new large_type;
+    void *q = hide(p);
+    delete static_cast<large_type *>(q);
+    delete static_cast<large_type *>(hide(q));
+}
+void all_right() {
+    delete static_cast<aligned_type *>(hide(new aligned_type));
+    delete[] static_cast<aligned_type *>(hide(new aligned_type[3]));
+    delete static_cast<large_type *>(hide(new large_type));
+    delete[] static_cast<large_type *>(hide(new large_type[3]));
+    ::operator delete(hide(::operator new(10, std::nothrow)), std::nothrow);
+    free(hide(malloc(10)));
+}
+
+const struct {
+    const char *name;
+    void (*run)();
+} cases[] = {
+    {"new_then_free", new_then_free},
+    {"malloc_then_delete", malloc_then_delete},
+    {"new_then_delete_array", new_then_delete_array},
+    {"new_array_then_delete", new_array_then_delete},
+    {"new_array_then_free", new_array_then_free},
+    {"sized_delete_wrong", sized_delete_wrong},
+    {"aligned_new_then_delete", aligned_new_then_delete},
+    {"delete_wrong_alignment", delete_wrong_alignment},
+    {"double_delete", double_delete},
+    {"all_right", all_right},
+};
+
+} // namespace
+
+int main(int argc, char **argv) {
+    for (const auto &one : cases) {
+        if (argc > 1 && strcmp(argv[1], "--list") == 0) puts(one.name);
+        if (argc < 2 || strcmp(argv[1], one.name) != 0) continue;
+        one.run();
+        puts("survived");
+    }
+}
