@@ -94,7 +94,7 @@ static void random_programs_from_a_fresh_heap(void **state) {
     uint64_t seed = first_seed;
     do {
         struct rng rng = {.state = seed};
-        struct stream s = {bytes, STREAM_STEPS};
+        struct stream s = {bytes, seconds < 2 ? STREAM_STEPS / 4 : STREAM_STEPS};
         for (size_t i = 0; i < s.steps; i++) model_make_step(bytes + i * STEP_BYTES, &rng, i);
         if (fails(&s, &out)) {
             fprintf(stderr, "seed %#llx fails: %s\n%s\nmaking it shorter ...\n", (unsigned long long)seed,
@@ -168,7 +168,7 @@ static void threads_that_exchange_blocks_keep_to_the_model(void **state) {
         pthread_t thread[THREADS];
         struct job job[THREADS];
         for (unsigned i = 0; i < THREADS; i++) {
-            job[i] = (struct job){i, seed, 3000 + seed * 7919 % 30000};
+            job[i] = (struct job){i, seed, 3000 + seed * 7919 % (seconds < 2 ? 5000 : 30000)};
             seed++;
             CHECK(pthread_create(&thread[i], NULL, work, &job[i]) == 0);
         }

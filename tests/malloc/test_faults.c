@@ -146,7 +146,7 @@ static void large_work(void) {
     char *block[n] = {0};
     size_t size[n] = {0};
     struct rng rng = {.state = 42};
-    for (unsigned i = 0; i < 260; i++) {
+    for (unsigned i = 0; i < 150; i++) {
         unsigned k = (unsigned)rng_below(&rng, n);
         size_t want = (size_t)40000 << rng_below(&rng, 10);
         want += rng_below(&rng, want);
@@ -187,12 +187,12 @@ static void *under_faults(void *arg) {
     if (!install_filter()) _exit(77);
     armed = true;
     model.may_fail = true;
-    model_run_seed(&model, plan.n + 100, 2500);
+    model_run_seed(&model, plan.n + 100, 1500);
     large_work();
     armed = false;
     model.may_fail = false;
     model_verify(&model);
-    model_run_seed(&model, 6, 3000);
+    model_run_seed(&model, 6, 1500);
     model_end(&model);
     model_check_stats(&model, false);
     char text[100];

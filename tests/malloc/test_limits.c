@@ -160,8 +160,8 @@ static void judge(struct amounts a, size_t limit_mib, size_t share, const char *
 
 static void address_space_limited_before_the_start(void **state) {
     (void)state;
-    static const size_t limits[] = {60, 200, 500, 1000};
-    for (size_t i = 0; i < 4; i++) {
+    static const size_t limits[] = {60, 200, 500};
+    for (size_t i = 0; i < 3; i++) {
         char command[200];
         snprintf(command, sizeof command, "ulimit -v %zu; exec \"$0\" worker", limits[i] * 1024);
         char *argv[] = {(char[]){"/bin/sh"}, (char[]){"-c"}, command, self, NULL};
@@ -204,8 +204,8 @@ static void data_limited_later(void **state) {
 static void limited_by_the_setting(void **state) {
     (void)state;
     if (!heap_is_freehold()) skip();
-    static const char *const settings[] = {"FREEHOLD=limit=16M", "FREEHOLD=limit=64M", "FREEHOLD=limit=1G"};
-    static const size_t limits[] = {16, 64, 1024};
+    static const char *const settings[] = {"FREEHOLD=limit=16M", "FREEHOLD=limit=64M", "FREEHOLD=limit=256M"};
+    static const size_t limits[] = {16, 64, 256};
     for (size_t i = 0; i < 3; i++) {
         char setting[40];
         snprintf(setting, sizeof setting, "%s", settings[i]);
