@@ -68,7 +68,8 @@ int nothing(void) { return 0; }
 """
     for compiler in compilers:
         for level in ("-O0", "-O2"):
-            done = call([compiler, "-std=gnu11", "-Wall", "-Wextra", level, "-I", top / "include", "-x", "c", "-", "-c", "-o", work / "u.o"], input=text)
+            done = call([compiler, "-std=gnu11", "-Wall", "-Wextra", level, "-I", top / "include", "-x", "c", "-",
+                         "-c", "-o", work / "u.o"], input=text)
             if done.stderr:
                 wrong.append(f"{compiler} {level}: {done.stderr[:800]}")
             symbols = [line.split()[-1] for line in call(["nm", work / "u.o"]).stdout.splitlines()]

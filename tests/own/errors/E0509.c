@@ -1,8 +1,8 @@
 /* E0509.c - a field moved out of a type with a drop of its own. (This program fails on purpose.)
  *
  * compiler: silent
- * checked: 
- * plain: 
+ * checked:
+ * plain:
  */
 #include <freehold/names.h>
 
