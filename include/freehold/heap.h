@@ -217,7 +217,7 @@ struct fh_stats {
     size_t large_live;    /* the part of live in blocks above FH_SMALL_MAX                        */
     size_t large_blocks;  /* how many such blocks                                                */
     size_t purged;        /* bytes given back to the system so far                               */
-    size_t largest_hole;  /* largest free extent, held or not                                    */
+    size_t largest_hole;  /* the longest part of free_extents                                    */
     size_t threads;       /* threads that have a heap now                                        */
 
     int counting;       /* 1 when each call is counted (setting count=on), else 0: then the numbers */

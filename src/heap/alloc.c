@@ -76,7 +76,7 @@ static void *take(struct fh_heap *heap, size_t size, size_t align, unsigned *c, 
     if (size > PTRDIFF_MAX || align > PTRDIFF_MAX || fh_space.size == 0) return NULL;
     size_t need = fh_aligned_size(size, align);
     if (need > FH_SMALL_MAX) return fh_large_take(size, align, zero);
-    *c = fh_class_table[(need + 15) / 16];
+    *c = fh_class_for(need);
     return fh_small_take(heap, *c);
 }
 
@@ -105,7 +105,7 @@ FH_INLINE void *alloc_or_sample(size_t size, size_t align, unsigned call, uintpt
     struct fh_heap *heap = fh_heap_mine();
     if (fh_settings.guard_sample && heap && fh_settings.mode == FH_MODE_FAST && size <= FH_SMALL_MAX &&
         align <= FH_SMALL_MAX &&
-        fh_guard_samples(heap->books[fh_class_table[(fh_aligned_size(size, 1) + 15) / 16]].capacity / 2u + 1)) {
+        fh_guard_samples(heap->books[fh_class_for(fh_aligned_size(size, 1))].capacity / 2u + 1)) {
         void *block = fh_guard_alloc(size, align, call, caller);
         if (block) return block;
     }
@@ -218,7 +218,7 @@ size_t fh_usable_size(const void *p) {
 /* Is the block that the program has as good for `size` bytes as a new one would be? A block less than half used
  * is given up; above that, moving would cost more than it saves. */
 static bool still_fits(unsigned c, size_t usable, size_t size) {
-    return size <= usable && (size > usable / 2 || fh_class_table[(size + 15) / 16] == c);
+    return size <= usable && (size > usable / 2 || fh_class_for(size) == c);
 }
 
 static void *move(void *p, size_t usable, size_t size) {

@@ -41,5 +41,6 @@ static void fill(unsigned c) {
 
 void fh_class_begin(void) {
     for (unsigned c = 1; c < FH_CLASS_COUNT; c++) fill(c);
-    for (size_t i = 1; i <= FH_SMALL_MAX / 16; i++) fh_class_table[i] = (uint8_t)fh_class_of(i * 16);
+    for (size_t i = 1; i <= FH_SMALL_MAX / 16; i++)
+        __atomic_store_n(&fh_class_table[i], (uint8_t)fh_class_of(i * 16), __ATOMIC_RELAXED);
 }

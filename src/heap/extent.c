@@ -25,6 +25,7 @@
 #include "../base/settings.h"
 #include "counters.h"
 #include "extent_tree.h"
+#include "meta.h"
 
 #include <string.h>
 
@@ -145,13 +146,13 @@ static void carve(uint32_t g, uint32_t at, uint32_t granules) {
 
 /* ---- what is held ---- */
 
+static void set_counter(uint64_t *counter, size_t value) { __atomic_store_n(counter, value, __ATOMIC_RELAXED); }
+
 static void note_held(void) {
-    size_t held = used + dirty;
+    size_t held = used + dirty, books = fh_meta_bytes() + fh_space_table_bytes();
     if (held > peak) peak = held;
-    atomic_store_explicit((_Atomic uint64_t *)&fh_counters->held, held << FH_GRANULE_SHIFT,
-                          memory_order_relaxed);
-    atomic_store_explicit((_Atomic uint64_t *)&fh_counters->held_peak, peak << FH_GRANULE_SHIFT,
-                          memory_order_relaxed);
+    set_counter(&fh_counters->held, (held << FH_GRANULE_SHIFT) + books);
+    set_counter(&fh_counters->held_peak, (peak << FH_GRANULE_SHIFT) + books);
 }
 
 /* Gives the oldest dirty pages back: at most `most` granules of the oldest extent. The lock is open meanwhile.
@@ -384,14 +385,11 @@ size_t fh_extent_purge_all(void) {
 }
 
 void fh_extent_numbers(struct fh_extent_numbers *out) {
-    fh_lock(&lock);
-    uint32_t longest_dirty = fh_tree_longest(trees[DIRTY]), longest_clean = fh_tree_longest(trees[CLEAN]);
     out->used = used << FH_GRANULE_SHIFT;
     out->dirty = dirty << FH_GRANULE_SHIFT;
     out->peak = peak << FH_GRANULE_SHIFT;
     out->purged = purged << FH_GRANULE_SHIFT;
-    out->largest = (size_t)(longest_dirty > longest_clean ? longest_dirty : longest_clean) << FH_GRANULE_SHIFT;
-    fh_unlock(&lock);
+    out->largest = (size_t)fh_tree_longest(trees[DIRTY]) << FH_GRANULE_SHIFT;
 }
 
 void fh_extent_lock_all(void) { fh_lock(&lock); }

@@ -43,12 +43,12 @@ void fh_extent_decay(void);
 /* Gives all free pages back now; returns the bytes. */
 size_t fh_extent_purge_all(void);
 
-/* Numbers, in bytes, of one moment. */
+/* Numbers, in bytes, of one moment; the lock is held. */
 struct fh_extent_numbers {
     size_t used;    /* in spans and large blocks        */
     size_t dirty;   /* free, pages held                 */
     size_t purged;  /* given back so far                */
-    size_t largest; /* largest free extent of any kind  */
+    size_t largest; /* longest dirty extent             */
     size_t peak;    /* the most that used + dirty was   */
 };
 void fh_extent_numbers(struct fh_extent_numbers *out);

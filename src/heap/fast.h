@@ -26,7 +26,7 @@ void fh_sized_slow(void *p, size_t size, size_t align);
 /* A block from the bin; NULL when that cannot serve. */
 FH_INLINE void *fh_fast_take(size_t size) {
     if (FH_UNLIKELY(size > FH_SMALL_MAX)) return NULL;
-    struct fh_bin *bin = &fh_bins[fh_class_table[(size + 15) / 16]];
+    struct fh_bin *bin = &fh_bins[fh_class_for(size)];
     void **top = bin->top;
     void *block = top[-1];
     if (FH_LIKELY(block != NULL)) bin->top = top - 1;
@@ -62,7 +62,7 @@ FH_INLINE void *fh_fast_aligned(size_t align, size_t size) {
     if (FH_LIKELY(align <= FH_SMALL_MAX && size <= FH_SMALL_MAX)) {
         size_t need = fh_aligned_size(size, align);
         if (FH_LIKELY(need <= FH_SMALL_MAX)) {
-            struct fh_bin *bin = &fh_bins[fh_class_table[(need + 15) / 16]];
+            struct fh_bin *bin = &fh_bins[fh_class_for(need)];
             void **top = bin->top;
             void *block = top[-1];
             if (FH_LIKELY(block != NULL)) {

@@ -13,7 +13,7 @@ struct piece {
 static struct fh_lock lock;
 static struct piece *pieces[SIZES];
 static char *fresh, *fresh_end;
-static size_t taken;
+static _Atomic size_t bytes; /* cut so far, those given back included */
 
 static unsigned index_of(size_t size) {
     unsigned i = 0;
@@ -27,10 +27,10 @@ static void *cut(size_t size) {
         if (stretch == NULL) return NULL;
         fresh = stretch;
         fresh_end = stretch + STRETCH;
-        taken += STRETCH;
     }
     void *piece = fresh;
     fresh += size;
+    atomic_fetch_add_explicit(&bytes, size, memory_order_relaxed);
     return piece;
 }
 
@@ -53,12 +53,7 @@ void fh_meta_give(void *memory, size_t size) {
     fh_unlock(&lock);
 }
 
-size_t fh_meta_bytes(void) {
-    fh_lock(&lock);
-    size_t bytes = taken - (size_t)(fresh_end - fresh);
-    fh_unlock(&lock);
-    return bytes;
-}
+size_t fh_meta_bytes(void) { return atomic_load_explicit(&bytes, memory_order_relaxed); }
 
 void fh_meta_lock(void) { fh_lock(&lock); }
 void fh_meta_unlock(void) { fh_unlock(&lock); }

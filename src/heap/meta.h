@@ -14,7 +14,7 @@
 void *fh_meta_take(size_t size);
 void fh_meta_give(void *piece, size_t size);
 
-/* Bytes taken from the system so far. */
+/* Bytes in all pieces so far. No lock. */
 size_t fh_meta_bytes(void);
 
 void fh_meta_lock(void);

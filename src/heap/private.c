@@ -89,7 +89,7 @@ static void *take_large(struct fh_heap *heap, size_t size, size_t align, bool ze
 static void *take(struct fh_heap *heap, size_t size, size_t align, bool zero) {
     void *block = NULL;
     size_t need = size <= PTRDIFF_MAX && align <= PTRDIFF_MAX ? fh_aligned_size(size, align) : 0;
-    unsigned c = need <= FH_SMALL_MAX ? fh_class_table[(need + 15) / 16] : 0;
+    unsigned c = need <= FH_SMALL_MAX ? fh_class_for(need) : 0;
     fh_lock(&heap->lock);
     if (c) block = take_small(heap, c);
     else if (need) block = take_large(heap, size, align, zero);

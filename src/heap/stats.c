@@ -22,10 +22,8 @@ __attribute__((no_sanitize("thread"))) static size_t cached_in(const struct fh_b
     return (size_t)(top - book->base);
 }
 
-/* Adds what the heap's bins keep. Its spans are found by add_granules. */
-static void add_bins(struct fh_heap *heap, void *arg) {
-    struct fh_stats *out = arg;
-    fh_span_collect(heap);
+/* What the bins of a thread keep. */
+static void add_bins(struct fh_stats *out, const struct fh_heap *heap) {
     if (heap->bins == NULL) return;
     out->threads++;
     for (unsigned c = 1; c < FH_CLASS_COUNT; c++)
@@ -69,35 +67,43 @@ static void sum_classes(struct fh_stats *out) {
     out->live += out->large_live;
 }
 
+static uint64_t read_counter(const uint64_t *counter) { return __atomic_load_n(counter, __ATOMIC_RELAXED); }
+
 static void add_counters(struct fh_stats *out) {
     const struct fh_counters *from = fh_counters;
     out->counting = 1;
-    out->allocs = from->allocs;
-    out->frees = from->frees;
-    out->reallocs = from->reallocs;
-    out->asked = from->asked;
-    out->asked_peak = from->asked_peak;
-    out->live_blocks = (size_t)(from->allocs - from->frees);
+    out->frees = read_counter(&from->frees); /* before the allocs: so that the difference is never negative */
+    out->allocs = read_counter(&from->allocs);
+    out->reallocs = read_counter(&from->reallocs);
+    out->asked = read_counter(&from->asked);
+    out->asked_peak = read_counter(&from->asked_peak);
+    out->live_blocks = (size_t)(out->allocs - out->frees);
     for (unsigned c = 0; c < FH_CLASS_COUNT; c++) {
-        out->classes[c].allocs = from->classes[c].allocs;
-        out->classes[c].frees = from->classes[c].frees;
-        out->classes[c].live_asked = from->classes[c].asked;
+        out->classes[c].frees = read_counter(&from->classes[c].frees);
+        out->classes[c].allocs = read_counter(&from->classes[c].allocs);
+        out->classes[c].live_asked = read_counter(&from->classes[c].asked);
     }
+}
+
+static void collect(struct fh_heap *heap, void *unused) {
+    (void)unused;
+    fh_span_collect(heap);
 }
 
 void fh_stats_now(struct fh_stats *out) {
     struct fh_extent_numbers extents;
     memset(out, 0, sizeof *out);
-    fh_heap_each(add_bins, out);
-    fh_extent_lock_all(); /* no extent begins or ends while the granules are walked */
+    fh_heap_each(collect, NULL);
+    fh_heap_lock_everything();
+    for (const struct fh_heap *heap = fh_heap_first(); heap; heap = heap->next) add_bins(out, heap);
     add_granules(out);
-    fh_extent_unlock_all();
     fh_extent_numbers(&extents);
+    fh_heap_unlock_everything();
     sum_classes(out);
     out->metadata = fh_meta_bytes() + fh_space_table_bytes();
     out->free_extents = extents.dirty;
     out->held =
-        extents.used + extents.dirty + out->metadata; /* kept by the extents, not added up from the rest */
+        extents.used + extents.dirty + out->metadata; /* not added up from the rest: the identity is real */
     out->held_peak = extents.peak + out->metadata;
     out->purged = extents.purged;
     out->largest_hole = extents.largest;
