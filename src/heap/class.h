@@ -36,9 +36,7 @@ enum { FH_CLASS_TABLE_SIZE = (FH_SMALL_MAX / 16 + 1 + 63) / 64 * 64 };
 extern _Alignas(64) uint8_t fh_class_table[FH_CLASS_TABLE_SIZE] __attribute__((visibility("hidden")));
 /* The class of a size up to FH_SMALL_MAX. Other threads may be here while the first one fills the table: they see 0,
  * and take the slow path, where they wait. */
-static inline unsigned fh_class_for(size_t size) {
-    return __atomic_load_n(&fh_class_table[(size + 15) / 16], __ATOMIC_RELAXED);
-}
+static inline unsigned fh_class_for(size_t size) { return FH_READ(fh_class_table[(size + 15) / 16]); }
 
 extern struct fh_class fh_classes[FH_CLASS_COUNT] __attribute__((visibility("hidden")));
 
