@@ -11,7 +11,8 @@ include(CheckCCompilerFlag)
 
 set(FREEHOLD_CXX_WARNINGS -Wall -Wextra -Wshadow -Wundef -Wpointer-arith -Wcast-align -Wformat=2)
 set(FREEHOLD_WARNINGS -Wall -Wextra -Wshadow -Wstrict-prototypes -Wold-style-definition -Wmissing-prototypes
-    -Wvla -Wundef -Wpointer-arith -Wcast-align -Wcast-qual -Wformat=2 -Wwrite-strings -Wimplicit-fallthrough)
+    -Wvla -Wundef -Wpointer-arith -Wcast-align -Wcast-qual -Wformat=2 -Wno-format-nonliteral -Wwrite-strings
+    -Wimplicit-fallthrough)
 set(FREEHOLD_STRICT_WARNINGS -Wconversion)
 if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
     list(APPEND FREEHOLD_WARNINGS -Wlogical-op -Wduplicated-cond)

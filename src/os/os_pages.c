@@ -80,7 +80,7 @@ void fh_os_populate(void *at, size_t size) { madvise(at, size, MADV_POPULATE_WRI
 bool fh_os_move(void *from, void *to, size_t size) {
     void *got = mremap(from, size, size, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, to);
     if (got != to) return false;
-    mmap(from, size, PROT_READ | PROT_WRITE, PRIVATE | MAP_FIXED, -1,
-         0); /* refused: what DONTUNMAP left will do */
+    /* If this is refused, what DONTUNMAP left will do. */
+    (void)mmap(from, size, PROT_READ | PROT_WRITE, PRIVATE | MAP_FIXED, -1, 0);
     return true;
 }
