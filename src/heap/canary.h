@@ -41,8 +41,8 @@ static inline const unsigned char *fh_first_other(const void *from, size_t size,
     return NULL;
 }
 
-/* Are the last `size` bytes before `end` all canaries? Looks at them from the end, in words; there are 8 bytes of ours before
- * them at least. For what is mostly a few bytes. */
+/* Are the last `size` bytes before `end` all canaries? Looks at them from the end, in words; there are 8 bytes
+ * of ours before them at least. For what is mostly a few bytes. */
 static inline bool fh_canaries_whole(const char *end, size_t size) {
     uint64_t all = fh_canary * 0x0101010101010101u, word;
     for (; size >= 8; size -= 8, end -= 8) {

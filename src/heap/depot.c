@@ -11,8 +11,8 @@ static struct depot {
     bool used;               /* since the last look for idle ones */
 } depots[FH_CLASS_COUNT];
 
-/* How many blocks of class c a depot may hold: a quarter of those that there are, so that what lies idle stays in proportion to
- * what is used; within bounds, and room for two magazines in any case. */
+/* How many blocks of class c a depot may hold: a quarter of those that there are, so that what lies idle stays
+ * in proportion to what is used; within bounds, and room for two magazines in any case. */
 static uint32_t most_blocks(unsigned c) {
     enum { LEAST_BYTES = 64 * 1024, MOST_BYTES = 512 * 1024 };
     const struct fh_class *class = &fh_classes[c];

@@ -10,8 +10,8 @@
  *     word 1    NULL: the slot below the bin's base; in the depot: link to the next magazine
  *     word 2 .. the blocks
  *
- * The depot of a class holds at most a quarter of the class's blocks, within bounds; what is above goes back to the spans.
- * Nobody waits at a depot: who finds it locked goes to the spans.
+ * The depot of a class holds at most a quarter of the class's blocks, within bounds; what is above goes back to
+ * the spans. Nobody waits at a depot: who finds it locked goes to the spans.
  */
 #ifndef FH_HEAP_DEPOT_H
 #define FH_HEAP_DEPOT_H

@@ -1,19 +1,21 @@
 /* heap.c - heaps and threads: beginning, adopting, parking, forking.
  *
- * The process begins its heap at the first call that misses: before that all tables are zero, so that every call
- * misses. A thread gets a heap at its first miss: a parked one if there is any, since that has spans with free blocks,
- * else a new one. Heaps are never destroyed; there are never more of them than threads lived at once.
+ * The process begins its heap at the first call that misses: before that all tables are zero, so that every
+ * call misses. A thread gets a heap at its first miss: a parked one if there is any, since that has spans with
+ * free blocks, else a new one. Heaps are never destroyed; there are never more of them than threads lived at
+ * once.
  *
  *     (none) --first miss--> new ----.
  *                                    v
  *                      parked --adopt--> in use --thread ends--> parked
  *
- * When a thread ends its bins are flushed and its heap is parked whole, with what is still in use by others. Frees
- * into it go on as remote frees. Nobody collects those for it, unless: a thread adopts it; a thread that wants a new span
- * looks at one parked heap in turn, collects, and takes a span from it; or a freeing thread helps (span.c).
+ * When a thread ends its bins are flushed and its heap is parked whole, with what is still in use by others.
+ * Frees into it go on as remote frees. Nobody collects those for it, unless: a thread adopts it; a thread that
+ * wants a new span looks at one parked heap in turn, collects, and takes a span from it; or a freeing thread
+ * helps (span.c).
  *
- * A thread may still allocate after its heap was parked, in destructors that run later than ours. Such late calls go, one
- * block at a time, to a heap that they all share.
+ * A thread may still allocate after its heap was parked, in destructors that run later than ours. Such late
+ * calls go, one block at a time, to a heap that they all share.
  *
  * Fork. All locks are taken before and given back after, so that the child finds every heap at rest. The other
  * threads do not exist in the child: it flushes their bins, which are still readable, and parks their heaps.
@@ -77,8 +79,8 @@ static bool begin_once(void) {
     return done;
 }
 
-/* When the library is loaded: before that there may be allocations, hardly threads. At the first allocation too, should it
- * be the earlier one after all. Registering may allocate, so no lock is held. */
+/* When the library is loaded: before that there may be allocations, hardly threads. At the first allocation
+ * too, should it be the earlier one after all. Registering may allocate, so no lock is held. */
 static __attribute__((constructor)) void hook_fork(void) {
     static _Atomic bool hooked;
     if (atomic_exchange(&hooked, true)) return;
@@ -88,7 +90,8 @@ static __attribute__((constructor)) void hook_fork(void) {
 
 /* ---- parked heaps ---- */
 
-/* The heap of a thread that ended goes in front: the next thread finds it warm, and few heaps serve many short threads. */
+/* The heap of a thread that ended goes in front: the next thread finds it warm, and few heaps serve many short
+ * threads. */
 static void park(struct fh_heap *heap) {
     fh_lock(&parked_lock);
     heap->parked = true;

@@ -8,10 +8,10 @@
  *     oldest                                newest
  *     | start, site | start, site | ...         |      count entries, `bytes` in all
  *
- * Large blocks wait in one ring of few places for all threads. Those from 1 MiB on give their memory back at once and are
- * inaccessible as a whole; of smaller ones, which keep their memory, only the first 64 KiB are: what the system does to pages it
- * does one by one, and a program that allocates and frees blocks of some hundred KiB would run 40 times (protected as a
- * whole) or 150 times (given back) as long as in fast mode.
+ * Large blocks wait in one ring of few places for all threads. Those from 1 MiB on give their memory back at
+ * once and are inaccessible as a whole; of smaller ones, which keep their memory, only the first 64 KiB are:
+ * what the system does to pages it does one by one, and a program that allocates and frees blocks of some
+ * hundred KiB would run 40 times (protected as a whole) or 150 times (given back) as long as in fast mode.
  */
 #include "check.h"
 

@@ -82,8 +82,8 @@ void fh_os_signal_again(int signal, void *info);
 bool fh_os_signal_is_own(const void *info, const void *value);
 /* Sleeps for a millisecond. In a handler. */
 void fh_os_pause(void);
-/* Takes the lock, unless somebody keeps it for more than a twentieth of a second: it may be this very thread, interrupted
- * by a signal whose handler ends the process. False: not taken. */
+/* Takes the lock, unless somebody keeps it for more than a twentieth of a second: it may be this very thread,
+ * interrupted by a signal whose handler ends the process. False: not taken. */
 struct fh_lock;
 bool fh_trylock_for_a_while(struct fh_lock *lock);
 

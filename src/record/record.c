@@ -97,7 +97,8 @@ void fh_on_start(void) {
 
 static struct fh_lock stacks_lock;
 
-/* In a thread that ends, or at the end for those that run. The least of those kept makes room for a larger one. */
+/* In a thread that ends, or at the end for those that run. The least of those kept makes room for a larger one.
+ * */
 static void keep_stack(const struct fh_thread_peak *peak) {
     struct fh_counters *counters = fh_counters;
     struct fh_stack_use *slot = counters->stacks;

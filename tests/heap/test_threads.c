@@ -16,9 +16,7 @@
 #define MIB ((size_t)1 << 20)
 
 /* Under slow tools a tenth of the rounds must do. */
-static int rounds(int n) {
-    return memory_is_measurable() ? n : n / 10;
-}
+static int rounds(int n) { return memory_is_measurable() ? n : n / 10; }
 
 static void trim(void) {
 #ifdef TEST_FH_NAMES
@@ -33,14 +31,12 @@ static void start_thread(pthread_t *t, void *(*body)(void *), void *arg) {
     CHECKF(error == 0, "pthread_create: %d", error);
 }
 
-static void join(pthread_t t) {
-    CHECK(pthread_join(t, NULL) == 0);
-}
+static void join(pthread_t t) { CHECK(pthread_join(t, NULL) == 0); }
 
 /* ---------------------------------------------------------------- the last moments of a thread ---- */
 
-/* ThreadSanitizer takes its own state of a thread down in such a destructor, and crashes in those that come after; and
- * it does not know C11's threads. */
+/* ThreadSanitizer takes its own state of a thread down in such a destructor, and crashes in those that come
+ * after; and it does not know C11's threads. */
 static void skip_under_tsan(void) {
 #ifdef __SANITIZE_THREAD__
     skip();
@@ -50,7 +46,8 @@ static void skip_under_tsan(void) {
 static pthread_key_t late_key;
 static atomic_int late_calls;
 
-/* Runs up to PTHREAD_DESTRUCTOR_ITERATIONS times for each thread, after the heap's own exit hook may have run. */
+/* Runs up to PTHREAD_DESTRUCTOR_ITERATIONS times for each thread, after the heap's own exit hook may have run.
+ * */
 static void late_destructor(void *value) {
     char *old = value;
     CHECK(old[0] == 'x');
@@ -167,13 +164,14 @@ static void short_lived_threads_do_not_grow_the_process(void **state) {
     size_t before = 0;
     for (unsigned i = 0; i < total; i += 4) {
         pthread_t t[4];
-        for (unsigned k = 0; k < 4; k++) start_thread(&t[k], short_life, (void *)(uintptr_t)(1 + (i + k) % 2000));
+        for (unsigned k = 0; k < 4; k++)
+            start_thread(&t[k], short_life, (void *)(uintptr_t)(1 + (i + k) % 2000));
         for (unsigned k = 0; k < 4; k++) join(t[k]);
         if (i == total / 10 / 4 * 4) before = rss_now();
     }
     if (memory_is_measurable())
-        CHECKF(rss_now() < before + 2 * MIB, "after a tenth of %u threads %zu were resident, at the end %zu", total, before,
-               rss_now());
+        CHECKF(rss_now() < before + 2 * MIB, "after a tenth of %u threads %zu were resident, at the end %zu",
+               total, before, rss_now());
 }
 
 static void *keeps_and_dies(void *arg) {
@@ -199,7 +197,8 @@ static void blocks_of_dead_threads_can_be_freed_and_used_again(void **state) {
         if (round == 5) after_first = rss_now();
     }
     if (memory_is_measurable())
-        CHECKF(rss_now() < after_first + 8 * MIB, "resident after 5 rounds %zu, after 60 %zu", after_first, rss_now());
+        CHECKF(rss_now() < after_first + 8 * MIB, "resident after 5 rounds %zu, after 60 %zu", after_first,
+               rss_now());
 }
 
 static void *fills_and_empties(void *arg) {
@@ -223,7 +222,8 @@ static void memory_of_a_dead_thread_serves_the_next(void **state) {
         if (i == 5) after_first = rss_now();
     }
     if (memory_is_measurable())
-        CHECKF(rss_now() < after_first + 6 * MIB, "resident after 5 threads %zu, after 100 %zu", after_first, rss_now());
+        CHECKF(rss_now() < after_first + 6 * MIB, "resident after 5 threads %zu, after 100 %zu", after_first,
+               rss_now());
 }
 
 static pthread_barrier_t barrier;
@@ -252,7 +252,8 @@ static void hundreds_of_threads_at_once(void **state) {
     }
     if (memory_is_measurable() && heap_is_freehold()) {
         trim();
-        CHECKF(rss_now() < before + 24 * MIB, "300 threads with a block each: resident before %zu, after %zu", before, rss_now());
+        CHECKF(rss_now() < before + 24 * MIB, "300 threads with a block each: resident before %zu, after %zu",
+               before, rss_now());
     }
 }
 
@@ -320,11 +321,13 @@ static void *consume(void *arg) {
 
 static void producer_and_consumer_stay_bounded(void **state) {
     (void)state;
-    /* In the queue are at most 512 batches of 100 blocks of 500 bytes: 26 MiB. What passes through is ten times that. */
+    /* In the queue are at most 512 batches of 100 blocks of 500 bytes: 26 MiB. What passes through is ten times
+     * that. */
     pthread_t producer[2], consumer[2];
     size_t before = rss_now();
     rss_peak_reset();
-    for (int i = 0; i < 2; i++) start_thread(&producer[i], produce, (void *)(uintptr_t)(memory_is_measurable() ? 4000 : 100));
+    for (int i = 0; i < 2; i++)
+        start_thread(&producer[i], produce, (void *)(uintptr_t)(memory_is_measurable() ? 4000 : 100));
     for (int i = 0; i < 2; i++) start_thread(&consumer[i], consume, NULL);
     for (int i = 0; i < 2; i++) join(producer[i]);
     for (int i = 0; i < 2; i++) join(consumer[i]);
@@ -373,9 +376,11 @@ static void a_thread_that_only_frees_gives_memory_back(void **state) {
     start_thread(&f, only_frees, NULL);
     pthread_barrier_wait(&allocated);
     CHECK(full > before + 90 * MIB);
-    while (rss_now() > before + 30 * MIB) { /* until the other thread is done, or for ever: then the time limit says so */
+    while (rss_now() >
+           before + 30 * MIB) { /* until the other thread is done, or for ever: then the time limit says so */
         static int tries;
-        CHECKF(tries++ < 1000, "resident before %zu, full %zu, after the frees and a trim %zu", before, full, rss_now());
+        CHECKF(tries++ < 1000, "resident before %zu, full %zu, after the frees and a trim %zu", before, full,
+               rss_now());
         sleep_ms(10);
     }
     pthread_barrier_wait(&freed);
@@ -421,9 +426,7 @@ static void blocks_that_go_round_keep_their_contents(void **state) {
 
 static atomic_int cancelled_late;
 
-static void cleanup_free(void *p) {
-    t_free(p);
-}
+static void cleanup_free(void *p) { t_free(p); }
 
 /* The cancellation is pending all the time; only pthread_testcancel may act upon it, not the heap. */
 static void *is_cancelled(void *arg) {
@@ -506,7 +509,8 @@ static void *runs_model(void *arg) {
 
 static void signals_during_calls_do_no_harm(void **state) {
     (void)state;
-    struct sigaction action = {.sa_handler = on_timer}; /* without SA_RESTART: system calls of the heap see EINTR */
+    struct sigaction action = {.sa_handler =
+                                   on_timer}; /* without SA_RESTART: system calls of the heap see EINTR */
     CHECK(sigaction(SIGALRM, &action, NULL) == 0);
     int us = memory_is_measurable() ? 300 : 5000; /* slow tools would do nothing but deliver signals */
     struct itimerval every = {{0, us}, {0, us}}, never = {{0, 0}, {0, 0}};

@@ -143,8 +143,8 @@ static struct amounts run_worker(char *const argv[], char *const env[]) {
     return a;
 }
 
-/* At least `share` percent of the limit can be used, and nothing is lost by filling and emptying (the few MiB are the
- * spans and bins of the small blocks that were used between). */
+/* At least `share` percent of the limit can be used, and nothing is lost by filling and emptying (the few MiB
+ * are the spans and bins of the small blocks that were used between). */
 static void judge(struct amounts a, size_t limit_mib, size_t share, const char *what) {
     CHECKF(a.large <= limit_mib, "%s %zu MiB: got %zu MiB: the limit is not kept", what, limit_mib, a.large);
     if (!heap_is_freehold()) return;
@@ -152,10 +152,10 @@ static void judge(struct amounts a, size_t limit_mib, size_t share, const char *
            a.large);
     CHECKF(a.small * 100 >= limit_mib * share, "%s %zu MiB: in small blocks only %zu MiB could be had", what,
            limit_mib, a.small);
-    CHECKF((a.again + 3) * 100 >= a.large * 90, "%s %zu MiB: first %zu, later %zu MiB", what, limit_mib, a.large,
-           a.again);
-    CHECKF((a.last + 3) * 100 >= a.large * 80, "%s %zu MiB: first %zu, after small blocks %zu MiB", what, limit_mib,
-           a.large, a.last);
+    CHECKF((a.again + 3) * 100 >= a.large * 90, "%s %zu MiB: first %zu, later %zu MiB", what, limit_mib,
+           a.large, a.again);
+    CHECKF((a.last + 3) * 100 >= a.large * 80, "%s %zu MiB: first %zu, after small blocks %zu MiB", what,
+           limit_mib, a.large, a.last);
 }
 
 static void address_space_limited_before_the_start(void **state) {

@@ -1,10 +1,11 @@
-/* misuse.c - one wrong use of the heap, chosen by name: for outcomes.py, which knows what must come of it in each mode.
+/* misuse.c - one wrong use of the heap, chosen by name: for outcomes.py, which knows what must come of it in
+ * each mode.
  *
  *     misuse NAME      makes the mistake; comes back to "survived" when nobody stopped it
  *     misuse --list    all names
  *
- * Each mistake is made with plain calls that the compiler may not take away. Some allocations before it keep it from being
- * the first block of everything.
+ * Each mistake is made with plain calls that the compiler may not take away. Some allocations before it keep it
+ * from being the first block of everything.
  */
 #include <freehold/heap.h>
 
@@ -40,7 +41,9 @@ static unsigned char *block(size_t size) {
 
 static void give(void *p) { free(hide(p)); }
 
-static void put(unsigned char *p, ptrdiff_t at, unsigned char value) { ((volatile unsigned char *)hide(p))[at] = value; }
+static void put(unsigned char *p, ptrdiff_t at, unsigned char value) {
+    ((volatile unsigned char *)hide(p))[at] = value;
+}
 
 static void get(unsigned char *p, ptrdiff_t at) { seen = ((volatile unsigned char *)hide(p))[at]; }
 
@@ -130,7 +133,9 @@ static void free_constant(void) { give((void *)(uintptr_t) "text"); }
 static void free_code(void) { give((void *)(uintptr_t)free_global); }
 static void free_wild(void) { give((void *)(uintptr_t)0x123456789ab0); }
 static void free_number(void) { give((void *)(uintptr_t)0x10); }
-static void free_foreign(void) { give(mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)); }
+static void free_foreign(void) {
+    give(mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+}
 static void free_never_allocated(void) { give(block(SMALL) + (size_t)32 * 500); }
 static void free_far_in_the_heap(void) { give(block(SMALL) + ((size_t)10 << 20)); }
 static void realloc_interior(void) { give(realloc(hide(block(SMALL) + 8), 100)); }
@@ -315,25 +320,81 @@ static const struct {
     const char *name;
     void (*run)(void);
 } cases[] = {
-#define CASE(name) {#name, name}
-    CASE(double_free), CASE(double_free_interleaved), CASE(double_free_delayed), CASE(double_free_after_reuse),
-    CASE(double_free_large), CASE(double_free_large_delayed), CASE(double_free_other_thread),
-    CASE(free_after_realloc_moved), CASE(realloc_after_free), CASE(usable_size_after_free),
-    CASE(free_interior), CASE(free_interior_aligned), CASE(free_unaligned), CASE(free_interior_large), CASE(free_behind),
-    CASE(free_stack), CASE(free_global), CASE(free_constant), CASE(free_code), CASE(free_wild), CASE(free_number),
-    CASE(free_foreign), CASE(free_never_allocated), CASE(free_far_in_the_heap), CASE(realloc_interior), CASE(realloc_stack),
+#define CASE(name) \
+    { #name, name }
+    CASE(double_free),
+    CASE(double_free_interleaved),
+    CASE(double_free_delayed),
+    CASE(double_free_after_reuse),
+    CASE(double_free_large),
+    CASE(double_free_large_delayed),
+    CASE(double_free_other_thread),
+    CASE(free_after_realloc_moved),
+    CASE(realloc_after_free),
+    CASE(usable_size_after_free),
+    CASE(free_interior),
+    CASE(free_interior_aligned),
+    CASE(free_unaligned),
+    CASE(free_interior_large),
+    CASE(free_behind),
+    CASE(free_stack),
+    CASE(free_global),
+    CASE(free_constant),
+    CASE(free_code),
+    CASE(free_wild),
+    CASE(free_number),
+    CASE(free_foreign),
+    CASE(free_never_allocated),
+    CASE(free_far_in_the_heap),
+    CASE(realloc_interior),
+    CASE(realloc_stack),
     CASE(free_uninitialised),
-    CASE(overflow_1), CASE(overflow_8), CASE(overflow_nul), CASE(overflow_exact_class), CASE(overflow_third_byte),
-    CASE(overflow_medium), CASE(overflow_page), CASE(overflow_large), CASE(overflow_large_8), CASE(overflow_string),
-    CASE(overflow_seen_by_realloc), CASE(overflow_never_freed), CASE(overflow_aligned), CASE(overflow_into_next),
-    CASE(underflow_1), CASE(underflow_8), CASE(underflow_medium), CASE(underflow_large),
-    CASE(write_zero_size), CASE(read_zero_size), CASE(read_behind), CASE(read_behind_16), CASE(read_behind_page),
-    CASE(read_behind_large), CASE(read_before), CASE(read_far_behind),
-    CASE(write_after_free), CASE(write_after_free_nul), CASE(write_after_free_first), CASE(write_after_free_last),
-    CASE(write_after_free_medium), CASE(write_after_free_never_reused), CASE(write_after_free_large),
-    CASE(write_after_free_20k), CASE(write_after_realloc), CASE(read_after_free), CASE(read_after_free_large),
-    CASE(sized_free_wrong), CASE(sized_free_close), CASE(sized_free_wrong_alignment), CASE(delete_other_type),
-    CASE(calloc_overflows), CASE(negative_size), CASE(stale_data), CASE(reused_at_once), CASE(predictable_order),
+    CASE(overflow_1),
+    CASE(overflow_8),
+    CASE(overflow_nul),
+    CASE(overflow_exact_class),
+    CASE(overflow_third_byte),
+    CASE(overflow_medium),
+    CASE(overflow_page),
+    CASE(overflow_large),
+    CASE(overflow_large_8),
+    CASE(overflow_string),
+    CASE(overflow_seen_by_realloc),
+    CASE(overflow_never_freed),
+    CASE(overflow_aligned),
+    CASE(overflow_into_next),
+    CASE(underflow_1),
+    CASE(underflow_8),
+    CASE(underflow_medium),
+    CASE(underflow_large),
+    CASE(write_zero_size),
+    CASE(read_zero_size),
+    CASE(read_behind),
+    CASE(read_behind_16),
+    CASE(read_behind_page),
+    CASE(read_behind_large),
+    CASE(read_before),
+    CASE(read_far_behind),
+    CASE(write_after_free),
+    CASE(write_after_free_nul),
+    CASE(write_after_free_first),
+    CASE(write_after_free_last),
+    CASE(write_after_free_medium),
+    CASE(write_after_free_never_reused),
+    CASE(write_after_free_large),
+    CASE(write_after_free_20k),
+    CASE(write_after_realloc),
+    CASE(read_after_free),
+    CASE(read_after_free_large),
+    CASE(sized_free_wrong),
+    CASE(sized_free_close),
+    CASE(sized_free_wrong_alignment),
+    CASE(delete_other_type),
+    CASE(calloc_overflows),
+    CASE(negative_size),
+    CASE(stale_data),
+    CASE(reused_at_once),
+    CASE(predictable_order),
 };
 
 int main(int argc, char **argv) {

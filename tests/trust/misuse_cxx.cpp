@@ -29,7 +29,9 @@ void new_array_then_delete() { ::operator delete(hide(::operator new[](40))); }
 void new_array_then_free() { free(hide(new char[40])); }
 void sized_delete_wrong() { delete static_cast<small_type *>(hide(new large_type)); }
 void aligned_new_then_delete() { ::operator delete(hide(::operator new(64, std::align_val_t(64)))); }
-void delete_wrong_alignment() { ::operator delete(hide(::operator new(64, std::align_val_t(64))), std::align_val_t(128)); }
+void delete_wrong_alignment() {
+    ::operator delete(hide(::operator new(64, std::align_val_t(64))), std::align_val_t(128));
+}
 void double_delete() {
     auto *p = new large_type;
     void *q = hide(p);

@@ -1,4 +1,5 @@
-/* plugins.c - one source for a program and its plug-ins: each gives blocks to the other, and each finds plug-ins of its own.
+/* plugins.c - one source for a program and its plug-ins: each gives blocks to the other, and each finds
+ * plug-ins of its own.
  *
  *     cc -DPART=1    inner/inner.so    a plug-in that only outer.so can find, by its RUNPATH
  *     cc -DPART=2    outer/outer.so    found by the program's RUNPATH; loads inner.so by its bare name
@@ -11,19 +12,11 @@
 #include <string.h>
 
 #if PART == 1
-char *inner_copy(const char *text) {
-    return strdup(text);
-}
+char *inner_copy(const char *text) { return strdup(text); }
 #elif PART == 2
-void *give(size_t size) {
-    return calloc(1, size);
-}
-void take(void *block) {
-    free(block);
-}
-void *grow(void *block, size_t size) {
-    return realloc(block, size);
-}
+void *give(size_t size) { return calloc(1, size); }
+void take(void *block) { free(block); }
+void *grow(void *block, size_t size) { return realloc(block, size); }
 char *through_inner(const char *text) {
     void *inner = dlopen("inner.so", RTLD_NOW | RTLD_DEEPBIND);
     if (!inner) return NULL;
