@@ -42,11 +42,14 @@ static void add_line(const char *text) {
 static void expect(int holds, const char *what, size_t left, size_t right) {
     char text[256];
     if (holds) return;
-    snprintf(text, sizeof text, "false: %s: %zu and %zu (%s)\n", what, left, right, program_invocation_short_name);
+    snprintf(text, sizeof text, "false: %s: %zu and %zu (%s)\n", what, left, right,
+             program_invocation_short_name);
     add_line(text);
 }
 
-static void expect_equal(const char *what, size_t left, size_t right) { expect(left == right, what, left, right); }
+static void expect_equal(const char *what, size_t left, size_t right) {
+    expect(left == right, what, left, right);
+}
 
 /* Calls take(line, arg) for each line of the file. Without stdio, which would allocate. */
 static void each_line(const char *path, void (*take)(const char *, void *), void *arg) {
@@ -118,7 +121,8 @@ static size_t seen_twice(const struct fh_stats *s) {
 
 static void check_alone(const struct fh_stats *s, int at_end) {
     struct sums sums = {0};
-    expect_equal("held = live + cached + free_in_spans + span_tail + free_extents + metadata", s->held, right_side(s));
+    expect_equal("held = live + cached + free_in_spans + span_tail + free_extents + metadata", s->held,
+                 right_side(s));
     if (fh_heap_walk(NULL, add_block, &sums) != 0) {
         add_line("false: the walk found no memory\n");
         return;
@@ -155,7 +159,8 @@ static void check(int at_end) {
         threaded++;
         if (twice > worst) worst = twice;
         expect_equal("held = the sum, with threads", s.held + twice, right_side(&s));
-        expect(twice <= threads * FH_CLASS_COUNT * BIN_BYTES, "blocks seen twice fit into bins", twice, threads);
+        expect(twice <= threads * FH_CLASS_COUNT * BIN_BYTES, "blocks seen twice fit into bins", twice,
+               threads);
     }
     atomic_store(&checking, 0);
     errno = kept;
@@ -167,7 +172,8 @@ void *malloc(size_t size) {
     void *block = fh_malloc(size);
     size_t now = atomic_fetch_add_explicit(&calls, 1, memory_order_relaxed) + 1;
     size_t due = atomic_load_explicit(&next_check, memory_order_relaxed);
-    if (now >= due && atomic_compare_exchange_strong(&next_check, &due, now + (now < LONGEST_STEP ? now : LONGEST_STEP)))
+    if (now >= due &&
+        atomic_compare_exchange_strong(&next_check, &due, now + (now < LONGEST_STEP ? now : LONGEST_STEP)))
         check(0);
     return block;
 }
