@@ -80,6 +80,18 @@ void fh_each_record(void (*look)(struct fh_record *)) {
         if (table[i].block != 0) look(&table[i]);
 }
 
+struct fh_where fh_born(uintptr_t block) {
+    fh_lock(&lock);
+    const struct fh_record *record = fh_record_of(block);
+    struct fh_where born = record ? record->born : (struct fh_where){0};
+    fh_unlock(&lock);
+    return born;
+}
+
+void fh_records_lock(void) { fh_lock(&lock); }
+bool fh_records_trylock(void) { return fh_trylock(&lock); }
+void fh_records_unlock(void) { fh_unlock(&lock); }
+
 static struct fh_record *insert(struct fh_record record) {
     size_t i = place_of(record.block, room);
     while (table[i].block != 0) i = (i + 1) & (room - 1);

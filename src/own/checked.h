@@ -75,6 +75,12 @@ void fh_checked_rc_touch(const void *block, struct fh_where where);
 struct fh_record *fh_record_of(uintptr_t address);
 struct fh_record *fh_record_around(uintptr_t address);
 void fh_each_record(void (*look)(struct fh_record *record));
+/* Where the block was made; nothing known: all zero. Takes the lock. */
+struct fh_where fh_born(uintptr_t block);
+/* Holds up all threads that make or drop owners: for the search at exit, and (false: it is held) in a fault. */
+void fh_records_lock(void);
+bool fh_records_trylock(void);
+void fh_records_unlock(void);
 
 /* ---- reports (checked_report.c) ---- */
 

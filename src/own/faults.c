@@ -45,8 +45,12 @@ static void explain_record(const struct fh_record *r, uintptr_t address, struct 
 static void explain(uintptr_t address, uintptr_t pc) {
     struct fh_where where = {NULL, pc + 1, false}; /* the describer expects a return address */
     if (address < 65536) explain_empty(address, where);
+    bool mine =
+        fh_records_trylock(); /* another thread may hold it, or this one: the report is worth the risk */
     const struct fh_record *r = fh_record_around(address);
-    if (r != NULL && r->pages != NULL) explain_record(r, address, where);
+    struct fh_record copy = r ? *r : (struct fh_record){0};
+    if (mine) fh_records_unlock();
+    if (copy.pages != NULL) explain_record(&copy, address, where);
 }
 
 void fh_faults_begin(void) { fh_os_on_fault(explain); }

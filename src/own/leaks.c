@@ -52,6 +52,7 @@ static void list(struct fh_record *r) {
 }
 
 static void at_exit(void) {
+    fh_records_lock();
     fh_each_record(spare_forgotten);
     fh_os_each_data(look);
     do {
@@ -59,7 +60,10 @@ static void at_exit(void) {
         fh_each_record(look_inside);
     } while (more);
     fh_each_record(count);
-    if (lost == 0) return;
+    if (lost == 0) {
+        fh_records_unlock();
+        return;
+    }
     fh_report_begin("leak", "%zu owner%s never dropped, %zu bytes", lost, lost == 1 ? " was" : "s were",
                     lost_bytes);
     fh_each_record(list);

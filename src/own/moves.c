@@ -104,8 +104,7 @@ static _Noreturn void stop_moved(const struct move *move, const struct fh_site *
 static struct fh_where born_of(const void *owner) {
     uintptr_t block;
     memcpy(&block, owner, sizeof block);
-    struct fh_record *record = fh_record_of(block);
-    return record ? record->born : (struct fh_where){0};
+    return fh_born(block);
 }
 
 void fh_note_move(const void *owner, size_t size, const void *frame, const struct fh_site *site) {
