@@ -3,7 +3,7 @@
 The JSON holds every sample and everything the Markdown and the chart say; both are made from it alone, so
 that `bench/run --from results.json` draws them again without measuring."""
 
-from . import owners, stats
+from . import frames, owners, stats
 
 MEASURES = [("cpu", "CPU time", "s"), ("wall", "wall time", "s"), ("rss", "peak RSS", "MiB")]
 
@@ -192,6 +192,10 @@ def markdown(data):
                   "`fh_delete`, and in Rust; nanoseconds, the least of all repetitions.\n", typed_table(data)]
     if data.get("owners"):
         parts.append(owners.markdown(data["owners"]))
+    if data.get("frames"):
+        parts += ["## Frames\n\nn bytes of working memory for the time of one call: the first byte written (bare), or all "
+                  "(written). Nanoseconds, the least of all repetitions. alloca-probed is alloca compiled with "
+                  "-fstack-clash-protection, so that it cannot jump over the guard page.\n", frames.markdown(data["frames"])]
     return "\n".join(parts)
 
 
