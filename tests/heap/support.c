@@ -293,3 +293,8 @@ bool heap_is_freehold(void) {
     return found != NULL;
 }
 #endif
+
+bool heap_is_checked(void) {
+    const char *setting = getenv("FREEHOLD");
+    return setting && (strstr(setting, "mode=checked") || strstr(setting, "mode=guard"));
+}
