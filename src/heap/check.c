@@ -156,7 +156,8 @@ static void report_no_block(const void *p, const char *call, uintptr_t caller) {
         m = about(FH_INVALID_FREE, call, p, caller, NULL);
         m.detail = describe(p, room, sizeof room);
     } else if (state_of(f.mark) == FH_MARK_FREED) {
-        bool start = p == f.start + f.front, frees = strcmp(call, "free") == 0 || strncmp(call, "delete", 6) == 0;
+        bool start = p == f.start + f.front,
+             frees = strcmp(call, "free") == 0 || strncmp(call, "delete", 6) == 0;
         m = about(start ? frees ? FH_DOUBLE_FREE : FH_USE_AFTER_FREE : FH_INTERIOR_FREE, call, p, caller, &f);
     } else {
         m = about(FH_INTERIOR_FREE, call, p, caller, &f);
@@ -204,7 +205,7 @@ static bool look_at_canaries(const struct fh_found *f, const char *call, uintptr
 /* The same, with the usual case in a few instructions. */
 FH_INLINE bool check_canaries(const struct fh_found *f, const char *call, uintptr_t caller) {
     bool whole = f->c && fh_canaries_whole(f->start + f->size, f->mark->slack) &&
-                 (f->front   ? fh_canaries_whole(f->start + f->front, f->front)
+                 (f->front         ? fh_canaries_whole(f->start + f->front, f->front)
                   : f->number == 0 ? true
                                    : (unsigned char)f->start[-1] == fh_canary);
     return FH_LIKELY(whole) || look_at_canaries(f, call, caller);
@@ -311,7 +312,7 @@ static bool take_large(size_t size, size_t align, bool zero, struct fh_found *f)
 }
 
 FH_INLINE bool take(struct fh_heap *heap, size_t size, size_t align, unsigned call, uintptr_t caller,
-                 struct fh_found *f) {
+                    struct fh_found *f) {
     size_t need = fh_aligned_size(size + 1, align),
            front = need > FRONT_ABOVE && align <= SMALL_FRONT ? SMALL_FRONT : 0;
     need += front;
@@ -356,8 +357,7 @@ void *fh_check_alloc(struct fh_heap *heap, size_t size, size_t align, unsigned c
 
 /* Is p the start of a live block? Else reports. */
 FH_INLINE bool find_live(const void *p, const char *call, uintptr_t caller, struct fh_found *f) {
-    if (FH_LIKELY(find(p, f) && state_of(f->mark) == FH_MARK_LIVE && p == f->start + f->front))
-        return true;
+    if (FH_LIKELY(find(p, f) && state_of(f->mark) == FH_MARK_LIVE && p == f->start + f->front)) return true;
     report_no_block(p, call, caller);
     return false;
 }
@@ -416,8 +416,7 @@ static void give_large(struct fh_found *f, uintptr_t caller) {
     f->mark->state = (uint8_t)(FH_MARK_FREED | (f->front ? FH_MARK_FRONT : 0));
     bool purged = (f->size >= PURGE_FROM || fh_settings.zero_free) && fh_os_purge(f->start, f->size);
     f->mark->slack = purged ? FH_LARGE_PURGED : 0;
-    if (fh_os_protect(f->start, purged ? f->size : FH_GRANULE))
-        fh_quarantine_put_large(f->first, allocated);
+    if (fh_os_protect(f->start, purged ? f->size : FH_GRANULE)) fh_quarantine_put_large(f->first, allocated);
     else fh_large_give(f->first);
 }
 

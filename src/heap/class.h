@@ -20,6 +20,8 @@
 
 #include "space.h"
 
+#define FH_UNLIKELY(x) __builtin_expect(!!(x), 0)
+
 struct fh_class {
     uint32_t size;          /* bytes in a block                                                 */
     uint32_t inverse;       /* 2^31 / (size / 16) + 1: see fh_block_number                      */

@@ -13,8 +13,6 @@
 #include "class.h"
 #include "space.h"
 
-#define FH_UNLIKELY(x) __builtin_expect(!!(x), 0)
-
 /* What the names of malloc's family call when the bin cannot serve. They stand apart from what inlined typed
  * calls use: these blocks may be guarded (guard.c), and where each call is checked, the call's kind is known.
  * The last call of the public function, so that its caller is theirs. */

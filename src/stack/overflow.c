@@ -256,6 +256,9 @@ int fh_stack_install(void) {
     return 0;
 }
 
+extern const char fh_fault_reports;
+const char fh_fault_reports __attribute__((visibility("hidden"))) = 1; /* heap/guard.c says why */
+
 /* FREEHOLD=stack_report=on */
 __attribute__((constructor)) static void install_by_setting(void) {
     fh_settings_init();

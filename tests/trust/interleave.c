@@ -1,0 +1,355 @@
+/* interleave.c - every interleaving of the cross-thread protocol of src/heap/span.c, up to a number of preemptions.
+ *
+ * The real code is compiled here with atomics that first give the scheduler a chance: threads are coroutines, and a switch can
+ * happen before each atomic operation and where a lock is held by another. The explorer goes through all schedules in
+ * which a thread that could go on is interrupted at most BOUND times (iterative context bounding: Musuvathi and Qadeer,
+ * 2007); each schedule is a list of choices, and a failing one is printed.
+ *
+ *     run with choices [0 0 1 0 2 ...] -> the last choice that has an untried alternative is advanced -> run again
+ *
+ * After each run the heaps are collected one after the other, and then nothing may be lost: in each span, blocks that are not
+ * free in its bitmap are exactly those that the scenario still holds, no remote bit is left, and the lists agree.
+ * The operations are sequentially consistent here, as they are in the code for all that the protocol relies on.
+ *
+ *     INTERLEAVE_BOUND=3 interleave     more preemptions (2 unless told)
+ */
+#include "heap/check.h"
+#include "heap/extent.h"
+#include "heap/fast.h"
+#include "heap/heap.h"
+
+#include "base/report.h"
+#include "base/settings.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <ucontext.h>
+
+static void yield(void);
+
+#define BEFORE(operation) (yield(), operation)
+#undef atomic_load
+#undef atomic_load_explicit
+#undef atomic_store
+#undef atomic_store_explicit
+#undef atomic_exchange
+#undef atomic_fetch_or
+#undef atomic_fetch_add_explicit
+#undef atomic_fetch_sub_explicit
+#undef atomic_compare_exchange_weak
+#define atomic_load(p) BEFORE(__atomic_load_n(p, __ATOMIC_SEQ_CST))
+#define atomic_load_explicit(p, order) BEFORE(__atomic_load_n(p, __ATOMIC_SEQ_CST))
+#define atomic_store(p, v) BEFORE(__atomic_store_n(p, v, __ATOMIC_SEQ_CST))
+#define atomic_store_explicit(p, v, order) BEFORE(__atomic_store_n(p, v, __ATOMIC_SEQ_CST))
+#define atomic_exchange(p, v) BEFORE(__atomic_exchange_n(p, v, __ATOMIC_SEQ_CST))
+#define atomic_fetch_or(p, v) BEFORE(__atomic_fetch_or(p, v, __ATOMIC_SEQ_CST))
+#define atomic_fetch_add_explicit(p, v, order) BEFORE(__atomic_fetch_add(p, v, __ATOMIC_SEQ_CST))
+#define atomic_fetch_sub_explicit(p, v, order) BEFORE(__atomic_fetch_sub(p, v, __ATOMIC_SEQ_CST))
+#define atomic_compare_exchange_weak(p, e, v) \
+    BEFORE(__atomic_compare_exchange_n(p, e, v, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+
+#include "heap/class.c"
+#include "heap/span.c"
+
+enum { GRANULES = 16, THREADS = 3, STEPS = 4096, STACK = 64 << 10 };
+
+/* ---------------------------------------------------------------- what span.c stands upon ---- */
+
+struct fh_space fh_space;
+struct fh_settings fh_settings;
+__thread unsigned fh_locks_held;
+static struct fh_head heads[GRANULES];
+static uint64_t bits[GRANULES][FH_WORDS];
+static struct fh_remote remotes[GRANULES];
+static uint8_t classes[GRANULES];
+static struct fh_heap heaps[THREADS];
+static const char *scenario;
+static int choices[STEPS], options[STEPS], steps;
+static unsigned long runs;
+
+static void fail(const char *what) {
+    fprintf(stderr, "%s: %s after schedule", scenario, what);
+    for (int i = 0; i < steps; i++) fprintf(stderr, " %d", choices[i]);
+    fprintf(stderr, " (run %lu)\n", runs);
+    abort();
+}
+
+_Noreturn void fh_fatal(const char *format, ...) {
+    fail(format);
+    abort();
+}
+void fh_lock_wait(struct fh_lock *lock) { (void)lock, fail("waits for a lock"); }
+void fh_lock_wake(struct fh_lock *lock) { (void)lock; }
+void fh_check_new_span(uint32_t g, unsigned blocks) { (void)g, (void)blocks; }
+bool fh_heap_scavenge(struct fh_heap *heap, unsigned c) { return (void)heap, (void)c, false; }
+
+uint32_t fh_extent_take(uint32_t granules, uint32_t align, enum fh_kind kind, uint8_t class,
+                        struct fh_range *clean) {
+    (void)align, (void)clean;
+    for (uint32_t g = 1; g + granules <= GRANULES; g++) {
+        uint32_t n = 0;
+        while (n < granules && heads[g + n].granules == 0 && classes[g + n] == 0) n++;
+        if (n < granules) continue;
+        heads[g].kind = (uint8_t)kind;
+        heads[g].granules = granules;
+        memset(classes + g, class, granules);
+        return g;
+    }
+    return 0;
+}
+void fh_extent_give(uint32_t first, bool clean) {
+    (void)clean;
+    uint32_t n = heads[first].granules;
+    memset(classes + first, 0, n);
+    heads[first].kind = FH_INSIDE;
+    heads[first].granules = 0;
+}
+
+/* ---------------------------------------------------------------- the scheduler ---- */
+
+static struct thread {
+    ucontext_t context;
+    void (*run)(void);
+    bool done;
+    struct fh_heap *wants; /* waits until this heap's lock is free */
+    char stack[STACK];
+} threads[THREADS];
+static ucontext_t explorer;
+static int now = -1, preemptions, bound;
+
+static bool can_run(int i) {
+    return !threads[i].done && (threads[i].wants == NULL || __atomic_load_n(&threads[i].wants->lock.word, __ATOMIC_SEQ_CST) == 0);
+}
+
+/* Who goes on: choice 0 is whoever runs now, if he can; the others count as a preemption then. */
+static int choose(void) {
+    int ready[THREADS], n = 0;
+    bool can_stay = now >= 0 && can_run(now);
+    if (can_stay) ready[n++] = now;
+    for (int i = 0; i < THREADS; i++)
+        if (i != now && can_run(i)) ready[n++] = i;
+    if (n == 0) return -1;
+    if (can_stay && preemptions >= bound) n = 1;
+    if (n == 1) return ready[0];
+    if (steps >= STEPS) fail("too many steps");
+    options[steps] = n;
+    int chosen = ready[choices[steps++]];
+    if (can_stay && chosen != now) preemptions++;
+    return chosen;
+}
+
+static void yield(void) {
+    if (now < 0) return; /* the explorer itself */
+    int me = now, next = choose();
+    if (next == me) return;
+    if (next < 0) fail("all threads wait");
+    now = next;
+    swapcontext(&threads[me].context, &threads[next].context);
+}
+
+static void body(void) {
+    threads[now].run();
+    threads[now].done = true;
+    int me = now, next = choose();
+    now = next;
+    if (next < 0) swapcontext(&threads[me].context, &explorer);
+    else swapcontext(&threads[me].context, &threads[next].context);
+}
+
+static void take_lock(struct fh_heap *heap) {
+    while (!fh_trylock(&heap->lock)) {
+        if (now < 0) fail("a lock was left locked");
+        threads[now].wants = heap;
+        yield();
+        threads[now].wants = NULL;
+    }
+    yield();
+}
+static void drop_lock(struct fh_heap *heap) {
+    fh_unlock(&heap->lock);
+    yield();
+}
+
+/* ---------------------------------------------------------------- steps of the scenarios ---- */
+
+enum { MOST_LIVE = 64 };
+static void *live[MOST_LIVE];
+static unsigned test_class;
+
+static void *take_block(struct fh_heap *heap) {
+    void *block = NULL;
+    take_lock(heap);
+    fh_span_collect(heap);
+    if (fh_span_take(heap, test_class, &block + 1, 1) != 1) fail("no block");
+    drop_lock(heap);
+    for (int i = 0; i < MOST_LIVE; i++) {
+        if (live[i] == block) fail("a block was handed out twice");
+        if (live[i]) continue;
+        live[i] = block;
+        return block;
+    }
+    return block;
+}
+static void give_blocks(struct fh_heap *heap, void **blocks, unsigned n) {
+    for (unsigned k = 0; k < n; k++)
+        for (int i = 0; i < MOST_LIVE; i++)
+            if (live[i] == blocks[k]) live[i] = NULL;
+    take_lock(heap);
+    fh_span_collect(heap);
+    fh_span_give(heap, test_class, blocks, n);
+    drop_lock(heap);
+}
+static void collect(struct fh_heap *heap) {
+    take_lock(heap);
+    fh_span_collect(heap);
+    drop_lock(heap);
+}
+
+static void check_span(uint32_t g) {
+    unsigned held = 0, free = 0;
+    const struct fh_head *head = &heads[g];
+    uintptr_t from = (uintptr_t)fh_granule_address(g), to = from + ((uintptr_t)head->granules << FH_GRANULE_SHIFT);
+    for (int i = 0; i < MOST_LIVE; i++) held += (uintptr_t)live[i] >= from && (uintptr_t)live[i] < to;
+    for (int w = 0; w < FH_WORDS; w++) {
+        free += fh_count_bits(bits[g][w]);
+        if (((head->summary >> w & 1) != 0) != (bits[g][w] != 0)) fail("summary and bitmap disagree");
+        if (remotes[g].bits[w]) fail("a remote free was lost");
+    }
+    if (free != head->free) fail("bitmap and count disagree");
+    if (free + held != head->blocks) fail("a block was lost, or is free and held");
+    if (head->bucket != (head->free ? 31u - (unsigned)__builtin_clz(head->free) : FH_NO_BUCKET)) fail("a span is in a wrong list");
+}
+
+static void check_all(void) {
+    for (int round = 0; round < 3; round++)
+        for (int i = 0; i < THREADS; i++) collect(&heaps[i]);
+    for (int i = 0; i < THREADS; i++)
+        if (heaps[i].touched) fail("a touched span was not collected");
+    for (uint32_t g = 1; g < GRANULES; g++)
+        if (heads[g].kind == FH_SPAN) check_span(g);
+}
+
+/* ---------------------------------------------------------------- scenarios ---- */
+
+static void *own[32];
+static unsigned own_count;
+
+static void begin(unsigned blocks) {
+    memset(heads, 0, sizeof heads);
+    memset(bits, 0, sizeof bits);
+    memset(remotes, 0, sizeof remotes);
+    memset(classes, 0, sizeof classes);
+    memset(heaps, 0, sizeof heaps);
+    memset(live, 0, sizeof live);
+    for (int i = 0; i < THREADS; i++) heaps[i].bins = heaps[i].hidden;
+    own_count = blocks;
+    for (unsigned i = 0; i < blocks; i++) own[i] = take_block(&heaps[0]);
+}
+
+/* Two threads free blocks of one word of one span, the owner collects meanwhile. */
+static void begin_two(void) { begin(6); }
+static void two_owner(void) {
+    collect(&heaps[0]);
+    give_blocks(&heaps[0], &own[4], 1);
+    collect(&heaps[0]);
+}
+static void two_first(void) { give_blocks(&heaps[1], &own[0], 2); }
+static void two_second(void) {
+    give_blocks(&heaps[2], &own[2], 1);
+    give_blocks(&heaps[2], &own[3], 1);
+}
+
+/* A span becomes empty by a remote free, ends, and its granules begin another life with another owner, while the push of the
+ * one who freed is late. */
+static void begin_life(void) { begin(9); } /* a whole span of eight, and one of a second */
+static void life_owner(void) {
+    give_blocks(&heaps[0], own, 7);
+    collect(&heaps[0]);
+}
+static void life_freer(void) { give_blocks(&heaps[1], &own[7], 1); }
+static void life_next(void) {
+    void *block = take_block(&heaps[2]), *other = take_block(&heaps[2]);
+    give_blocks(&heaps[1], &other, 1); /* remote, into what may be the old place */
+    (void)block;
+}
+
+/* The span moves to another heap while a third thread frees into it. */
+static void begin_move(void) {
+    begin(6);
+    heaps[0].bins = NULL; /* parked */
+}
+static void move_adopter(void) {
+    take_lock(&heaps[1]);
+    take_lock(&heaps[0]);
+    fh_span_collect(&heaps[0]);
+    fh_span_move(&heaps[0], &heaps[1], test_class);
+    drop_lock(&heaps[0]);
+    drop_lock(&heaps[1]);
+    collect(&heaps[1]);
+}
+static void move_freer(void) {
+    give_blocks(&heaps[2], &own[0], 1);
+    give_blocks(&heaps[2], &own[1], 1);
+}
+static void move_other(void) { collect(&heaps[0]); }
+
+static const struct {
+    const char *name;
+    void (*begin)(void);
+    void (*run[THREADS])(void);
+} scenarios[] = {
+    {"two threads free, the owner collects", begin_two, {two_owner, two_first, two_second}},
+    {"a span ends and begins again", begin_life, {life_owner, life_freer, life_next}},
+    {"a span moves to another heap", begin_move, {move_other, move_adopter, move_freer}},
+};
+
+static void run_once(int s) {
+    now = -1;
+    scenarios[s].begin();
+    steps = preemptions = 0;
+    for (int i = 0; i < THREADS; i++) {
+        getcontext(&threads[i].context);
+        threads[i].context.uc_stack.ss_sp = threads[i].stack;
+        threads[i].context.uc_stack.ss_size = STACK;
+        threads[i].context.uc_link = NULL;
+        threads[i].run = scenarios[s].run[i];
+        threads[i].done = false;
+        threads[i].wants = NULL;
+        makecontext(&threads[i].context, body, 0);
+    }
+    int first = choose();
+    now = first;
+    swapcontext(&explorer, &threads[first].context);
+    now = -1;
+    check_all();
+}
+
+/* The next schedule in the tree of choices; false when all have been run. */
+static bool advance(void) {
+    while (steps > 0 && choices[steps - 1] + 1 >= options[steps - 1]) choices[--steps] = 0;
+    if (steps == 0) return false;
+    choices[steps - 1]++;
+    for (int i = steps; i < STEPS; i++) choices[i] = 0;
+    return true;
+}
+
+int main(void) {
+    fh_class_begin();
+    test_class = fh_class_of(FH_GRANULE / 8);
+    fh_space = (struct fh_space){.base = 0x100000000000, .size = GRANULES * FH_GRANULE, .classes = classes, .heads = heads,
+                                 .bits = bits, .remotes = remotes, .mapped = GRANULES};
+    bound = getenv("INTERLEAVE_BOUND") ? atoi(getenv("INTERLEAVE_BOUND")) : 2;
+    for (size_t s = 0; s < sizeof scenarios / sizeof *scenarios; s++) {
+        scenario = scenarios[s].name;
+        memset(choices, 0, sizeof choices);
+        runs = 0;
+        do {
+            run_once((int)s);
+            runs++;
+        } while (advance());
+        printf("%s: %lu schedules with at most %d preemptions\n", scenario, runs, bound);
+    }
+    return 0;
+}
