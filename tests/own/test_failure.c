@@ -165,6 +165,27 @@ static void dropping_needs_no_memory(void **state) {
     assert_int_equal(live_blocks(), before);
 }
 
+static void the_last_handle_of_any_kind_gives_the_block_back(void **state) {
+    (void)state;
+    size_t before = live_blocks();
+    {
+        own(Rc(int)) r = rc(int, 1);
+        own(Weak(int)) w = rc_downgrade(int, r);
+        own(Weak(int)) w2 = clone(Weak(int), &w);
+        drop(Rc(int), &r);
+        assert_int_equal(live_blocks(), before + 1); /* for the Weaks */
+        own(Arc(int)) a = arc(int, 1);
+        own(ArcWeak(int)) v = arc_downgrade(int, a);
+        own(ArcWeak(int)) v2 = clone(ArcWeak(int), &v);
+        drop(Arc(int), &a);
+        drop(ArcWeak(int), &v);
+        assert_int_equal(live_blocks(), before + 2);
+        drop(ArcWeak(int), &v2);
+        assert_int_equal(live_blocks(), before + 1);
+    }
+    assert_int_equal(live_blocks(), before);
+}
+
 static void the_plain_forms_report_and_abort(void **state) {
     (void)state;
     int ends[2];
@@ -194,6 +215,7 @@ int main(void) {
         cmocka_unit_test(a_map_that_cannot_grow_is_as_it_was),
         cmocka_unit_test(an_arena_that_cannot_grow_drops_the_value),
         cmocka_unit_test(dropping_needs_no_memory),
+        cmocka_unit_test(the_last_handle_of_any_kind_gives_the_block_back),
         cmocka_unit_test(the_plain_forms_report_and_abort),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
