@@ -1,12 +1,12 @@
 /* heap_walk.c - what a heap looks like from within: its blocks and holes, drawn with fh_heap_walk.
  *
- * A heap of the program's own gets blocks of three sizes, some of them are freed, and the walk shows each block in the
- * order of addresses: one letter a block.
+ * A heap of the program's own gets blocks of three sizes, some of them are freed, and the walk shows each block
+ * in the order of addresses: one letter a block.
  *
  *     #  live     .  free: a hole     o  kept at hand in a thread's bin
  *
- * The bins of threads serve fh_malloc alone, so `o` is seen in the second picture only: that of all heaps together, where
- * every size class has a line.
+ * The bins of threads serve fh_malloc alone, so `o` is seen in the second picture only: that of all heaps
+ * together, where every size class has a line.
  */
 #include <freehold/heaps.h>
 

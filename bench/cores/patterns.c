@@ -1,9 +1,10 @@
-/* bench/cores/patterns.c - the patterns of the model (patterns.py) on real threads, to be counted under callgrind.
+/* bench/cores/patterns.c - the patterns of the model (patterns.py) on real threads, to be counted under
+ * callgrind.
  *
  *     patterns local|pairs|exchange|bleeding THREADS ROUNDS
  *
- * As in patterns.py: one size of 64 bytes, the same numbers of blocks, the same choices. The threads go in step, a round at a
- * time. What the threads use to talk to each other allocates nothing. */
+ * As in patterns.py: one size of 64 bytes, the same numbers of blocks, the same choices. The threads go in
+ * step, a round at a time. What the threads use to talk to each other allocates nothing. */
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -1,18 +1,19 @@
-/* bench/stack/frames.c - working memory for the time of one call: a frame of Freehold, alloca, obstack, an APR pool.
+/* bench/stack/frames.c - working memory for the time of one call: a frame of Freehold, alloca, obstack, an APR
+ * pool.
  *
- * Each contestant is a function that takes n bytes, uses them, and gives them back when it returns. It is called in
- * a loop. Two uses:
+ * Each contestant is a function that takes n bytes, uses them, and gives them back when it returns. It is
+ * called in a loop. Two uses:
  *
  *     bare      the first byte is written: what taking and giving back cost by themselves, back to back
  *     written   all n bytes are written, as somebody would who needs them
  *
- * Compiled twice from this one text: plain, and with -DWITH_FREEHOLD, linked with the library, so that the peers run on the
- * C library's own malloc. alloca is in both, as the measure. frames.rs is bumpalo's part. -DWITH_APR adds APR pools. A third
- * time with -DPROBED and -fstack-clash-protection, as distributions build: alloca that touches each page, so that it
- * cannot jump over the guard page.
+ * Compiled twice from this one text: plain, and with -DWITH_FREEHOLD, linked with the library, so that the
+ * peers run on the C library's own malloc. alloca is in both, as the measure. frames.rs is bumpalo's part.
+ * -DWITH_APR adds APR pools. A third time with -DPROBED and -fstack-clash-protection, as distributions build:
+ * alloca that touches each page, so that it cannot jump over the guard page.
  *
- * Each measurement is repeated, the contestants taking turns, and the least counts: what disturbs only ever adds.
- * Prints "contestant use size nanoseconds", a line each. */
+ * Each measurement is repeated, the contestants taking turns, and the least counts: what disturbs only ever
+ * adds. Prints "contestant use size nanoseconds", a line each. */
 #include <alloca.h>
 #include <obstack.h>
 #include <pthread.h>

@@ -577,8 +577,8 @@ static void count_threads(struct fh_heap *heap, void *count) {
     if (heap->bins) ++*(unsigned *)count;
 }
 
-/* Late, so that what the program does at its exit is seen too. Not while other threads are at work: what they free might
- * vanish under the sweep. */
+/* Late, so that what the program does at its exit is seen too. Not while other threads are at work: what they
+ * free might vanish under the sweep. */
 static __attribute__((destructor(101))) void sweep_at_exit(void) {
     unsigned threads = 0;
     if (!fh_settings.sweep || !fh_mode_checks() || fh_space.marks == NULL) return;

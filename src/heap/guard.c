@@ -40,8 +40,8 @@ struct record {
     uint8_t kind;  /* as in a mark */
 };
 
-/* Ties the handler of faults to this file, for programs linked with the static library: nobody else asks for it, it installs
- * itself. */
+/* Ties the handler of faults to this file, for programs linked with the static library: nobody else asks for
+ * it, it installs itself. */
 extern const char fh_fault_reports __attribute__((visibility("hidden")));
 static const char *const fault_reports __attribute__((used)) = &fh_fault_reports;
 

@@ -128,8 +128,8 @@ static inline char *fh_granule_address(uint32_t granule) {
 }
 
 /* The offset of an address in the window; not less than fh_space.size when it lies outside. */
-/* Reads a word that another thread may be writing. One load in any case; said as an atomic one only where a race detector
- * listens, because GCC never folds an atomic load into the instruction that uses it. */
+/* Reads a word that another thread may be writing. One load in any case; said as an atomic one only where a
+ * race detector listens, because GCC never folds an atomic load into the instruction that uses it. */
 #ifdef FH_SANITIZED
 #define FH_READ(word) __atomic_load_n(&(word), __ATOMIC_RELAXED)
 #else

@@ -92,7 +92,8 @@ void check_clean(const struct outcome *out, const char *what);
 /* True when the program under test is Freehold: tests of the standard's words also run on other heaps. */
 bool heap_is_freehold(void);
 
-/* True when it runs in a mode that checks each call: sizes are then exact, and freed blocks are held back for a while. */
+/* True when it runs in a mode that checks each call: sizes are then exact, and freed blocks are held back for a
+ * while. */
 bool heap_is_checked(void);
 
 #ifdef __cplusplus

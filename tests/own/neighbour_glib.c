@@ -1,4 +1,5 @@
-/* neighbour_glib.c - owners in a GLib program: g_autoptr, a list and an array with a destructor, and text that g_free frees. */
+/* neighbour_glib.c - owners in a GLib program: g_autoptr, a list and an array with a destructor, and text that
+ * g_free frees. */
 #include <glib.h>
 
 #include <freehold/names.h>

@@ -1,17 +1,17 @@
 /* ledger.c - checks the heap's books from inside a program that runs, and against the kernel's.
  *
- * Preloaded together with libfreehold.so into a program that knows nothing of it. Its malloc stands before the library's,
- * asks the library, and at some calls (the 1024th, and each time as many again, but at least every 100 000) and at
- * the end looks at the numbers:
+ * Preloaded together with libfreehold.so into a program that knows nothing of it. Its malloc stands before the
+ * library's, asks the library, and at some calls (the 1024th, and each time as many again, but at least every
+ * 100 000) and at the end looks at the numbers:
  *
  *     held = live + cached + free_in_spans + span_tail + free_extents + metadata      the equation of <freehold/heap.h>
  *     live = asked + rounding        asked = the sum over the live blocks of a walk; rounding >= 0 in each class
  *     live, cached, free_in_spans    the same three, added up block by block from a walk
  *     held >= resident               what the kernel says of the pages in which the blocks lie
  *
- * While the process has one thread, all of them hold exactly. With more, blocks move while they are counted, so that one
- * may be seen in a bin and in its span: then the equation must hold but for these, which must be no more than fits into the
- * bins; the others are not asked. At its end each process adds a line to LEDGER_FILE:
+ * While the process has one thread, all of them hold exactly. With more, blocks move while they are counted, so
+ * that one may be seen in a bin and in its span: then the equation must hold but for these, which must be no
+ * more than fits into the bins; the others are not asked. At its end each process adds a line to LEDGER_FILE:
  *
  *     PROGRAM CHECKS THREADED WORST       how often it was checked, how often with threads, most bytes seen twice then
  *     false: ...                          an equation that does not hold, with its numbers

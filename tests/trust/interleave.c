@@ -1,15 +1,18 @@
-/* interleave.c - every interleaving of the cross-thread protocol of src/heap/span.c, up to a number of preemptions.
+/* interleave.c - every interleaving of the cross-thread protocol of src/heap/span.c, up to a number of
+ * preemptions.
  *
- * The real code is compiled here with atomics that first give the scheduler a chance: threads are coroutines, and a switch can
- * happen before each atomic operation and where a lock is held by another. The explorer goes through all schedules in
- * which a thread that could go on is interrupted at most BOUND times (iterative context bounding: Musuvathi and Qadeer,
- * 2007); each schedule is a list of choices, and a failing one is printed.
+ * The real code is compiled here with atomics that first give the scheduler a chance: threads are coroutines,
+ * and a switch can happen before each atomic operation and where a lock is held by another. The explorer goes
+ * through all schedules in which a thread that could go on is interrupted at most BOUND times (iterative
+ * context bounding: Musuvathi and Qadeer, 2007); each schedule is a list of choices, and a failing one is
+ * printed.
  *
  *     run with choices [0 0 1 0 2 ...] -> the last choice that has an untried alternative is advanced -> run again
  *
- * After each run the heaps are collected one after the other, and then nothing may be lost: in each span, blocks that are not
- * free in its bitmap are exactly those that the scenario still holds, no remote bit is left, and the lists agree.
- * The operations are sequentially consistent here, as they are in the code for all that the protocol relies on.
+ * After each run the heaps are collected one after the other, and then nothing may be lost: in each span,
+ * blocks that are not free in its bitmap are exactly those that the scenario still holds, no remote bit is
+ * left, and the lists agree. The operations are sequentially consistent here, as they are in the code for all
+ * that the protocol relies on.
  *
  *     INTERLEAVE_BOUND=3 interleave     more preemptions (2 unless told)
  */
@@ -120,7 +123,8 @@ static ucontext_t explorer;
 static int now = -1, preemptions, bound;
 
 static bool can_run(int i) {
-    return !threads[i].done && (threads[i].wants == NULL || __atomic_load_n(&threads[i].wants->lock.word, __ATOMIC_SEQ_CST) == 0);
+    return !threads[i].done &&
+           (threads[i].wants == NULL || __atomic_load_n(&threads[i].wants->lock.word, __ATOMIC_SEQ_CST) == 0);
 }
 
 /* Who goes on: choice 0 is whoever runs now, if he can; the others count as a preemption then. */
@@ -210,7 +214,8 @@ static void collect(struct fh_heap *heap) {
 static void check_span(uint32_t g) {
     unsigned held = 0, free = 0;
     const struct fh_head *head = &heads[g];
-    uintptr_t from = (uintptr_t)fh_granule_address(g), to = from + ((uintptr_t)head->granules << FH_GRANULE_SHIFT);
+    uintptr_t from = (uintptr_t)fh_granule_address(g),
+              to = from + ((uintptr_t)head->granules << FH_GRANULE_SHIFT);
     for (int i = 0; i < MOST_LIVE; i++) held += (uintptr_t)live[i] >= from && (uintptr_t)live[i] < to;
     for (int w = 0; w < FH_WORDS; w++) {
         free += fh_count_bits(bits[g][w]);
@@ -219,7 +224,8 @@ static void check_span(uint32_t g) {
     }
     if (free != head->free) fail("bitmap and count disagree");
     if (free + held != head->blocks) fail("a block was lost, or is free and held");
-    if (head->bucket != (head->free ? 31u - (unsigned)__builtin_clz(head->free) : FH_NO_BUCKET)) fail("a span is in a wrong list");
+    if (head->bucket != (head->free ? 31u - (unsigned)__builtin_clz(head->free) : FH_NO_BUCKET))
+        fail("a span is in a wrong list");
 }
 
 static void check_all(void) {
@@ -261,8 +267,8 @@ static void two_second(void) {
     give_blocks(&heaps[2], &own[3], 1);
 }
 
-/* A span becomes empty by a remote free, ends, and its granules begin another life with another owner, while the push of the
- * one who freed is late. */
+/* A span becomes empty by a remote free, ends, and its granules begin another life with another owner, while
+ * the push of the one who freed is late. */
 static void begin_life(void) { begin(9); } /* a whole span of eight, and one of a second */
 static void life_owner(void) {
     give_blocks(&heaps[0], own, 7);
@@ -338,8 +344,13 @@ static bool advance(void) {
 int main(void) {
     fh_class_begin();
     test_class = fh_class_of(FH_GRANULE / 8);
-    fh_space = (struct fh_space){.base = 0x100000000000, .size = GRANULES * FH_GRANULE, .classes = classes, .heads = heads,
-                                 .bits = bits, .remotes = remotes, .mapped = GRANULES};
+    fh_space = (struct fh_space){.base = 0x100000000000,
+                                 .size = GRANULES * FH_GRANULE,
+                                 .classes = classes,
+                                 .heads = heads,
+                                 .bits = bits,
+                                 .remotes = remotes,
+                                 .mapped = GRANULES};
     bound = getenv("INTERLEAVE_BOUND") ? atoi(getenv("INTERLEAVE_BOUND")) : 2;
     for (size_t s = 0; s < sizeof scenarios / sizeof *scenarios; s++) {
         scenario = scenarios[s].name;
