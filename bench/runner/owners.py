@@ -77,7 +77,7 @@ def measure(folder, library, rounds, scale, say):
             if name in failures:
                 continue
             try:
-                for loop, (ns, told) in run_once(program, preload, max(2, int(5 * scale))).items():
+                for loop, (ns, told) in run_once(program, preload, max(2, int(9 * scale))).items():
                     if checksums.setdefault(loop, told) != told:
                         raise RuntimeError("checksum of %s differs" % loop)
                     loops[loop][name] = min(ns, loops[loop].get(name, ns))
