@@ -6,7 +6,8 @@
     exchange   each thread allocates batches of 120 and frees those that others sent to it: everybody's blocks go everywhere
     bleeding   each thread has 1000 blocks and replaces some of them, ends, and leaves them to a successor
 
-They use one size unless told otherwise: the worst case, as each class has its own depot. patterns.c does the same for real (but for steady).
+They use one size unless told otherwise: the worst case, as each class has its own depot. patterns.c does the same for real
+(but for steady).
 """
 
 BURST, SMALL_BURST = 1000, 200
