@@ -83,8 +83,8 @@ enum fh_check fh_check_wanted(bool own_pages) {
 
 /* ---------------------------------------------------------------- books -------------------------------- */
 
-/* AddressSanitizer is about to report: say first what the address was. */
-static void before_asan_report(const char *report) {
+/* AddressSanitizer has reported: say what the address was. */
+static void after_asan_report(const char *report) {
     char text[400];
     (void)report;
     if (fh_check_explain(__asan_get_report_address(), text, sizeof text)) fh_say("%s", text);
@@ -113,7 +113,7 @@ bool fh_check_begin(struct fh_region *region) {
     region->next = all_checked;
     all_checked = region;
     fh_unlock(&all_lock);
-    if (first && __asan_set_error_report_callback) __asan_set_error_report_callback(before_asan_report);
+    if (first && __asan_set_error_report_callback) __asan_set_error_report_callback(after_asan_report);
     if (first && !marked()) fh_fault_install();
     return true;
 }

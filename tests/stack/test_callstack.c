@@ -16,9 +16,13 @@
 
 static volatile char sink;
 
+/* The compiler must believe that somebody looks at all of the array, so that it is there as a whole. */
+#define SEEN(array) __asm__ volatile("" : : "r"(array) : "memory")
+
 NOINLINE static size_t use(size_t bytes, size_t *left) {
     volatile char array[1024];
     array[0] = array[1023] = 1;
+    SEEN(array);
     if (bytes <= sizeof array) {
         *left = fh_stack_left();
         return 1;

@@ -13,6 +13,9 @@
 #define NOINLINE __attribute__((noinline, noclone))
 #endif
 
+/* The compiler must believe that somebody looks at all of the array, so that it is there as a whole. */
+#define SEEN(array) __asm__ volatile("" : : "r"(array) : "memory")
+
 static volatile int one = 1;
 static volatile int deepest;
 
@@ -36,12 +39,14 @@ NOINLINE static int leaf(int n) {
 NOINLINE static int big_alloca(size_t size) {
     char *memory = alloca(size);
     memset(memory, one, size);
+    SEEN(memory);
     return memory[one];
 }
 
 NOINLINE static int big_array(int n) {
     volatile char array[100000];
     array[0] = (char)n;
+    SEEN(array);
     return one ? big_array(n + one) + array[0] : n;
 }
 
