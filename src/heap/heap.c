@@ -27,6 +27,7 @@
 #include "counters.h"
 #include "depot.h"
 #include "extent.h"
+#include "guard.h"
 #include "meta.h"
 
 #include <string.h>
@@ -49,6 +50,8 @@ static struct fh_heap *parked_first, *parked_last; /* taken in front */
 static _Atomic unsigned parked_count;
 static struct fh_heap late_heap; /* static, so that it cannot be missing */
 
+static void before_fork(void);
+static void after_fork_in_parent(void);
 static void after_fork_in_child(void);
 static void at_thread_exit(void *unused);
 static void hook_fork(void);
@@ -85,7 +88,7 @@ static __attribute__((constructor)) void hook_fork(void) {
     static _Atomic bool hooked;
     if (atomic_exchange(&hooked, true)) return;
     fh_on_fork_hooks(); /* before ours: in the child what is registered first runs first */
-    fh_os_at_fork(fh_heap_lock_everything, fh_heap_unlock_everything, after_fork_in_child);
+    fh_os_at_fork(before_fork, after_fork_in_parent, after_fork_in_child);
 }
 
 /* ---- parked heaps ---- */
@@ -245,8 +248,19 @@ void fh_heap_unlock_everything(void) {
     fh_unlock(&begin_lock);
 }
 
-static void after_fork_in_child(void) {
+/* The guard's lock is the innermost; a walk, which locks everything too, may ask the guard. */
+static void before_fork(void) {
+    fh_heap_lock_everything();
+    fh_guard_lock();
+}
+
+static void after_fork_in_parent(void) {
+    fh_guard_unlock();
     fh_heap_unlock_everything();
+}
+
+static void after_fork_in_child(void) {
+    after_fork_in_parent();
     for (struct fh_heap *heap = all_heaps; heap; heap = heap->next) {
         if (heap == mine || heap == &late_heap || heap->parked || heap->private) continue;
         if (heap->bins) leave(heap);

@@ -171,7 +171,8 @@ void fh_os_each_data(void (*look)(const uintptr_t *, const uintptr_t *)) {
 
 void fh_os_random(void *to, size_t size) {
     int saved = errno;
-    if (getrandom(to, size, GRND_NONBLOCK) != (ssize_t)size) {
+    /* Not getrandom(): that is a cancellation point, and the heap asks while it holds a lock. */
+    if (syscall(SYS_getrandom, to, size, GRND_NONBLOCK) != (ssize_t)size) {
         struct timespec now; /* early in the boot: the clock and the addresses of this process */
         clock_gettime(CLOCK_MONOTONIC, &now);
         uint64_t word = (uint64_t)now.tv_nsec * 0x9e3779b97f4a7c15ull ^ (uintptr_t)to ^ (uintptr_t)&now;
