@@ -394,3 +394,48 @@ void fh_extent_numbers(struct fh_extent_numbers *out) {
 
 void fh_extent_lock_all(void) { fh_lock(&lock); }
 void fh_extent_unlock_all(void) { fh_unlock(&lock); }
+
+/* ---- checking ---- */
+
+/* Checks the subtree and counts it in *n; the granules in it have keys in (above, below). */
+static bool tree_is_valid(uint32_t g, uint8_t kind, uint64_t above, uint64_t below, size_t *n) {
+    if (g == 0) return true;
+    const struct fh_head *head = head_of(g);
+    uint64_t key = fh_tree_key(g);
+    if (head->kind != kind || key <= above || key >= below) return false;
+    if (head->left && fh_tree_priority(head->left) > fh_tree_priority(g)) return false;
+    if (head->right && fh_tree_priority(head->right) > fh_tree_priority(g)) return false;
+    ++*n;
+    return tree_is_valid(head->left, kind, above, key, n) && tree_is_valid(head->right, kind, key, below, n);
+}
+
+static bool age_is_valid(size_t extents) {
+    size_t n = 0;
+    uint32_t before = 0;
+    for (uint32_t g = oldest; g && n <= extents; before = g, g = head_of(g)->next, n++)
+        if (head_of(g)->kind != FH_FREE_DIRTY || head_of(g)->prev != before) return false;
+    return n == extents && before == youngest;
+}
+
+bool fh_extent_is_valid(void) {
+    size_t in_use = 0, dirty_found = 0, extents[2] = {0, 0}, in_tree[2] = {0, 0};
+    uint8_t last = FH_INSIDE;
+    bool valid = true;
+    for (uint32_t g = 1; g < fh_space.mapped; g += head_of(g)->granules) {
+        const struct fh_head *head = head_of(g);
+        if (head->kind == FH_SPAN || head->kind == FH_LARGE) in_use += head->granules;
+        if (head->kind == FH_FREE_DIRTY) dirty_found += head->granules;
+        if (is_free(head->kind)) {
+            const struct fh_head *end = head_of(g + head->granules - 1);
+            valid = valid && head->kind != last && end->kind == head->kind && end->first == g;
+            extents[head->kind == FH_FREE_DIRTY ? DIRTY : CLEAN]++;
+        }
+        last = head->kind;
+    }
+    valid = valid && in_use == used && dirty_found == dirty;
+    valid = valid && tree_is_valid(trees[DIRTY], FH_FREE_DIRTY, 0, UINT64_MAX, &in_tree[DIRTY]);
+    valid = valid && tree_is_valid(trees[CLEAN], FH_FREE_CLEAN, 0, UINT64_MAX, &in_tree[CLEAN]);
+    valid = valid && in_tree[DIRTY] == extents[DIRTY] && in_tree[CLEAN] == extents[CLEAN] && age_is_valid(extents[DIRTY]);
+    if (!valid) fh_say("the heap is broken: free extents, used %zu of %zu, dirty %zu of %zu", in_use, used, dirty_found, dirty);
+    return valid;
+}

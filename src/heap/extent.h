@@ -57,7 +57,7 @@ void fh_extent_numbers(struct fh_extent_numbers *out);
 void fh_extent_lock_all(void);
 void fh_extent_unlock_all(void);
 
-/* Checks every invariant of the free extents; says and returns false at the first that is broken. */
+/* Checks every invariant of the free extents, all locks held; says and returns false when one is broken. */
 bool fh_extent_is_valid(void);
 
 #endif

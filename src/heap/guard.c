@@ -148,13 +148,12 @@ static uint32_t find_record(void) {
 
 /* ---- alloc ---- */
 
-/* The alignment at which a block of this size stands. */
-static size_t alignment_for(size_t size, size_t align) {
-    size_t wanted = fh_settings.guard_align, most = 16;
-    while (most > size && most > 1) most /= 2; /* no object of this size has a larger one */
-    if (wanted == 0 || wanted > most) wanted = most;
+/* The alignment at which a block of this size stands: 16, as everywhere in the heap, unless the setting asks for less. */
+static size_t alignment_for(size_t align) {
+    size_t wanted = fh_settings.guard_align;
+    if (wanted == 0 || wanted > 16) wanted = 16;
     wanted = (size_t)1 << (63 - __builtin_clzll(wanted));
-    return align > 1 && align > wanted ? align : wanted; /* 1: none asked for */
+    return align > wanted ? align : wanted;
 }
 
 /* Lays a block into the region; the lock is held. */
@@ -168,9 +167,9 @@ static struct record *lay(size_t size, size_t align) {
     struct record *r = &records[i];
     *r = (struct record){.asked = size, .page = page, .pages = pages, .state = FH_MARK_LIVE};
     char *end = address_of(page + pages);
-    r->p = fh_settings.guard_place == FH_GUARD_START && size
-               ? address_of(page)
-               : end - ((size + alignment_for(size, align) - 1) & ~(alignment_for(size, align) - 1));
+    size_t mask = alignment_for(align) - 1;
+    bool at_start = fh_settings.guard_place == FH_GUARD_START && size;
+    r->p = at_start ? address_of(page) : end - ((size + mask) & ~mask);
     for (uint32_t k = 0; k <= pages; k++) record_of_page[page + k] = i;
     live++;
     return r;

@@ -178,7 +178,7 @@ static void drop_lock(struct fh_heap *heap) {
 
 /* ---------------------------------------------------------------- steps of the scenarios ---- */
 
-enum { MOST_LIVE = 64 };
+enum { MOST_LIVE = 128 };
 static void *live[MOST_LIVE];
 static unsigned test_class;
 
@@ -233,16 +233,23 @@ static void check_all(void) {
         for (int i = 0; i < THREADS; i++) collect(&heaps[i]);
     for (int i = 0; i < THREADS; i++)
         if (heaps[i].touched) fail("a touched span was not collected");
-    for (uint32_t g = 1; g < GRANULES; g++)
-        if (heads[g].kind == FH_SPAN) check_span(g);
+    unsigned spans[THREADS] = {0};
+    for (uint32_t g = 1; g < GRANULES; g++) {
+        if (heads[g].kind != FH_SPAN) continue;
+        check_span(g);
+        for (int i = 0; i < THREADS; i++) spans[i] += heads[g].owner == &heaps[i];
+    }
+    for (int i = 0; i < THREADS; i++)
+        if (heaps[i].spans[test_class] != spans[i]) fail("a heap has more or fewer spans than it owns");
 }
 
 /* ---------------------------------------------------------------- scenarios ---- */
 
-static void *own[32];
+static void *own[MOST_LIVE];
 static unsigned own_count;
 
-static void begin(unsigned blocks) {
+static void begin_with(size_t size, unsigned blocks) {
+    test_class = fh_class_of(size);
     memset(heads, 0, sizeof heads);
     memset(bits, 0, sizeof bits);
     memset(remotes, 0, sizeof remotes);
@@ -253,6 +260,8 @@ static void begin(unsigned blocks) {
     own_count = blocks;
     for (unsigned i = 0; i < blocks; i++) own[i] = take_block(&heaps[0]);
 }
+
+static void begin(unsigned blocks) { begin_with(FH_GRANULE / 8, blocks); }
 
 /* Two threads free blocks of one word of one span, the owner collects meanwhile. */
 static void begin_two(void) { begin(6); }
@@ -301,12 +310,25 @@ static void move_freer(void) {
 }
 static void move_other(void) { collect(&heaps[0]); }
 
+/* The blocks lie in two words of the span's bitmap. */
+static void begin_words(void) { begin_with(512, 70); }
+static void words_owner(void) {
+    collect(&heaps[0]);
+    collect(&heaps[0]);
+}
+static void words_first(void) { give_blocks(&heaps[1], &own[0], 1); }
+static void words_second(void) {
+    give_blocks(&heaps[2], &own[66], 1);
+    give_blocks(&heaps[2], &own[1], 1);
+}
+
 static const struct {
     const char *name;
     void (*begin)(void);
     void (*run[THREADS])(void);
 } scenarios[] = {
     {"two threads free, the owner collects", begin_two, {two_owner, two_first, two_second}},
+    {"the blocks lie in two words", begin_words, {words_owner, words_first, words_second}},
     {"a span ends and begins again", begin_life, {life_owner, life_freer, life_next}},
     {"a span moves to another heap", begin_move, {move_other, move_adopter, move_freer}},
 };
@@ -343,7 +365,6 @@ static bool advance(void) {
 
 int main(void) {
     fh_class_begin();
-    test_class = fh_class_of(FH_GRANULE / 8);
     fh_space = (struct fh_space){.base = 0x100000000000,
                                  .size = GRANULES * FH_GRANULE,
                                  .classes = classes,
