@@ -373,7 +373,7 @@ bool fh_check_agrees(const void *p, size_t asked, unsigned kind, size_t size, si
         m->kind = FH_KIND_MISMATCH;
         fh_format(m->note, sizeof m->note, "It is from %s, and %s was called.", kind_names[family],
                   free_names[freed_as]);
-    } else if ((call & FH_CALL_SIZED) && size != asked) {
+    } else if ((call & FH_CALL_SIZED) && size != asked && size + asked != 1) { /* realloc to 0 bytes may have asked for 1 */
         m->kind = FH_SIZE_MISMATCH;
         fh_format(m->note, sizeof m->note, "%zu bytes were asked for, and it is freed as %zu.", asked, size);
     } else if ((call & FH_CALL_ALIGNED || kind >> 2) && (family || call & FH_CALL_SIZED) &&
