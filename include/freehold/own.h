@@ -135,10 +135,11 @@ extern FH_API __thread unsigned fh_drop_depth __attribute__((tls_model("initial-
 FH_API void fh_drop_later(void (*run)(void *p, size_t len, size_t cap), void *p, size_t len, size_t cap);
 
 FH_INLINE void fh_drop_guarded(void (*run)(void *, size_t, size_t), void *p, size_t len, size_t cap) {
-    if (FH_LIKELY(fh_drop_depth < FH_DROP_DEPTH)) {
-        fh_drop_depth++;
+    unsigned depth = fh_drop_depth;
+    if (FH_LIKELY(depth < FH_DROP_DEPTH)) {
+        fh_drop_depth = depth + 1;
         run(p, len, cap);
-        fh_drop_depth--;
+        fh_drop_depth = depth;
     } else {
         fh_drop_later(run, p, len, cap);
     }
