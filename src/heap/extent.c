@@ -435,7 +435,10 @@ bool fh_extent_is_valid(void) {
     valid = valid && in_use == used && dirty_found == dirty;
     valid = valid && tree_is_valid(trees[DIRTY], FH_FREE_DIRTY, 0, UINT64_MAX, &in_tree[DIRTY]);
     valid = valid && tree_is_valid(trees[CLEAN], FH_FREE_CLEAN, 0, UINT64_MAX, &in_tree[CLEAN]);
-    valid = valid && in_tree[DIRTY] == extents[DIRTY] && in_tree[CLEAN] == extents[CLEAN] && age_is_valid(extents[DIRTY]);
-    if (!valid) fh_say("the heap is broken: free extents, used %zu of %zu, dirty %zu of %zu", in_use, used, dirty_found, dirty);
+    valid = valid && in_tree[DIRTY] == extents[DIRTY] && in_tree[CLEAN] == extents[CLEAN] &&
+            age_is_valid(extents[DIRTY]);
+    if (!valid)
+        fh_say("the heap is broken: free extents, used %zu of %zu, dirty %zu of %zu", in_use, used, dirty_found,
+               dirty);
     return valid;
 }

@@ -28,6 +28,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define FH_UNLIKELY(x) __builtin_expect(!!(x), 0)
+
 #define FH_GRANULE_SHIFT 16
 #define FH_GRANULE ((size_t)1 << FH_GRANULE_SHIFT)
 #define FH_WORDS 64 /* words in a bitmap: 64 * 64 bits = 64 KiB / 16 bytes, the most blocks in a span */

@@ -320,6 +320,11 @@ static void leave_target(struct fh_heap *heap, struct target *to) {
     if (to->g && to->own) settle_after_give(heap, to->g, to->head);
 }
 
+static _Noreturn void report_twice(struct fh_heap *heap, const struct target *to, unsigned block) {
+    report_bad_block(heap, fh_granule_address(to->g) + block * fh_classes[to->head->class].size,
+                     "block freed twice");
+}
+
 /* `count` blocks of the target from number `block` on are free now. */
 static void give_range(struct fh_heap *heap, struct target *to, unsigned block, unsigned count) {
     while (count) {
@@ -327,9 +332,7 @@ static void give_range(struct fh_heap *heap, struct target *to, unsigned block, 
         FH_ASSUME(n >= 1 && n <= 64 && to->head != NULL);
         uint64_t mask = (~(uint64_t)0 >> (64 - n)) << bit;
         if (w != to->w) end_word(heap, to);
-        if (to->mask & mask)
-            report_bad_block(heap, fh_granule_address(to->g) + block * fh_classes[to->head->class].size,
-                             "block freed twice");
+        if (to->mask & mask) report_twice(heap, to, block);
         to->w = w;
         to->mask |= mask;
         block += n;
@@ -351,32 +354,59 @@ static void aim(struct fh_heap *heap, unsigned c, const void *p, struct target *
     to->own = atomic_load_explicit(&to->head->owner, memory_order_relaxed) == heap;
 }
 
-/* How many of the blocks, from the first on, follow each other in memory, up or down: the run that one range
- * covers. What was allocated in a burst is mostly freed in a burst. */
+/* One block of the target. */
+static inline void give_one(struct fh_heap *heap, struct target *to, unsigned block) {
+    uint64_t bit = (uint64_t)1 << block % 64;
+    if (block / 64 != to->w) {
+        end_word(heap, to);
+        to->w = block / 64;
+    }
+    if (FH_UNLIKELY(to->mask & bit)) report_twice(heap, to, block);
+    to->mask |= bit;
+}
+
+/* How many of the blocks, from the first on, lie `step` bytes behind one another. */
 static unsigned run_length(void *const *blocks, unsigned count, ptrdiff_t step) {
-    unsigned n = 1;
-    for (uintptr_t next = (uintptr_t)blocks[0] + (uintptr_t)step; n < count && (uintptr_t)blocks[n] == next;
-         n++)
-        next += (uintptr_t)step;
+    unsigned n = 2; /* the caller has seen two */
+    uintptr_t next = (uintptr_t)blocks[1] + (uintptr_t)step;
+    for (; n < count && (uintptr_t)blocks[n] == next; n++) next += (uintptr_t)step;
     return n;
+}
+
+/* Blocks that follow each other in memory, up or down, from number `block` of the target on, are given back as one range.
+ * What was allocated in a burst is mostly freed in a burst. Returns how many they were. */
+static unsigned give_run(struct fh_heap *heap, struct target *to, const struct fh_class *class, unsigned block,
+                         void *const *blocks, unsigned count) {
+    bool down = blocks[1] < blocks[0];
+    unsigned most = down ? block + 1 : class->blocks - block; /* a run ends where the span does */
+    if (most > count) most = count;
+    ptrdiff_t size = (ptrdiff_t) class->size;
+    unsigned run = most < 2 ? 1 : run_length(blocks, most, down ? -size : size);
+    give_range(heap, to, down ? block + 1 - run : block, run);
+    return run;
+}
+
+static bool are_neighbours(const void *p, const void *q, size_t size) {
+    size_t distance = (uintptr_t)p - (uintptr_t)q;
+    return distance == size || distance == (size_t)0 - size;
 }
 
 void fh_span_give(struct fh_heap *heap, unsigned c, void **blocks, unsigned count) {
     const struct fh_class *class = &fh_classes[c];
+    const size_t size = class->size;
     struct target to = {.granule = UINT32_MAX};
     while (count) {
         size_t offset = fh_space_offset(blocks[0]);
         if (offset >> FH_GRANULE_SHIFT != to.granule) aim(heap, c, blocks[0], &to);
         uint32_t within = (uint32_t)(offset - to.start), block = fh_block_number(class, within);
-        if (block * class->size != within || block >= class->blocks)
+        if (FH_UNLIKELY(block * size != within || block >= class->blocks))
             report_bad_block(heap, blocks[0], "free of a pointer into the middle of a block");
-        bool down = count > 1 && blocks[1] < blocks[0];
-        unsigned most = down ? block + 1 : class->blocks - block; /* a run ends where the span does */
-        if (most > count) most = count;
-        unsigned run = run_length(blocks, most, down ? -(ptrdiff_t) class->size : (ptrdiff_t) class->size);
-        give_range(heap, &to, down ? block + 1 - run : block, run);
-        blocks += run;
-        count -= run;
+        unsigned given = 1;
+        if (count > 1 && are_neighbours(blocks[0], blocks[1], size))
+            given = give_run(heap, &to, class, block, blocks, count);
+        else give_one(heap, &to, block);
+        blocks += given;
+        count -= given;
     }
     leave_target(heap, &to);
     if (to.g && !to.own) help(atomic_load(&to.head->owner));
