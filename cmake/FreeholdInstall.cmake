@@ -29,6 +29,6 @@ install(FILES ${PROJECT_BINARY_DIR}/cmake/freehold.pc DESTINATION ${CMAKE_INSTAL
 if(TARGET freehold_shared)
     set(printers libfreehold.so.${PROJECT_VERSION}-gdb.py)
     install(FILES gdb/freehold-gdb.py DESTINATION ${CMAKE_INSTALL_LIBDIR} RENAME ${printers})
-    install(FILES gdb/freehold-gdb.py RENAME ${printers}
-        DESTINATION ${CMAKE_INSTALL_DATADIR}/gdb/auto-load${CMAKE_INSTALL_FULL_LIBDIR})
+    install(CODE "file(INSTALL \"${PROJECT_SOURCE_DIR}/gdb/freehold-gdb.py\" RENAME ${printers}
+        DESTINATION \"\${CMAKE_INSTALL_PREFIX}/share/gdb/auto-load\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_LIBDIR}\")")
 endif()
