@@ -6,6 +6,7 @@
 #include <alloca.h>
 #include <limits.h>
 #include <pthread.h>
+#include <sys/mman.h>
 
 #if defined(__clang__)
 #define NOINLINE __attribute__((noinline))
@@ -121,8 +122,9 @@ static void in_many_threads(void) { /* two at once: one report, whole */
 static void handler_recursion(int signal) { alone(signal); }
 static void in_signal_handler(void) {
     install();
-    static char memory[65536];
-    stack_t stack = {.ss_sp = memory, .ss_size = sizeof memory};
+    char *memory = mmap(NULL, 2 * 65536, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    mprotect(memory + 65536, 65536, PROT_READ | PROT_WRITE);
+    stack_t stack = {.ss_sp = memory + 65536, .ss_size = 65536};
     sigaltstack(&stack, NULL);
     struct sigaction action = {.sa_handler = handler_recursion, .sa_flags = SA_ONSTACK};
     sigaction(SIGUSR1, &action, NULL);
