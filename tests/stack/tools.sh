@@ -2,7 +2,7 @@
 # tools.sh - AddressSanitizer, Valgrind and gdb understand what we do: pointers past their frame are reported with the frame's
 # name, and a backtrace goes through further stacks. Each tool that is missing is left out.
 set -u
-if nm "$FREEHOLD_BUILD/libfreehold.a" 2>/dev/null | grep -q '__asan_init\|__tsan_init'; then exit 77; fi
+if nm "$FREEHOLD_BUILD/libfreehold.a" 2>/dev/null | grep -q '__asan_init\|__tsan_init\|__ubsan_'; then exit 77; fi
 failed=0
 cat >stale.c <<'END'
 #include <freehold/stack.h>
