@@ -81,7 +81,8 @@ if "$CC" -g -O1 -fsanitize=address -DWITHOUT_MALLOC -D_GNU_SOURCE -I"$FREEHOLD_S
     said=$(./stale-asan x y 2>&1)
     want 'asan past the end' 'AddressSanitizer: use-after-poison'
     said=$(./stale-asan 2>&1) || { echo "FAILED asan: a good run fails: $said"; failed=1; }
-    if "$CC" -g -O1 -fsanitize=address -DWITHOUT_MALLOC -D_GNU_SOURCE -I"$FREEHOLD_SOURCE/include" -o deep-asan deep.c nomalloc.a -pthread -ldl; then
+    if "$CC" -g -O1 -fsanitize=address -DWITHOUT_MALLOC -D_GNU_SOURCE -I"$FREEHOLD_SOURCE/include" -o deep-asan deep.c \
+        nomalloc.a -pthread -ldl; then
         said=$(./deep-asan 2>&1) || { echo "FAILED asan deep: $said"; failed=1; }
     fi
 else
