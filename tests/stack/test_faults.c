@@ -4,6 +4,7 @@
 #include <freehold/stack.h>
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdint.h>
 #include <sys/mman.h>
@@ -34,6 +35,17 @@ static void below_a_buffer(void) { /* a guard page below a mapping, but the stac
     char *pages = mmap(NULL, 8192 * 4, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     mprotect(pages + 16384, 16384, PROT_READ | PROT_WRITE);
     *(volatile char *)(pages + 16384 - 8) = 1;
+}
+static void *write_below(void *place) {
+    *(volatile char *)place = 1;
+    return NULL;
+}
+static void below_a_buffer_from_a_thread(void) { /* whose stack lies below the buffer */
+    install();
+    pthread_t id;
+    char *pages = mmap(NULL, (size_t)8192 * 4, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    mprotect(pages + 16384, 16384, PROT_READ | PROT_WRITE);
+    if (pthread_create(&id, NULL, write_below, pages + 16384 - 8) == 0) pthread_join(id, NULL);
 }
 static void bus(void) {
     install();
@@ -174,6 +186,7 @@ int main(void) {
     dies_silently("wild", wild, SIGSEGV);
     dies_silently("read only", read_only, SIGSEGV);
     dies_silently("below a buffer", below_a_buffer, SIGSEGV);
+    dies_silently("below a buffer, from a thread", below_a_buffer_from_a_thread, SIGSEGV);
     dies_silently("bus", bus, SIGBUS);
     dies_silently("raised", raised, SIGSEGV);
     dies_silently("killed", killed, SIGBUS);
