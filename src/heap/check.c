@@ -268,9 +268,12 @@ static void check_neighbour(const struct fh_found *f, uintptr_t caller) {
     struct fh_found before;
     unsigned char *last = (unsigned char *)f->start - 1;
     if (f->number == 0 || *last == fh_canary) return;
-    if (fh_check_find(last, &before) && state_of(before.mark) != FH_MARK_NONE)
-        report_damage(state_of(before.mark) == FH_MARK_FREED ? FH_WRITE_AFTER_FREE : FH_OVERFLOW, "malloc",
-                      caller, &before, last, fh_canary, "Seen while the block behind it was handed out.");
+    /* Its owner may be putting its canaries at this moment: what counts is the byte after the mark says that he has. */
+    bool known = fh_check_find(last, &before);
+    uint8_t state = known ? __atomic_load_n(&before.mark->state, __ATOMIC_ACQUIRE) & FH_MARK_STATES : FH_MARK_NONE;
+    if ((state == FH_MARK_LIVE || state == FH_MARK_FREED) && *(volatile unsigned char *)last != fh_canary)
+        report_damage(state == FH_MARK_FREED ? FH_WRITE_AFTER_FREE : FH_OVERFLOW, "malloc", caller, &before, last, fh_canary,
+                      "Seen while the block behind it was handed out.");
     *last = fh_canary;
 }
 
@@ -426,8 +429,22 @@ static void give(struct fh_found *f, uintptr_t caller) {
     else give_large(f, caller);
 }
 
+/* The program's own heap that p is from, which does its own checks; NULL as a rule. */
+static struct fh_heap *private_heap(const void *p, uint32_t *first) {
+    size_t offset = fh_space_offset(p);
+    if (offset >= fh_space.size || fh_space.classes[offset >> FH_GRANULE_SHIFT]) return NULL;
+    *first = fh_span_first(p);
+    return *first ? fh_space.heads[*first].private : NULL;
+}
+
 void fh_check_free(void *p, size_t size, size_t align, unsigned call, uintptr_t caller) {
     struct fh_found f;
+    uint32_t first;
+    struct fh_heap *private = private_heap(p, &first);
+    if (private) {
+        fh_private_give(private, first, p);
+        return;
+    }
     const char *name = free_names[call & FH_KIND_MASK];
     if (fh_guard_owns(p)) {
         fh_guard_free(p, size, align, call, caller);
@@ -444,6 +461,11 @@ void fh_check_free(void *p, size_t size, size_t align, unsigned call, uintptr_t 
 size_t fh_check_usable(const void *p, uintptr_t caller) {
     struct fh_found f;
     size_t size;
+    uint32_t first;
+    if (private_heap(p, &first)) {
+        const struct fh_head *head = &fh_space.heads[first];
+        return head->kind == FH_LARGE ? fh_large_usable(first) : fh_classes[head->class].size;
+    }
     if (fh_guard_owns(p)) return fh_guard_usable(p, &size, caller) ? size : 0;
     return find_live(p, "malloc_usable_size", caller, &f) ? f.asked : 0;
 }
@@ -496,6 +518,9 @@ void *fh_check_resize(void *p, size_t size, uintptr_t caller) {
     size_t asked;
     if (fh_settings.count) fh_count_realloc();
     if (size > PTRDIFF_MAX / 2) return out_of_memory();
+    uint32_t first;
+    struct fh_heap *private = private_heap(p, &first);
+    if (private) return fh_private_resize(private, first, p, size ? size : 1);
     if (fh_guard_owns(p)) return fh_guard_usable(p, &asked, caller) ? move(p, asked, size, caller) : NULL;
     if (!find_live(p, "realloc", caller, &f)) return NULL;
     if (!check_agrees(p, 0, 1, FH_KIND_MALLOC, caller, &f)) f.mark->kind = FH_KIND_MALLOC;
