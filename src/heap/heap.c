@@ -236,11 +236,9 @@ void fh_heap_lock_everything(void) {
     fh_depot_lock_all();
     fh_meta_lock();
     fh_extent_lock_all();
-    fh_guard_lock();
 }
 
 void fh_heap_unlock_everything(void) {
-    fh_guard_unlock();
     fh_extent_unlock_all();
     fh_meta_unlock();
     fh_depot_unlock_all();
