@@ -179,6 +179,11 @@ static void give_oldest(struct fh_heap *heap, unsigned c, struct fh_bin *bin, st
     fh_span_give(heap, c, book->base, count);
     memmove(book->base, book->base + count, keep * sizeof(void *));
     bin->top = book->base + keep;
+    unsigned capacity;
+    void **unwanted = fh_depot_overflowed(c, count, &capacity);
+    if (unwanted == NULL) return;
+    fh_span_give(heap, c, unwanted, capacity);
+    fh_magazine_end(unwanted, capacity);
 }
 
 static void flush(struct fh_heap *heap, unsigned c, void *p) {

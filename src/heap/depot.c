@@ -8,6 +8,7 @@ static struct depot {
     _Alignas(64) struct fh_lock lock;
     _Atomic uint32_t blocks; /* in all its magazines; written under the lock */
     void **first;            /* slot 0 of the magazine that came last */
+    uint32_t overflow;       /* blocks that found no room since somebody took a magazine */
     bool used;               /* since the last look for idle ones */
 } depots[FH_CLASS_COUNT];
 
@@ -40,12 +41,18 @@ bool fh_depot_has_room(unsigned c, unsigned capacity) {
     return atomic_load_explicit(&depots[c].blocks, memory_order_relaxed) + capacity <= most_blocks(c);
 }
 
+/* Has so much passed the depot by that nobody seems to want what it holds? */
+static bool is_unwanted(const struct depot *depot, uint32_t most) {
+    enum { TIMES = 4 };
+    return depot->overflow > TIMES * most;
+}
+
 bool fh_depot_put(unsigned c, void **base, unsigned capacity) {
     struct depot *depot = &depots[c];
     uint32_t most = most_blocks(c);
     if (!fh_trylock(&depot->lock)) return false;
     uint32_t blocks = atomic_load_explicit(&depot->blocks, memory_order_relaxed);
-    bool room = blocks + capacity <= most;
+    bool room = blocks + capacity <= most && !is_unwanted(depot, most);
     if (room) {
         base[-2] = (void *)(uintptr_t)capacity;
         base[-1] = depot->first;
@@ -69,10 +76,20 @@ static void **take_first(struct depot *depot, unsigned *capacity) {
     return base;
 }
 
+void **fh_depot_overflowed(unsigned c, unsigned count, unsigned *capacity) {
+    struct depot *depot = &depots[c];
+    if (!fh_trylock(&depot->lock)) return NULL;
+    if (depot->overflow < UINT32_MAX / 2) depot->overflow += count;
+    void **base = is_unwanted(depot, most_blocks(c)) ? take_first(depot, capacity) : NULL;
+    fh_unlock(&depot->lock);
+    return base;
+}
+
 void **fh_depot_get(unsigned c, unsigned *capacity) {
     struct depot *depot = &depots[c];
     if (atomic_load_explicit(&depot->blocks, memory_order_relaxed) == 0) return NULL;
     if (!fh_trylock(&depot->lock)) return NULL;
+    depot->overflow = 0;
     void **base = take_first(depot, capacity);
     depot->used = true;
     fh_unlock(&depot->lock);

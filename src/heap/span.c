@@ -321,6 +321,7 @@ static void leave_target(struct fh_heap *heap, struct target *to) {
 }
 
 static _Noreturn void report_twice(struct fh_heap *heap, const struct target *to, unsigned block) {
+    FH_ASSUME(to->head != NULL);
     report_bad_block(heap, fh_granule_address(to->g) + block * fh_classes[to->head->class].size,
                      "block freed twice");
 }
