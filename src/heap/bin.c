@@ -4,11 +4,17 @@
  *     NULL      oldest        newest      | room             one magazine (depot.h)
  *
  * A bin starts closed (no magazine at all), gets room for 14 blocks at first use, and doubles each time that it
- * runs dry or full, up to its class's most: so a thread that does little keeps little, and one that only frees,
- * for whom a larger bin is nothing but memory lying idle, keeps a quarter of that. Once it is that large
+ * runs dry or full, up to its class's most: so a thread that does little keeps little. Once it is that large
  *
  *     an empty bin    takes a full magazine from the depot; if there is none, a batch of blocks from spans
- *     a full bin      leaves its magazine at the depot; if there is no room, gives its older blocks to their spans
+ *     a full bin      gives its older blocks to their spans; but one of a thread that only frees leaves its whole
+ *                     magazine at the depot, for a thread that allocates, as long as there is room
+ *
+ * Who only frees is told by a credit: a refill earns two, a flush costs one. A thread that does both keeps its
+ * blocks to itself, because its own processor has them in its cache: sent through the depot they wander between
+ * processors (four threads that each allocate and free 4000 blocks: 1.7 of the best peer's time with every bin
+ * using the depot, 1.15 so). And for one that only frees a larger bin is nothing but memory lying idle: it gets
+ * a quarter.
  *
  * Tidying, once a second for heaps in use, empties the bins and depots in which nothing happened.
  */
@@ -24,6 +30,7 @@ struct fh_closed_bin fh_closed;
 enum {
     FIRST_CAPACITY = 14,
     FIRST_BATCH = 4,
+    MOST_CREDIT = 128,
     TIDY_EVENTS = 64, /* how many slow paths between two looks at the clock */
     TIDY_MS = 1000,
 };
@@ -142,7 +149,7 @@ static void *refill(struct fh_heap *heap, unsigned c) {
         fh_span_take(heap, c, &block + 1, 1);
         return block;
     }
-    book->refilled = true;
+    if (book->credit < MOST_CREDIT) book->credit += 2;
     if (!exchange(c, bin, book)) {
         if (book->batch * 2u >= book->capacity) grow(bin, book, fh_classes[c].bin_most);
         if (!fill(heap, c, bin, book)) return NULL;
@@ -195,10 +202,11 @@ static void flush(struct fh_heap *heap, unsigned c, void *p) {
         fh_span_give(heap, c, &p, 1);
         return;
     }
-    unsigned most = book->refilled ? fh_classes[c].bin_most : fh_classes[c].bin_one_way;
-    if (bin->top == bin->end && !grow(bin, book, most) && !hand_over(c, bin, book))
+    bool only_frees = book->credit == 0;
+    unsigned most = only_frees ? fh_classes[c].bin_one_way : fh_classes[c].bin_most;
+    if (bin->top == bin->end && !grow(bin, book, most) && !(only_frees && hand_over(c, bin, book)))
         give_oldest(heap, c, bin, book);
-    book->refilled = false;
+    if (!only_frees) book->credit--;
     *bin->top++ = p;
 }
 

@@ -7,7 +7,7 @@ struct fh_class fh_classes[FH_CLASS_COUNT];
 enum {
     FEWEST_BLOCKS = 8,     /* in a span: fewer would mean going for a new span too often */
     BIN_BYTES = 32 * 1024, /* a bin never holds more than this */
-    BIN_BLOCKS = 254,      /* nor more blocks than this */
+    BIN_BLOCKS = 1022,     /* nor more blocks than this */
     BIN_FEWEST = 2,        /* but it may always hold this many */
 };
 

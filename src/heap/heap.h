@@ -40,7 +40,7 @@ struct fh_bin_book {
     uint16_t capacity; /* slots in it                                                  */
     uint16_t batch;    /* how many blocks the next refill from spans asks for          */
     bool stirred;      /* refilled or flushed since the last tidying                   */
-    bool refilled;     /* since the last flush                                         */
+    uint8_t credit;    /* refills lately, less flushes: above 0 the thread does both    */
 };
 
 struct fh_private {
