@@ -23,10 +23,10 @@ class Magazine:
 
 
 class Bin:
-    __slots__ = ("blocks", "magazine", "batch", "refilled")
+    __slots__ = ("blocks", "magazine", "batch", "credit")
 
     def __init__(self):
-        self.blocks, self.magazine, self.batch, self.refilled = [], None, 0, False
+        self.blocks, self.magazine, self.batch, self.credit = [], None, 0, 0
 
 
 class Span:
@@ -195,7 +195,8 @@ class Freehold:
         yield from self.collect(t, heap)
         if bin.magazine is None:
             yield from self.open_bin(t, c, bin)
-        bin.refilled = True
+        if bin.credit < source.MOST_CREDIT:
+            bin.credit += 2
         if not (yield from self.exchange(t, c, bin)):
             if bin.batch * 2 >= bin.magazine.capacity:
                 yield from self.grow(t, bin, self.most[c])
@@ -225,14 +226,16 @@ class Freehold:
         yield from self.collect(t, heap)
         if bin.magazine is None:
             yield from self.open_bin(t, c, bin)
-        most = self.most[c] if bin.refilled else self.one_way[c]
+        only_frees = bin.credit == 0
+        most = self.one_way[c] if only_frees else self.most[c]
         if len(bin.blocks) == bin.magazine.capacity and not (yield from self.grow(t, bin, most)) \
-                and not (yield from self.hand_over(t, c, bin)):
+                and not (only_frees and (yield from self.hand_over(t, c, bin))):
             keep = bin.magazine.capacity // source.KEPT
             oldest = bin.blocks[:len(bin.blocks) - keep]
             del bin.blocks[:len(bin.blocks) - keep]
             yield from self.give(t, heap, c, oldest)
-        bin.refilled = False
+        if not only_frees:
+            bin.credit -= 1
         bin.blocks.append(block)
         yield from t.unlock(heap.lock)
 

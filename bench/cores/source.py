@@ -52,7 +52,8 @@ WORTH = [(int(least), int(shift)) for least, shift in
 _find("src/heap/depot.c", r"(fh_trylock\(&depot->lock\)) *\) return false")
 _find("src/heap/depot.c", r"(void \*\*fh_magazine_new\(unsigned capacity\) \{\s+void \*\*words = fh_meta_take)")
 _find("src/heap/span.c", r"(before = atomic_fetch_or\(&remote->bits\[w\], mask\))")
-_find("src/heap/bin.c", r"(!grow\(bin, book, most\) && !hand_over\(c, bin, book\)\))")
+MOST_CREDIT = _named("src/heap/bin.c", "MOST_CREDIT")
+_find("src/heap/bin.c", r"(!grow\(bin, book, most\) && !\(only_frees && hand_over\(c, bin, book\)\))")
 _find("src/heap/heap.c", r"(heap->next_parked = parked_first;)")
 
 

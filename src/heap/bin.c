@@ -193,12 +193,21 @@ static void give_oldest(struct fh_heap *heap, unsigned c, struct fh_bin *bin, st
     fh_magazine_end(unwanted, capacity);
 }
 
+/* The first few blocks of a class that a thread frees without having allocated any, and that are another's, go
+ * home instead of opening the bin. Else the thread's next block would be one that shares a cache line with the
+ * other thread's blocks ("passive false sharing", Berger et al. 2000), and so would all that follow in its
+ * place. */
+static bool is_stray(const struct fh_heap *heap, unsigned c, struct fh_bin_book *book, const void *p) {
+    enum { FEW = 8 };
+    return book->strays < FEW && !fh_span_is_own(heap, c, p) && ++book->strays;
+}
+
 static void flush(struct fh_heap *heap, unsigned c, void *p) {
     struct fh_bin *bin = &heap->bins[c];
     struct fh_bin_book *book = &heap->books[c];
     fh_span_collect(heap);
     note_event(heap, book);
-    if (book->base == NULL && !open_bin(bin, book, c)) {
+    if (book->base == NULL && (is_stray(heap, c, book, p) || !open_bin(bin, book, c))) {
         fh_span_give(heap, c, &p, 1);
         return;
     }

@@ -268,12 +268,14 @@ static void check_neighbour(const struct fh_found *f, uintptr_t caller) {
     struct fh_found before;
     unsigned char *last = (unsigned char *)f->start - 1;
     if (f->number == 0 || *last == fh_canary) return;
-    /* Its owner may be putting its canaries at this moment: what counts is the byte after the mark says that he has. */
+    /* Its owner may be putting its canaries at this moment: what counts is the byte after the mark says that he
+     * has. */
     bool known = fh_check_find(last, &before);
-    uint8_t state = known ? __atomic_load_n(&before.mark->state, __ATOMIC_ACQUIRE) & FH_MARK_STATES : FH_MARK_NONE;
+    uint8_t state =
+        known ? __atomic_load_n(&before.mark->state, __ATOMIC_ACQUIRE) & FH_MARK_STATES : FH_MARK_NONE;
     if ((state == FH_MARK_LIVE || state == FH_MARK_FREED) && *(volatile unsigned char *)last != fh_canary)
-        report_damage(state == FH_MARK_FREED ? FH_WRITE_AFTER_FREE : FH_OVERFLOW, "malloc", caller, &before, last, fh_canary,
-                      "Seen while the block behind it was handed out.");
+        report_damage(state == FH_MARK_FREED ? FH_WRITE_AFTER_FREE : FH_OVERFLOW, "malloc", caller, &before,
+                      last, fh_canary, "Seen while the block behind it was handed out.");
     *last = fh_canary;
 }
 
@@ -376,7 +378,8 @@ bool fh_check_agrees(const void *p, size_t asked, unsigned kind, size_t size, si
         m->kind = FH_KIND_MISMATCH;
         fh_format(m->note, sizeof m->note, "It is from %s, and %s was called.", kind_names[family],
                   free_names[freed_as]);
-    } else if ((call & FH_CALL_SIZED) && size != asked && size + asked != 1) { /* realloc to 0 bytes may have asked for 1 */
+    } else if ((call & FH_CALL_SIZED) && size != asked &&
+               size + asked != 1) { /* realloc to 0 bytes may have asked for 1 */
         m->kind = FH_SIZE_MISMATCH;
         fh_format(m->note, sizeof m->note, "%zu bytes were asked for, and it is freed as %zu.", asked, size);
     } else if ((call & FH_CALL_ALIGNED || kind >> 2) && (family || call & FH_CALL_SIZED) &&

@@ -33,11 +33,12 @@ struct fh_class {
     _Atomic uint32_t spans; /* how many there are now, in all heaps                          */
 };
 
-/* Whole cache lines, so that nothing that is written lies on the last: every malloc of every thread reads it. */
+/* Whole cache lines, so that nothing that is written lies on the last: every malloc of every thread reads it.
+ * */
 enum { FH_CLASS_TABLE_SIZE = (FH_SMALL_MAX / 16 + 1 + 63) / 64 * 64 };
 extern _Alignas(64) uint8_t fh_class_table[FH_CLASS_TABLE_SIZE] __attribute__((visibility("hidden")));
-/* The class of a size up to FH_SMALL_MAX. Other threads may be here while the first one fills the table: they see 0,
- * and take the slow path, where they wait. */
+/* The class of a size up to FH_SMALL_MAX. Other threads may be here while the first one fills the table: they
+ * see 0, and take the slow path, where they wait. */
 static inline unsigned fh_class_for(size_t size) { return FH_READ(fh_class_table[(size + 15) / 16]); }
 
 extern struct fh_class fh_classes[FH_CLASS_COUNT] __attribute__((visibility("hidden")));

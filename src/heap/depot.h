@@ -33,9 +33,9 @@ bool fh_depot_put(unsigned c, void **base, unsigned capacity);
 /* Takes a full magazine of class c; NULL when there is none or the depot is locked. */
 void **fh_depot_get(unsigned c, unsigned *capacity);
 
-/* `count` blocks found no room in the depot and went to their spans. Where many more than it holds have done so since
- * anyone took from it, the program is freeing and not allocating: what lies in the depot is of no use, and keeps spans
- * from becoming empty. Then a magazine of it is returned, to be given back too; else NULL. */
+/* `count` blocks found no room in the depot and went to their spans. Where many more than it holds have done so
+ * since anyone took from it, the program is freeing and not allocating: what lies in the depot is of no use,
+ * and keeps spans from becoming empty. Then a magazine of it is returned, to be given back too; else NULL. */
 void **fh_depot_overflowed(unsigned c, unsigned count, unsigned *capacity);
 
 /* Takes one from a depot that nobody has used for as long as the tidying interval, or (`all`) from any. */

@@ -148,7 +148,8 @@ static uint32_t find_record(void) {
 
 /* ---- alloc ---- */
 
-/* The alignment at which a block of this size stands: 16, as everywhere in the heap, unless the setting asks for less. */
+/* The alignment at which a block of this size stands: 16, as everywhere in the heap, unless the setting asks
+ * for less. */
 static size_t alignment_for(size_t align) {
     size_t wanted = fh_settings.guard_align;
     if (wanted == 0 || wanted > 16) wanted = 16;

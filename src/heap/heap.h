@@ -40,6 +40,7 @@ struct fh_bin_book {
     uint16_t capacity; /* slots in it                                                  */
     uint16_t batch;    /* how many blocks the next refill from spans asks for          */
     bool stirred;      /* refilled or flushed since the last tidying                   */
+    uint8_t strays;    /* blocks of others sent home while the bin was closed          */
     uint8_t credit;    /* refills lately, less flushes: above 0 the thread does both    */
 };
 
@@ -110,6 +111,9 @@ unsigned fh_span_take(struct fh_heap *heap, unsigned c, void **end, unsigned wan
 /* Gives `count` blocks, each from any span of any heap, back to their spans. Blocks of class c are expected;
  * others are a mistake of the program that is reported. */
 void fh_span_give(struct fh_heap *heap, unsigned c, void **blocks, unsigned count);
+
+/* Does the block, of class c, lie in a span of this heap? */
+bool fh_span_is_own(const struct fh_heap *heap, unsigned c, const void *block);
 
 /* Gives one block, in span g of a private heap, back. `block` is its number. */
 void fh_span_give_private(struct fh_heap *heap, uint32_t g, unsigned block);

@@ -374,8 +374,8 @@ static unsigned run_length(void *const *blocks, unsigned count, ptrdiff_t step) 
     return n;
 }
 
-/* Blocks that follow each other in memory, up or down, from number `block` of the target on, are given back as one range.
- * What was allocated in a burst is mostly freed in a burst. Returns how many they were. */
+/* Blocks that follow each other in memory, up or down, from number `block` of the target on, are given back as
+ * one range. What was allocated in a burst is mostly freed in a burst. Returns how many they were. */
 static unsigned give_run(struct fh_heap *heap, struct target *to, const struct fh_class *class, unsigned block,
                          void *const *blocks, unsigned count) {
     bool down = blocks[1] < blocks[0];
@@ -411,6 +411,12 @@ void fh_span_give(struct fh_heap *heap, unsigned c, void **blocks, unsigned coun
     }
     leave_target(heap, &to);
     if (to.g && !to.own) help(atomic_load(&to.head->owner));
+}
+
+bool fh_span_is_own(const struct fh_heap *heap, unsigned c, const void *block) {
+    uint32_t g = fh_span_first(block);
+    return g && head_of(g)->class == c &&
+           atomic_load_explicit(&head_of(g)->owner, memory_order_relaxed) == heap;
 }
 
 void fh_span_give_private(struct fh_heap *heap, uint32_t g, unsigned block) {

@@ -1,4 +1,5 @@
-/* valid.c - is the heap whole? Every invariant of its books, checked: for tests, between the steps of a program.
+/* valid.c - is the heap whole? Every invariant of its books, checked: for tests, between the steps of a
+ * program.
  *
  *     granules    each belongs to exactly one extent; what is free is merged
  *     extents     trees, list by age and counts agree with the granules (extent.c)
@@ -7,8 +8,8 @@
  *     heaps       each list holds spans of this heap, each once; as many spans as the heap counts
  *     bins        hold blocks of their class that are free in no bitmap, each once
  *
- * Everything is locked meanwhile. Bins are changed by their threads without a lock, so they are looked at only when the
- * caller says that no other thread is at work. The first thing that is broken is said on stderr.
+ * Everything is locked meanwhile. Bins are changed by their threads without a lock, so they are looked at only
+ * when the caller says that no other thread is at work. The first thing that is broken is said on stderr.
  */
 #include "valid.h"
 
@@ -36,10 +37,12 @@ static void expect(bool holds, const char *what, uint32_t g) {
 /* ---- spans ---- */
 
 static unsigned count_free(uint32_t g) {
-    unsigned n = 0, words = (head_of(g)->blocks + 63u) / 64u; /* what is behind them is left over from earlier spans */
+    unsigned n = 0,
+             words = (head_of(g)->blocks + 63u) / 64u; /* what is behind them is left over from earlier spans */
     for (unsigned w = 0; w < words; w++) {
         uint64_t word = fh_space.bits[g][w];
-        expect((word != 0) == (head_of(g)->summary >> w & 1), "a span's summary does not agree with its bitmap", g);
+        expect((word != 0) == (head_of(g)->summary >> w & 1), "a span's summary does not agree with its bitmap",
+               g);
         n += fh_count_bits(word);
     }
     return n;
@@ -65,16 +68,20 @@ static void check_span(uint32_t g) {
     bool private = head->private != NULL;
     expect(c > 0 && c < FH_CLASS_COUNT, "a span of no class", g);
     if (!whole) return;
-    expect(head->granules == fh_classes[c].granules && head->blocks == fh_classes[c].blocks, "a span of a wrong length", g);
+    expect(head->granules == fh_classes[c].granules && head->blocks == fh_classes[c].blocks,
+           "a span of a wrong length", g);
     expect(private != (atomic_load(&head->owner) != NULL), "a span with no owner, or with two", g);
-    expect(count_free(g) == head->free && head->free <= head->blocks, "a span's count of free blocks is wrong", g);
+    expect(count_free(g) == head->free && head->free <= head->blocks, "a span's count of free blocks is wrong",
+           g);
     if (head->blocks % 64)
-        expect(fh_space.bits[g][head->blocks / 64] >> head->blocks % 64 == 0, "a free block behind a span's last", g);
+        expect(fh_space.bits[g][head->blocks / 64] >> head->blocks % 64 == 0,
+               "a free block behind a span's last", g);
     unsigned bucket = head->free ? 31u - (unsigned)__builtin_clz(head->free) : FH_NO_BUCKET;
     expect(head->bucket == bucket, "a span in a wrong list", g);
     for (unsigned i = 0; i < head->granules; i++) {
         expect(fh_space.classes[g + i] == (private ? 0 : c), "the class table does not agree with a span", g);
-        expect(i == 0 || (head_of(g + i)->kind == FH_INSIDE && head_of(g + i)->back == i), "the inside of a span", g);
+        expect(i == 0 || (head_of(g + i)->kind == FH_INSIDE && head_of(g + i)->back == i),
+               "the inside of a span", g);
     }
     check_remote(g);
 }
@@ -97,11 +104,14 @@ static void check_list(const struct fh_heap *heap, unsigned c, unsigned b) {
     uint32_t before = 0;
     for (uint32_t g = heap->lists[c][b]; whole && g; before = g, g = head_of(g)->next) {
         const struct fh_head *head = head_of(g);
-        expect(head->kind == FH_SPAN && head->class == c && head->bucket == b, "a list holds what does not belong there", g);
+        expect(head->kind == FH_SPAN && head->class == c && head->bucket == b,
+               "a list holds what does not belong there", g);
         expect(head->prev == before, "a list's links do not agree", g);
-        expect(heap->private ? head->private == heap : atomic_load(&head->owner) == heap, "a list of another heap", g);
+        expect(heap->private ? head->private == heap : atomic_load(&head->owner) == heap,
+               "a list of another heap", g);
     }
-    expect((heap->lists[c][b] != 0) == (heap->filled[c] >> b & 1), "a heap does not know which lists are filled", c);
+    expect((heap->lists[c][b] != 0) == (heap->filled[c] >> b & 1),
+           "a heap does not know which lists are filled", c);
 }
 
 static uint32_t count_spans(const struct fh_heap *heap, unsigned c) {
@@ -152,9 +162,11 @@ static void note_cached(void *class, void *const *blocks, unsigned count) {
             broken("a bin or depot holds what is no block of its class", g);
             return;
         }
-        size_t within = fh_space_offset(blocks[i]) - ((size_t)g << FH_GRANULE_SHIFT), n = within / fh_classes[c].size;
+        size_t within = fh_space_offset(blocks[i]) - ((size_t)g << FH_GRANULE_SHIFT),
+               n = within / fh_classes[c].size;
         uint64_t bit = (uint64_t)1 << n % 64;
-        expect(within % fh_classes[c].size == 0 && n < head_of(g)->blocks, "a bin holds the middle of a block", g);
+        expect(within % fh_classes[c].size == 0 && n < head_of(g)->blocks, "a bin holds the middle of a block",
+               g);
         expect((fh_space.bits[g][n / 64] & bit) == 0, "a block is in a bin and free in its span", g);
         expect((cached[g][n / 64] & bit) == 0, "a block is in two bins", g);
         cached[g][n / 64] |= bit;
@@ -180,7 +192,8 @@ bool fh_heap_is_valid(bool quiet) {
     whole = true;
     check_granules();
     if (whole) whole = fh_extent_is_valid();
-    for (const struct fh_heap *heap = fh_heap_first(); whole && heap; heap = heap->next) check_heap(heap, quiet);
+    for (const struct fh_heap *heap = fh_heap_first(); whole && heap; heap = heap->next)
+        check_heap(heap, quiet);
     if (whole && quiet) check_cached();
     bool result = whole;
     fh_heap_unlock_everything();

@@ -4,8 +4,8 @@
 
 #include <stdbool.h>
 
-/* Checks every invariant of the heap's books; says and returns false at the first that is broken. `quiet`: no other thread
- * allocates or frees meanwhile, so that the bins can be looked at too. */
+/* Checks every invariant of the heap's books; says and returns false at the first that is broken. `quiet`: no
+ * other thread allocates or frees meanwhile, so that the bins can be looked at too. */
 bool fh_heap_is_valid(bool quiet);
 
 #endif
