@@ -82,7 +82,8 @@ def as_the_library():
         model = validate.modelled(run.simulate, pattern, threads)
         print(f"{pattern}, {threads} threads: {found:.4f} atomics a pair in the library, {model:.4f} in the model")
         slack = 0.02 if threads == 1 else 0.15
-        expect(abs(found - model) <= slack * found, f"{pattern}: the library executes {found:.4f} atomics a pair, not {model:.4f}")
+        few = 0.005  # what a thread's beginning adds: bins that grow, spans that begin
+        expect(abs(found - model) <= slack * found + few, f"{pattern}: the library executes {found:.4f} atomics a pair, not {model:.4f}")
 
 
 for pattern in patterns.PATTERNS:
@@ -90,7 +91,7 @@ for pattern in patterns.PATTERNS:
         for threads, classes in ((1, 1), (4, 1), (8, 3)):
             if run.possible(pattern, threads):
                 no_block_is_lost(pattern, allocator, threads, classes)
-expect(source.bin_most(64) == 254, "bins of 64 bytes hold 254 blocks, as docs/HEAP.md says")
+expect(source.bin_most(64) == 510, "bins of 64 bytes hold 510 blocks: 32 KiB")
 freehold_stays_cheap()
 comparisons_are_as_meant()
 as_the_library()

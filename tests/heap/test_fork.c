@@ -162,8 +162,8 @@ static void *child_thread(void *arg) {
     return NULL;
 }
 
-/* ThreadSanitizer takes the threads of the parent for alive in the child, and stops when one starts where one of those
- * stood. */
+/* ThreadSanitizer takes the threads of the parent for alive in the child, and stops when one starts where one
+ * of those stood. */
 static void skip_under_tsan(void) {
 #ifdef __SANITIZE_THREAD__
     skip();

@@ -1,7 +1,7 @@
 /* test_whole.c - the heap's books are whole at every moment of random programs, and no overflow reaches them.
  *
- * The model of tests/heap drives the heap; every few hundred steps fh_heap_is_valid looks at all invariants: alone, with
- * threads at rest, and while other threads are at work. The same program runs in every mode.
+ * The model of tests/heap drives the heap; every few hundred steps fh_heap_is_valid looks at all invariants:
+ * alone, with threads at rest, and while other threads are at work. The same program runs in every mode.
  *
  *     TEST_SECONDS=600  TEST_SEED=0x2a
  */
@@ -94,7 +94,8 @@ static void a_linear_overflow_faults_before_it_reaches_the_books(void **state) {
     char *block = t_malloc(100), *large = t_malloc(200000);
     CHECK(block && large);
     uintptr_t window = fh_space.base, books_end = (uintptr_t)(fh_space.bits + fh_space.mapped);
-    CHECK((uintptr_t)fh_space.classes < window && (uintptr_t)fh_space.heads < window && (uintptr_t)fh_space.bits < window);
+    CHECK((uintptr_t)fh_space.classes < window && (uintptr_t)fh_space.heads < window &&
+          (uintptr_t)fh_space.bits < window);
     CHECK((uintptr_t)(fh_space.remotes + fh_space.mapped) + (8u << 20) < window && books_end < window);
     for (int direction = -1; direction <= 1; direction += 2) {
         for (int which = 0; which < 2; which++) {
