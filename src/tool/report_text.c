@@ -420,17 +420,22 @@ static void print_stacks(const struct fh_run *run, struct fh_screen *screen) {
     memcpy(stacks, main->stacks, count * sizeof stacks[0]);
     qsort(stacks, count, sizeof stacks[0], deeper_first);
     fputc('\n', screen->out);
-    fh_screen_print(screen, FH_BOLD, "  %-12s%12s%14s  %s", "call stacks", "peak", "of", "thread");
+    bool narrow = screen->width < 66; /* no room for how large the stack is, and for long names */
+    int of = narrow ? 0 : 14, name = narrow ? screen->width - 35 : 16;
+    fh_screen_print(screen, FH_BOLD, "  %-12s%12s%*s  %s", "call stacks", "peak", of, narrow ? "" : "of",
+                    "thread");
     fputc('\n', screen->out);
     for (size_t i = 0; i < shown; i++) {
-        fprintf(screen->out, "  %-12s%12s%14s  ", "", fh_size_text(stacks[i].peak),
-                fh_size_text(stacks[i].size));
-        fh_screen_foreign(screen, stacks[i].name, 16);
+        fprintf(screen->out, "  %-12s%12s%*s  ", "", fh_size_text(stacks[i].peak), of,
+                narrow ? "" : fh_size_text(stacks[i].size));
+        fh_screen_foreign(screen, stacks[i].name, name < 16 ? name : 16);
         fprintf(screen->out, "%s\n", stacks[i].id == main->pid ? " (main)" : "");
     }
     if (main->threads_measured > shown)
-        fh_screen_print(screen, FH_PLAIN, "  %-12s%12s%14s  %s more, each with a peak of at most that\n", "",
-                        fh_size_text(shown < count ? stacks[shown].peak : stacks[count - 1].peak), "",
+        fh_screen_print(screen, FH_PLAIN,
+                        narrow ? "  %-12s%12s%*s  %s more\n"
+                               : "  %-12s%12s%*s  %s more, each with a peak of at most that\n",
+                        "", fh_size_text(shown < count ? stacks[shown].peak : stacks[count - 1].peak), of, "",
                         fh_count_text(main->threads_measured - shown));
 }
 
