@@ -4,7 +4,7 @@
  *     fh_bins[c] <-- refill --  lists[c][bucket]: spans with free blocks  <-- take --  free extents, dirty first
  *         |  ^   --- flush -->                                            --- give -->
  *         v  |
- *       depot[c]: full magazines, all threads'
+ *       depot[c]: full magazines, from threads that only free
  *
  * Terms:
  *   bin      a thread's array of pointers to free blocks of one class (public header). No lock, no atomics.

@@ -44,14 +44,13 @@ static struct fh_head *head_of(uint32_t g) { return &fh_space.heads[g]; }
 
 /* ---- the lists ---- */
 
-static void unlink_span(struct fh_heap *heap, uint32_t g, struct fh_head *head) {
+static void unlink_span(struct fh_heap *heap, struct fh_head *head) {
     unsigned c = head->class, b = head->bucket;
     if (b == FH_NO_BUCKET) return;
     *(head->prev ? &head_of(head->prev)->next : &heap->lists[c][b]) = head->next;
     if (head->next) head_of(head->next)->prev = head->prev;
     if (heap->lists[c][b] == 0) heap->filled[c] &= (uint16_t) ~(1u << b);
     head->bucket = FH_NO_BUCKET;
-    (void)g;
 }
 
 static void link_span(struct fh_heap *heap, uint32_t g, struct fh_head *head, unsigned bucket) {
@@ -72,7 +71,7 @@ static unsigned bucket_for(const struct fh_head *head) {
 static void resettle(struct fh_heap *heap, uint32_t g, struct fh_head *head) {
     unsigned bucket = bucket_for(head);
     if (bucket == head->bucket) return;
-    unlink_span(heap, g, head);
+    unlink_span(heap, head);
     if (bucket != FH_NO_BUCKET) link_span(heap, g, head, bucket);
 }
 
@@ -120,7 +119,7 @@ static uint32_t new_span(struct fh_heap *heap, unsigned c) {
 }
 
 static void end_span(struct fh_heap *heap, uint32_t g, struct fh_head *head) {
-    unlink_span(heap, g, head);
+    unlink_span(heap, head);
     heap->spans[head->class]--;
     atomic_fetch_sub_explicit(&fh_classes[head->class].spans, 1, memory_order_relaxed);
     if (heap->private) heap->private->held -= (size_t)head->granules << FH_GRANULE_SHIFT;
@@ -155,7 +154,7 @@ bool fh_span_move(struct fh_heap *from, struct fh_heap *to, unsigned c) {
     unsigned bucket = 31u - (unsigned)__builtin_clz(from->filled[c]);
     uint32_t g = from->lists[c][bucket];
     struct fh_head *head = head_of(g);
-    unlink_span(from, g, head);
+    unlink_span(from, head);
     from->spans[c]--;
     to->spans[c]++;
     link_span(to, g, head, bucket);
