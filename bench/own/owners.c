@@ -9,9 +9,11 @@
  */
 #include <freehold/names.h>
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 TYPE(Node);
 struct Node {
@@ -115,6 +117,17 @@ static uint64_t arc_share(void) {
     return sum;
 }
 
+/* The same in a process of two threads; this one sleeps until the end. */
+static void *sleeper(void *unused) {
+    for (;;) pause();
+    return unused;
+}
+static uint64_t arc_threads(void) {
+    static pthread_t thread;
+    if (!thread && pthread_create(&thread, NULL, sleeper, NULL) != 0) exit(1);
+    return arc_share();
+}
+
 static uint64_t vec_push_loop(void) {
     own(Vec(uint64_t)) v = {0};
     for (uint64_t i = 0; i < PUSHES; i++) vec_push(&v, i);
@@ -212,6 +225,7 @@ static const struct {
     {"map-get", map_lookup_loop, KEYS},
     {"words-count", map_words, KEYS},
     {"words-get", map_words_lookup, KEYS},
+    {"arc-threads", arc_threads, PAIRS}, /* the last: the others have one thread */
 };
 
 int main(int argc, char **argv) {

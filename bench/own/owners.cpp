@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -82,6 +83,14 @@ static uint64_t shared_share() {
         sum += *r;
     }
     return sum;
+}
+
+// The same in a process of two threads.
+static uint64_t shared_threads() {
+    static bool begun;
+    if (!begun) std::thread([] { std::this_thread::sleep_for(std::chrono::hours(1)); }).detach();
+    begun = true;
+    return shared_share();
 }
 
 static uint64_t vec_push_loop() {
@@ -172,6 +181,7 @@ static const struct {
     {"map-get", map_lookup_loop, KEYS},
     {"words-count", [] { return (uint64_t)count().size(); }, KEYS},
     {"words-get", map_words_lookup, KEYS},
+    {"arc-threads", shared_threads, PAIRS},
 };
 
 int main(int argc, char **argv) {

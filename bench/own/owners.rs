@@ -118,6 +118,17 @@ fn arc_share() -> u64 {
     sum
 }
 
+// The same in a process of two threads.
+fn arc_threads() -> u64 {
+    static BEGUN: std::sync::Once = std::sync::Once::new();
+    BEGUN.call_once(|| {
+        std::thread::spawn(|| loop {
+            std::thread::park()
+        });
+    });
+    arc_share()
+}
+
 fn vec_push_loop() -> u64 {
     let mut v = Vec::new();
     for i in 0..PUSHES {
@@ -212,6 +223,7 @@ fn main() {
         ("map-get", Box::new(move || map_lookup_loop(&table)), KEYS as u64),
         ("words-count", { let w = words.clone(); Box::new(move || count(&w).len() as u64) }, KEYS as u64),
         ("words-get", Box::new(move || words.iter().map(|w| counts[w.as_str()]).sum()), KEYS as u64),
+        ("arc-threads", Box::new(arc_threads), PAIRS),
     ];
     for (name, run, operations) in &loops {
         let mut best = f64::MAX;

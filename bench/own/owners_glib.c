@@ -1,10 +1,12 @@
 /* owners_glib.c - the loops of owners.c with GLib: g_new and g_rc_box, GArray, GString, GHashTable; see there.
  * */
 #include <glib.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 typedef struct Node Node;
 struct Node {
@@ -103,6 +105,17 @@ COUNTED(rc, g_rc_box_alloc, g_rc_box_release)
 SHARED(rc, g_rc_box_alloc, g_rc_box_acquire, g_rc_box_release)
 COUNTED(arc, g_atomic_rc_box_alloc, g_atomic_rc_box_release)
 SHARED(arc, g_atomic_rc_box_alloc, g_atomic_rc_box_acquire, g_atomic_rc_box_release)
+
+/* The same in a process of two threads; this one sleeps until the end. */
+static void *sleeper(void *unused) {
+    for (;;) pause();
+    return unused;
+}
+static uint64_t arc_threads(void) {
+    static pthread_t thread;
+    if (!thread && pthread_create(&thread, NULL, sleeper, NULL) != 0) exit(1);
+    return arc_share();
+}
 
 static uint64_t vec_push_loop(void) {
     g_autoptr(GArray) v = g_array_new(FALSE, FALSE, sizeof(uint64_t));
@@ -204,6 +217,7 @@ static const struct {
     {"map-get", map_lookup_loop, KEYS},
     {"words-count", map_words, KEYS},
     {"words-get", map_words_lookup, KEYS},
+    {"arc-threads", arc_threads, PAIRS},
 };
 
 int main(int argc, char **argv) {

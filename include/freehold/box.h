@@ -103,31 +103,33 @@ FH_INLINE void *fh_box_zeroed(size_t size, size_t align, const char *what) {
     } fh_BoxIn_##T FH_NOTE("fh:box");        \
     FH_GLUE void fh_Box_##T##_drop(fh_Box_##T *box);
 
-#define FH_BOX_BODIES(T)                                                \
-    FH_GLUE void fh_Box_##T##_run(void *p, size_t len, size_t cap) {    \
-        (void)len, (void)cap;                                           \
-        fh_drop_##T((T *)p);                                            \
-        fh_own_free(p, sizeof(T), FH_ALIGNOF(T));                       \
-    }                                                                   \
-    FH_GLUE void fh_Box_##T##_drop(fh_Box_##T *box) {                   \
-        T *fh_p_ = *box;                                                \
-        if (fh_p_ == NULL) return;                                      \
-        *box = NULL;                                                    \
-        if (fh_plain_##T) fh_own_free(fh_p_, sizeof(T), FH_ALIGNOF(T)); \
-        else fh_drop_guarded(fh_Box_##T##_run, fh_p_, 0, 0);            \
-    }                                                                   \
-    FH_GLUE void fh_Box_##T##_free(void *p) {                           \
-        fh_Box_##T fh_box_ = (T *)p;                                    \
-        fh_Box_##T##_drop(&fh_box_);                                    \
-    }                                                                   \
-    FH_GLUE void fh_BoxIn_##T##_drop(fh_BoxIn_##T *box) {               \
-        T *fh_p_ = box->ptr;                                            \
-        if (fh_p_ == NULL) return;                                      \
-        box->ptr = NULL;                                                \
-        fh_drop_##T(fh_p_);                                             \
-        fh_alloc_give(box->alloc, fh_p_, sizeof(T), FH_ALIGNOF(T));     \
-    }                                                                   \
-    FH_GLUE void fh_drop_in_##T(void *p) { fh_drop_##T((T *)p); }       \
+#define FH_BOX_BODIES(T)                                                 \
+    FH_GLUE void fh_Box_##T##_run(void *p, size_t len, size_t cap) {     \
+        (void)len, (void)cap;                                            \
+        for (T *fh_at_ = (T *)p, *fh_next_; fh_at_; fh_at_ = fh_next_) { \
+            fh_next_ = fh_rest_##T(fh_at_);                              \
+            fh_own_free(fh_at_, sizeof(T), FH_ALIGNOF(T));               \
+        }                                                                \
+    }                                                                    \
+    FH_GLUE void fh_Box_##T##_drop(fh_Box_##T *box) {                    \
+        T *fh_p_ = *box;                                                 \
+        if (fh_p_ == NULL) return;                                       \
+        *box = NULL;                                                     \
+        if (fh_plain_##T) fh_own_free(fh_p_, sizeof(T), FH_ALIGNOF(T));  \
+        else fh_drop_guarded(fh_Box_##T##_run, fh_p_, 0, 0);             \
+    }                                                                    \
+    FH_GLUE void fh_Box_##T##_free(void *p) {                            \
+        fh_Box_##T fh_box_ = (T *)p;                                     \
+        fh_Box_##T##_drop(&fh_box_);                                     \
+    }                                                                    \
+    FH_GLUE void fh_BoxIn_##T##_drop(fh_BoxIn_##T *box) {                \
+        T *fh_p_ = box->ptr;                                             \
+        if (fh_p_ == NULL) return;                                       \
+        box->ptr = NULL;                                                 \
+        fh_drop_##T(fh_p_);                                              \
+        fh_alloc_give(box->alloc, fh_p_, sizeof(T), FH_ALIGNOF(T));      \
+    }                                                                    \
+    FH_GLUE void fh_drop_in_##T(void *p) { fh_drop_##T((T *)p); }        \
     FH_BOX_CXX(T)
 
 #define FH_BOX_CLONE_NAME(T) FH_GLUE fh_Box_##T fh_Box_##T##_clone(const fh_Box_##T *box);

@@ -125,9 +125,10 @@ FH_INLINE void fh_own_free(void *p, size_t size, size_t align) {
 /* ---------------------------------------------------------------- long chains -------------------------- */
 
 /* Drop glue is recursive: a list's first node drops the second. So that ten million nodes do not need ten
- * million stack frames, glue counts how deep it stands, and below FH_DROP_DEPTH hands the rest to
- * fh_drop_later, which keeps a list of what is still to be dropped and works through it in a loop: at most 2 *
- * FH_DROP_DEPTH frames of glue ever stand. Only types that own something count. */
+ * million stack frames, a Box that comes last in its struct is followed in a loop (type.h), and else glue
+ * counts how deep it stands, and below FH_DROP_DEPTH hands the rest to fh_drop_later, which keeps a list of
+ * what is still to be dropped and works through it in a loop: at most 2 * FH_DROP_DEPTH frames of glue ever
+ * stand. Only types that own something count. */
 #define FH_DROP_DEPTH 100u
 extern FH_API __thread unsigned fh_drop_depth __attribute__((tls_model("initial-exec")));
 

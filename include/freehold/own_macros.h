@@ -41,15 +41,17 @@
 #endif
 
 #ifdef __FREEHOLD_CHECK__
-/* Marker functions: they do nothing, and stand in the syntax tree with the owner as their first argument. */
+/* Marker functions: they do nothing, and stand in the syntax tree with the owner as their first argument. Two
+ * hand it on, so that an argument is evaluated once and a compound literal in it lives as long as in the other
+ * expansions. */
 FH_INLINE void fh_mark_move(const void *owner) { (void)owner; }
 FH_INLINE void fh_mark_take(const void *owner) { (void)owner; }
 FH_INLINE void fh_mark_replace(const void *owner) { (void)owner; }
 FH_INLINE void fh_mark_swap(const void *owner) { (void)owner; }
 FH_INLINE void fh_mark_forget(const void *owner) { (void)owner; }
-FH_INLINE void fh_mark_drop(const void *owner) { (void)owner; }
+FH_INLINE void *fh_mark_drop(const void *owner) { return (void *)(uintptr_t)owner; }
 FH_INLINE void fh_mark_put(const void *owner) { (void)owner; }
-FH_INLINE void fh_mark_clone(const void *owner) { (void)owner; }
+FH_INLINE void *fh_mark_clone(const void *owner) { return (void *)(uintptr_t)owner; }
 FH_INLINE void fh_mark_use(const void *owner) { (void)owner; }
 #define FH_MARK(marker, p) marker(p)
 #else
@@ -152,12 +154,7 @@ FH_INLINE void fh_mark_use(const void *owner) { (void)owner; }
         FH_END_DROP;                                          \
     })
 #ifdef __FREEHOLD_CHECK__
-#define FH_MARKED(marker, p)            \
-    __extension__({                     \
-        __typeof__(p) fh_marked_ = (p); \
-        marker(fh_marked_);             \
-        fh_marked_;                     \
-    })
+#define FH_MARKED(marker, p) ((__typeof__(p))marker(p))
 #else
 #define FH_MARKED(marker, p) (p)
 #endif

@@ -114,10 +114,10 @@ FH_INLINE void *fh_try_rc_put(const void *init, size_t size, size_t head, const 
 
 FH_INLINE const void *fh_rc_more(const void *value) {
     if (value == NULL) return NULL;
-    uint64_t *word = fh_counts(value);
-    if (FH_UNLIKELY((uint32_t)*word - 1 >= INT32_MAX - 1u)) /* 0, 2^31 - 1 and above, or watched */
+    uint64_t *word = fh_counts(value), more = *word + 1;
+    if (FH_UNLIKELY((int32_t)(uint32_t)more <= 1)) /* it was 0, or 2^31 - 1 and above, or is watched */
         fh_rc_more_slow((void *)(uintptr_t)value);
-    else ++*word;
+    else *word = more;
     return value;
 }
 
@@ -183,12 +183,12 @@ FH_INLINE void fh_rc_less_weak(const void *value, size_t size, size_t head) {
         T *fh_p_ = *rc;                                                                                 \
         if (fh_p_ == NULL) return;                                                                      \
         *rc = NULL;                                                                                     \
-        uint64_t *fh_word_ = fh_counts(fh_p_);                                                          \
-        if (*fh_word_ == FH_RC_ONE) {                                                                   \
+        uint64_t *fh_word_ = fh_counts(fh_p_), fh_now_ = *fh_word_;                                     \
+        if ((int32_t)(uint32_t)fh_now_ > 1) {                                                           \
+            *fh_word_ = fh_now_ - 1;                                                                    \
+        } else if (FH_LIKELY(fh_now_ == FH_RC_ONE)) {                                                   \
             if (fh_plain_##T) fh_own_free((char *)fh_p_ - FH_RC_HEAD(T), FH_RC_SIZE(T), FH_RC_HEAD(T)); \
             else fh_drop_guarded(fh_Rc_##T##_run, fh_p_, 0, 0);                                         \
-        } else if (FH_LIKELY((int32_t)(uint32_t)*fh_word_ > 1)) {                                       \
-            --*fh_word_;                                                                                \
         } else {                                                                                        \
             fh_rc_drop_slow(fh_p_, fh_Rc_##T##_run_value, sizeof(T), FH_RC_HEAD(T));                    \
         }                                                                                               \

@@ -75,6 +75,7 @@
         (void)self;                                          \
         FH_EACH(FH_DROP_FIELD, T, ##__VA_ARGS__)             \
     }                                                        \
+    FH_REST(T, FH_EACH(FH_REST_FIELD, T, ##__VA_ARGS__))     \
     enum { fh_plain_##T = FH_COUNT(T, ##__VA_ARGS__) == 0 }; \
     FH_STRUCT_BODIES(T)
 
@@ -83,12 +84,15 @@
         function(self);                          \
         FH_EACH(FH_DROP_FIELD, T, ##__VA_ARGS__) \
     }                                            \
+    FH_REST_NONE(T, T##_drop(self))              \
     enum { fh_plain_##T = 0 };                   \
     FH_STRUCT_BODIES(T)
 
-#define FH_DROP_ENUM(T, tag, ...)                                                \
-    FH_GLUE void T##_drop(T *self) { FH_EACH(FH_DROP_CASE, tag, ##__VA_ARGS__) } \
-    enum { fh_plain_##T = 0 };                                                   \
+#define FH_DROP_ENUM(T, tag, ...)                                                           \
+    FH_GLUE void T##_drop(T *self){FH_EACH(FH_DROP_CASE, tag, ##__VA_ARGS__)} FH_REST_NONE( \
+        T, T##_drop(self)) enum {                                                           \
+        fh_plain_##T = 0                                                                    \
+    };                                                                                      \
     FH_STRUCT_BODIES(T)
 
 #define FH_STRUCT_BODIES(T)                         \
@@ -115,6 +119,38 @@
 #define FH_DROP_FIELD_1(X, name) FH_CAT(X, _drop)(&self->name);
 #define FH_DROP_FIELD_2(X, name, n) \
     for (size_t fh_i_ = 0; fh_i_ < (size_t)(n); fh_i_++) FH_CAT(X, _drop)(&self->name[fh_i_]);
+
+/* T *fh_rest_T(T *): drops what a T in a Box owns, but for a Box(T) that comes last, which it returns: so Box's
+ * glue walks a list, and down one side of a tree, in a loop. That field is told by its drop function and its
+ * type; both are known when this is compiled. A type with a drop function of its own is dropped whole, as that
+ * function may look at its parent, whose block is given back before its child here. */
+#define FH_REST_NONE(T, drop)         \
+    FH_GLUE T *fh_rest_##T(T *self) { \
+        drop;                         \
+        return NULL;                  \
+    }
+#ifdef __cplusplus
+#define FH_REST(T, fields) FH_REST_NONE(T, T##_drop(self))
+#else
+#define FH_REST(T, fields)            \
+    FH_GLUE T *fh_rest_##T(T *self) { \
+        T *fh_last_ = NULL;           \
+        (void)self;                   \
+        fields;                       \
+        return fh_last_;              \
+    }
+#endif
+#define FH_REST_FIELD(T, field)                                         \
+    if (fh_last_ != NULL) FH_CAT(FH_CAT(fh_Box_, T), _drop)(&fh_last_); \
+    FH_CAT(FH_REST_FIELD_, FH_COUNT field)(T, FH_PEEL field)
+#define FH_REST_FIELD_1(T, ...) FH_REST_FIELD_1_I(T, __VA_ARGS__)
+#define FH_REST_FIELD_1_I(T, X, name)                                                                      \
+    if (fh_same_drop((void (*)(void))FH_CAT(X, _drop), (void (*)(void))FH_CAT(FH_CAT(fh_Box_, T), _drop))) \
+        fh_last_ = _Generic(self->name, T * : self->name, default : NULL);                                 \
+    else FH_CAT(X, _drop)(&self->name);
+#define FH_REST_FIELD_2(T, ...) FH_REST_FIELD_2_I(__VA_ARGS__)
+#define FH_REST_FIELD_2_I(X, name, n) FH_DROP_FIELD_2(X, name, n)
+FH_INLINE bool fh_same_drop(void (*a)(void), void (*b)(void)) { return a == b; }
 
 #define FH_DROP_CASE(tag, field) FH_DROP_CASE_I(tag, FH_PEEL field)
 #define FH_PEEL(...) __VA_ARGS__
@@ -182,6 +218,7 @@
 #define FH_PLAIN_I(T)                                 \
     FH_NAMES(T)                                       \
     FH_GLUE void fh_drop_##T(T *p) { (void)p; }       \
+    FH_REST_NONE(T, (void)self)                       \
     FH_GLUE T fh_clone_##T(const T *p) { return *p; } \
     enum { fh_plain_##T = 1 };                        \
     FH_BODIES(T)                                      \
@@ -193,6 +230,7 @@
 #define FH_OWNER_I(X)                               \
     FH_NAMES(X)                                     \
     FH_GLUE void fh_drop_##X(X *p) { X##_drop(p); } \
+    FH_REST_NONE(X, X##_drop(self))                 \
     enum { fh_plain_##X = 0 };                      \
     FH_BODIES(X)                                    \
     FH_REFCELL(X)

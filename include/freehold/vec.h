@@ -143,13 +143,17 @@ FH_INLINE void *fh_vec_end(const void *ptr, size_t len, size_t size) {
         FH_USE_AT(vv, #f "(" #v ")");         \
         f((void *)vv, FH_VEC_SHAPE(vv), (n)); \
     })
+/* The length is stored after the element: an element may alias it (Vec(size_t)), and so the compiler knows it
+ * still when the next one is pushed. */
 #define FH_VEC_PUSH(v, x, vv, xx)                                                          \
     __extension__({                                                                        \
         __typeof__(v) vv = (v);                                                            \
         __typeof__(*vv->ptr) xx = (x);                                                     \
         FH_USE_AT(vv, "vec_push(" #v ")");                                                 \
         if (FH_UNLIKELY(vv->len == vv->cap)) fh_vec_room((void *)vv, FH_VEC_SHAPE(vv), 1); \
-        vv->ptr[vv->len++] = xx;                                                           \
+        size_t fh_n_ = vv->len;                                                            \
+        vv->ptr[fh_n_] = xx;                                                               \
+        vv->len = fh_n_ + 1;                                                               \
         (void)0;                                                                           \
     })
 #define FH_VEC_TRY_PUSH(v, x, vv, xx)                                                          \

@@ -257,6 +257,56 @@ static void trees_at_great_depth_are_dropped(void **state) {
     for (int i = 0; i < 20000; i++) list = box(Node, .next = take(list), .other = full_tree(i % 5));
 }
 
+/* What is dropped counts itself: in Rust's order, which is that of the fields at each node, and so 0, 1, 2 ...
+ * */
+typedef struct {
+    unsigned number; /* from 1: zero is empty */
+} Counted;
+static unsigned expected, wrong_order;
+static void Counted_drop(Counted *c) {
+    if (c->number == 0) return;
+    wrong_order += c->number != ++expected;
+    c->number = 0;
+}
+OWNER(Counted)
+
+TYPE(Link);
+struct Link {
+    Box(Link) before;
+    Counted own;
+    Box(Link) after;
+};
+DROP(Link, (Box(Link), before), (Counted, own), (Box(Link), after))
+
+static Box(Link) numbered_tree(unsigned *next, int depth) {
+    if (depth == 0) return NULL;
+    own(Box(Link)) link = box(Link, .before = numbered_tree(next, depth - 1));
+    link->own.number = ++*next;
+    link->after = numbered_tree(next, depth - 1);
+    return move(link);
+}
+
+static void trees_are_dropped_in_rusts_order(void **state) {
+    (void)state;
+    unsigned numbers = expected = wrong_order = 0;
+    drop(Box(Link), &(Box(Link)){numbered_tree(&numbers, 12)});
+    assert_int_equal(expected, numbers);
+    assert_int_equal(wrong_order, 0);
+}
+
+/* A long list whose link is its last field keeps that order at any depth, and stands in no more stack than one
+ * node. */
+static void long_lists_are_dropped_in_rusts_order(void **state) {
+    (void)state;
+    expected = wrong_order = 0;
+    unsigned n = (unsigned)long_list() / 10;
+    own(Box(Link)) list = NULL;
+    for (unsigned i = n; i > 0; i--) list = box(Link, .own = {i}, .after = take(list));
+    drop(Box(Link), &list);
+    assert_int_equal(expected, n);
+    assert_int_equal(wrong_order, 0);
+}
+
 /* ---- Box, Option ---- */
 
 static void sizes_are_as_promised(void **state) {
@@ -459,6 +509,8 @@ int main(void) {
         T(a_list_of_a_million_rcs_is_dropped),
         T(vecs_nested_a_million_deep_are_dropped),
         T(trees_at_great_depth_are_dropped),
+        T(trees_are_dropped_in_rusts_order),
+        T(long_lists_are_dropped_in_rusts_order),
         T(sizes_are_as_promised),
         T(boxes_are_aligned_and_hold_their_value),
         T(options_and_results_own_what_they_hold),
