@@ -133,13 +133,19 @@ void fh_buffer_free(void *p, size_t size, size_t align) {
     else fh_free_aligned_sized(p, align, size);
 }
 
+/* Str's inlined drop frees a buffer by the class of its size, so it must be of that class. A buffer that shrinks in the place
+ * where it is would be of a larger one: fh_realloc leaves it there when more than half of it is used. */
+static bool may_stay(size_t old, size_t size) {
+    return size >= old || size > FH_SMALL_MAX || fh_class_of(size) == fh_class_of(old);
+}
+
 void *fh_buffer_resize(void *p, size_t old, size_t size, size_t align, const char *what) {
     if (p == NULL) return fh_buffer_get(size, align, what);
-    if (!fh_checked_on() && align <= 16) return fh_realloc(p, size);
+    if (!fh_checked_on() && align <= 16 && may_stay(old, size)) return fh_realloc(p, size);
     void *block = fh_buffer_get(size, align, what);
     if (block == NULL) return NULL;
     memcpy(block, p, old < size ? old : size);
     if (fh_checked_on()) fh_checked_end(p, old, align, true, FH_THERE);
-    else fh_free_aligned_sized(p, align, old);
+    else fh_free(p);
     return block;
 }

@@ -119,6 +119,11 @@ struct fh_frame *fh_outside_open(struct fh_frame *frame, const struct fh_frame_s
         fh_fatal("FH_OUTSIDE in %s() at %s:%d: there is no scratch frame here to be outside of", site->function,
                  site->file, site->line);
     }
+    if (turn->own[FH_OWN_BACK] ==
+        thread->now) { /* the inner frame's closing would free what was pushed outside */
+        fh_fatal("FH_OUTSIDE in %s() at %s:%d: the frame around it is on the same region", site->function,
+                 site->file, site->line);
+    }
     return turn_to(thread, frame, site, turn->own[FH_OWN_BACK], FH_TURN_OUTSIDE);
 }
 

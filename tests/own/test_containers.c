@@ -196,6 +196,22 @@ static void a_str_does_what_a_buffer_does(void **state) {
     }
 }
 
+/* Its drop is inlined and frees by size: a block left in place by the shrinking must not come into the bin of smaller ones. */
+static void a_str_that_was_shrunk_is_freed_as_the_block_that_it_is(void **state) {
+    (void)state;
+    for (size_t room = 16; room <= 300; room += 7) {
+        for (int i = 0; i < 30; i++) {
+            own(Str) s = str_with(room);
+            StrView text = {"a text that is long enough for a block, and then some", 8 + room % 45};
+            own(Str) small = str_from_view(text); /* opens the bin of its class */
+            str_push_view(&s, text);
+            str_shrink(&s);
+            assert_int_equal(s.cap, s.len + 1);
+        }
+        fh_trim(); /* empties the bins: blocks of other classes in them are reported */
+    }
+}
+
 static void a_str_may_be_pushed_onto_itself(void **state) {
     (void)state;
     own(Str) s = str_from("ab");
@@ -366,6 +382,7 @@ int main(void) {
         cmocka_unit_test(owners_move_between_vecs),
         cmocka_unit_test(a_str_does_what_a_buffer_does),
         cmocka_unit_test(a_str_may_be_pushed_onto_itself),
+        cmocka_unit_test(a_str_that_was_shrunk_is_freed_as_the_block_that_it_is),
         cmocka_unit_test(utf8_is_kept_whole),
         cmocka_unit_test(views_look_without_copying),
         cmocka_unit_test(a_map_does_what_an_array_does),

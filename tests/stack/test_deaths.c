@@ -37,6 +37,12 @@ static void longjmp_without_unwind(void) {
 static void outside_of_nothing(void) {
     FH_FRAME { FH_OUTSIDE(void) fh_push_bytes(10); }
 }
+static void outside_of_the_same_region(void) { /* what is pushed would be freed with the inner frame */
+    struct fh_region *region = fh_region_new(1000);
+    FH_FRAME_ON(region) {
+        FH_FRAME_ON(region) { FH_OUTSIDE(void) fh_push_bytes(10); }
+    }
+}
 static void scratch_out_of_order(void) {
     struct fh_frame outer, inner;
     fh_scratch_open(&outer, FH_SITE);
@@ -165,6 +171,8 @@ int main(void) {
     dies("twice", twice, SIGABRT, "of twice() at ", "closed but not open");
     dies("never opened", never_opened, SIGABRT, "closed but not open", "freehold: ");
     dies("longjmp", longjmp_without_unwind, SIGABRT, "of longjmp_without_unwind()", "fh_frame_unwind");
+    dies("outside of the same region", outside_of_the_same_region, SIGABRT,
+         "FH_OUTSIDE in outside_of_the_same_region()", "on the same region");
     dies("outside", outside_of_nothing, SIGABRT, "FH_OUTSIDE in outside_of_nothing()", "no scratch frame");
     dies("scratch order", scratch_out_of_order, SIGABRT, "out of order", "scratch_out_of_order()");
     dies("null region", region_is_null, SIGABRT, "the region is NULL", "region_is_null()");
