@@ -29,7 +29,7 @@ ROWS   ?=
 ROUNDS ?=
 ARGS   ?=
 
-.PHONY: all run test bench install soak fuzz format lint clean help
+.PHONY: all run test bench install soak fuzz coverage format lint clean help
 
 all:
 	@./setup build
@@ -76,17 +76,21 @@ lint:
 pictures: library
 	@PYTHONMALLOC=malloc docs/picture.py docs/run.svg "$$ make run" $(BUILD)/freehold run -- $(DEFAULT_PROG)
 
-# Long runs, beyond what `make test` takes time for.
+# Long runs, beyond what `make test` takes time for. Each script says which variables it heeds: TIME, MINUTES ...
 ifneq ($(wildcard tests/soak/run),)
 soak: library
 	@./setup test
 	@tests/soak/run
 endif
 ifneq ($(wildcard tests/fuzz/run),)
-fuzz: library
-	@./setup test
+fuzz:
+	@./setup fuzz
 	@tests/fuzz/run
 endif
+
+coverage:
+	@./setup test
+	@tests/coverage/run $(ARGS)
 
 clean:
 	@rm -rf $(BUILD)
@@ -99,5 +103,7 @@ help:
 	@echo "make bench                against glibc, jemalloc, tcmalloc and mimalloc"
 	@echo "make bench ROWS='list*'   some rows only, to the terminal; ROUNDS=5 for more runs of each"
 	@echo "make install              to PREFIX=/usr/local, below DESTDIR if given"
+	@echo "make fuzz                 looks for programs that the heap gets wrong; TIME=600 seconds, ENGINE=afl"
+	@echo "make coverage             which lines and branches the tests run; ARGS=--missed shows the others"
 	@echo "make lint, make format    check the code's layout and habits; put the layout right"
 	@echo "make clean                remove build/"

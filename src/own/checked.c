@@ -17,6 +17,7 @@
 #include "os/os.h"
 #include "os/os_own.h"
 
+#include <errno.h>
 #include <freehold/rc.h>
 #include <string.h>
 
@@ -147,6 +148,24 @@ static void *paged_block(struct fh_record *r) {
     return pages + data - (size ? size : align);
 }
 
+static bool enter(const struct fh_record *record) {
+    fh_lock(&lock);
+    bool has_room = make_room();
+    if (has_room) {
+        struct fh_record *old = fh_record_of(record->block); /* a forgotten one that C code has freed since */
+        if (old) *old = *record;
+        else insert(*record), used++;
+        paged += record->pages != NULL;
+    }
+    fh_unlock(&lock);
+    return has_room;
+}
+
+static void release(const struct fh_record *gone) {
+    if (gone->pages) fh_os_unmap(gone->pages, gone->pages_size);
+    else if (gone->block) fh_free_slow((void *)gone->block, 0, 1);
+}
+
 void *fh_checked_new(size_t size, size_t align, const char *what, struct fh_where where) {
     struct fh_record record = {.size = size,
                                .align = align,
@@ -162,15 +181,10 @@ void *fh_checked_new(size_t size, size_t align, const char *what, struct fh_wher
     if (block == NULL) block = fh_alloc_slow(size, align);
     if (block == NULL) return NULL;
     record.block = (uintptr_t)block;
-    fh_lock(&lock);
-    if (make_room()) {
-        struct fh_record *old = fh_record_of(record.block); /* a forgotten one that C code has freed since */
-        if (old) *old = record;
-        else insert(record), used++;
-        paged += record.pages != NULL;
-    }
-    fh_unlock(&lock);
-    return block;
+    if (enter(&record)) return block;
+    release(&record); /* without a record its drop would be taken for a mistake */
+    errno = ENOMEM;
+    return NULL;
 }
 
 /* Gives the oldest block of the quarantine back for good, and puts the new one in its place. */
@@ -184,11 +198,6 @@ static struct fh_record quarantine(uintptr_t block) {
     ring[ring_next] = block;
     ring_next = (ring_next + 1) % QUARANTINE;
     return gone;
-}
-
-static void release(const struct fh_record *gone) {
-    if (gone->pages) fh_os_unmap(gone->pages, gone->pages_size);
-    else if (gone->block) fh_free_slow((void *)gone->block, 0, 1);
 }
 
 static _Noreturn void stop_double_drop(const struct fh_record *r, struct fh_where where) {
