@@ -17,8 +17,9 @@ else()
     set(test_standard_names ON)
 endif()
 
-# What the environment of this build asks for: variants (tests/variants) and the counting build run shorter; where another processor is emulated, or
-# a sanitizer adds its own memory, resident sizes say nothing; leaks are no matter here, since blocks are the test's.
+# What the environment of this build asks for: variants (tests/variants) and the counting build run shorter; where another
+# processor is emulated, or a sanitizer adds its own memory, resident sizes say nothing; leaks are no matter here, since blocks
+# are the test's.
 set(test_seconds 4)
 set(test_environment)
 if(FREEHOLD_VARIANT OR FREEHOLD_COVERAGE)
