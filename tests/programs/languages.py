@@ -4,7 +4,7 @@ import xml.etree.ElementTree
 
 from harness import Problem, program
 
-TESTSUITE = {"/usr/bin/python3": "python3", "/usr/lib/python3*/test/test_json": "libpython3-testsuite"}
+TESTSUITE = {"/usr/bin/python3": "python3", "/usr/lib/python3*/test/test_json": "libpython3.11-testsuite"}
 
 
 def python_tests(run, modules, leave_out=(), only=()):
