@@ -2,7 +2,8 @@
  *
  *     heading       what ran and how it ended
  *     memory        asked for, held, resident: at the peak and at the end
- *     sentences     how many calls; what was left; what the heap held beyond what was asked for, and why
+ *     sentences     how many calls; what was left; what the heap held beyond what was asked for
+ *     what was held a line for each kind: in use, lost to rounding, free in each of three ways, the books
  *     classes       a line for each busy size class
  *     call stacks   a line for each of the threads that used the most
  *     processes     a line for each of the largest other processes, the others summed
@@ -13,6 +14,7 @@
  */
 #include "tool/report.h"
 
+#include "heap/space.h"
 #include "tool/tool.h"
 
 #include <inttypes.h>
@@ -52,8 +54,8 @@ const char *fh_class_label(unsigned c) { return c == 0 ? "large" : fh_size_text(
 static void print_ending(const struct fh_run *run, struct fh_screen *screen) {
     int status = run->child->status;
     if (WIFSIGNALED(status)) {
-        const char *name = fh_signal_name(WTERMSIG(status));
-        fh_screen_print(screen, FH_WARN, "killed by %s%s", name, WCOREDUMP(status) ? " (core dumped)" : "");
+        fh_screen_print(screen, FH_WARN, "killed by %s (%s%s)", fh_signal_name(WTERMSIG(status)),
+                        strsignal(WTERMSIG(status)), WCOREDUMP(status) ? ", core dumped" : "");
     } else {
         fh_screen_print(screen, WEXITSTATUS(status) ? FH_WARN : FH_PLAIN, "exit %d", WEXITSTATUS(status));
     }
@@ -79,26 +81,33 @@ static void print_heading(const struct fh_run *run, struct fh_screen *screen) {
 
 /* ---------------------------------------------------------------- memory -------------------------------- */
 
+enum { MEMORY_LABEL = 12, AT_PEAK = 12, AT_END = 14, MEANING = 34 };
+
+/* What the number means stands behind it where there is room. */
 static void print_sizes(struct fh_screen *screen, const char *label, bool known, uint64_t peak, bool end_known,
-                        uint64_t end) {
-    fh_screen_print(screen, FH_PLAIN, "  %-12s%12s%14s\n", label, known ? fh_size_text(peak) : "-",
-                    end_known ? fh_size_text(end) : "-");
+                        uint64_t end, const char *meaning) {
+    fh_screen_print(screen, FH_PLAIN, "  %-*s%*s%*s", MEMORY_LABEL, label, AT_PEAK,
+                    known ? fh_size_text(peak) : "-", AT_END, end_known ? fh_size_text(end) : "-");
+    if (screen->width >= 2 + MEMORY_LABEL + AT_PEAK + AT_END + 3 + MEANING)
+        fh_screen_print(screen, FH_DIM, "   %s", meaning);
+    fputc('\n', screen->out);
 }
 
 static void print_memory(const struct fh_run *run, struct fh_screen *screen) {
     const struct fh_counters *main = run->numbers->main;
     uint64_t peak_rss = fh_run_peak_rss(run);
     fputc('\n', screen->out);
-    fh_screen_print(screen, FH_BOLD, "  %-12s%12s%14s", "memory", "peak",
+    fh_screen_print(screen, FH_BOLD, "  %-*s%*s%*s", MEMORY_LABEL, "memory", AT_PEAK, "peak", AT_END,
                     main && main->finished ? "at exit" : "at the end");
     fputc('\n', screen->out);
     if (main != NULL) {
-        print_sizes(screen, "asked for", main->counting, main->asked_peak, main->counting, main->asked);
+        print_sizes(screen, "asked for", main->counting, main->asked_peak, main->counting, main->asked,
+                    "by the program, and not yet freed");
         print_sizes(screen, "held", true, fh_held_peak(main), true,
-                    main->finished ? main->final.held : main->held);
+                    main->finished ? main->final.held : main->held, "by the heap, touched or not");
     }
     print_sizes(screen, "resident", peak_rss != 0, peak_rss, main && main->exit_rss != 0,
-                main ? main->exit_rss : 0);
+                main ? main->exit_rss : 0, "in RAM, of the whole process");
     fputc('\n', screen->out);
 }
 
@@ -119,7 +128,7 @@ static FILE *begin_sentence(struct sentence *sentence) {
 
 static void end_sentence(struct sentence *sentence, struct fh_screen *screen) {
     fclose(sentence->out);
-    fh_screen_paragraph(screen, sentence->text);
+    fh_screen_paragraph(screen, FH_PLAIN, sentence->text);
     free(sentence->text);
 }
 
@@ -138,28 +147,44 @@ static void say_calls(const struct fh_counters *main, struct fh_screen *screen) 
     } else if (live == 0) {
         fprintf(out, "Every block was freed.");
     } else {
-        fprintf(out, "At the end %s" FH_JOIN "block%s with %s %s not freed.", fh_count_text(live), plural(live),
-                fh_size_text_joined(main->asked), live == 1 ? "was" : "were");
+        fprintf(out, "At the end %s" FH_JOIN "block%s with %s %s not freed; the system took %s back.",
+                fh_count_text(live), plural(live), fh_size_text_joined(main->asked), live == 1 ? "was" : "were",
+                live == 1 ? "it" : "them");
     }
     end_sentence(&sentence, screen);
 }
 
-/* Up to three times as much is said as a percentage, more as a factor. */
+/* Up to three times as much is said as a percentage, more as a factor; but that a small program's heap holds
+ * many times as much says nothing, because each size class begins with a whole granule. */
 static void say_peak(const struct fh_counters *main, struct fh_screen *screen) {
     struct sentence sentence;
     uint64_t asked = main->asked_peak, held = main->held_at_peak;
     if (asked == 0 || held < asked) return;
     FILE *out = begin_sentence(&sentence);
-    fprintf(out, "At its peak the program had asked for %s and the heap held %s, ", fh_size_text_joined(asked),
+    fprintf(out, "At its peak the program had asked for %s and the heap held %s", fh_size_text_joined(asked),
             fh_size_text_joined(held));
-    if (held / asked < 3) fprintf(out, "%s more.", fh_percent_text_joined(held - asked, asked));
-    else fprintf(out, "%s" FH_JOIN "times as much.", fh_count_text(held / asked));
+    if (held / asked < 3) fprintf(out, ", %s more.", fh_percent_text_joined(held - asked, asked));
+    else if (held >= (size_t)FH_CLASS_COUNT * FH_GRANULE)
+        fprintf(out, ", %s" FH_JOIN "times as much.", fh_count_text(held / asked));
+    else
+        fprintf(out, ": it takes at least %s for each size class that is used.",
+                fh_size_text_joined(FH_GRANULE));
     end_sentence(&sentence, screen);
 }
 
-static void say_part(FILE *out, uint64_t part, uint64_t held, const char *what) {
+/* ---------------------------------------------------------------- what was held ------------------------- */
+
+enum { PART = 12, SHARE = 7, PART_NARROW = 64 };
+
+/* A line of the list: so much, that share of all, and what it is. Where the screen is narrow the words begin in
+ * the line of the numbers and go on below them. */
+static void print_part(struct fh_screen *screen, uint64_t part, uint64_t held, const char *what) {
     if (part == 0) return;
-    fprintf(out, "; %s (%s) is %s", fh_size_text_joined(part), fh_percent_text_joined(part, held), what);
+    bool narrow = screen->width < PART_NARROW;
+    int indent = narrow ? 6 : 2 + PART + SHARE + 3;
+    fprintf(screen->out, "  %*s%*s%s", PART, fh_size_text(part), SHARE, fh_percent_text(part, held),
+            narrow ? ":\n      " : "   ");
+    fh_screen_wrap(screen, FH_PLAIN, what, indent, indent);
 }
 
 /* The class that has most of the holes; 0: there are none. */
@@ -172,35 +197,50 @@ static unsigned holiest_class(const struct fh_stats *final) {
     return most;
 }
 
-static void say_holes(FILE *out, const struct fh_stats *final, uint64_t holes, uint64_t held) {
+static void print_holes(const struct fh_stats *final, uint64_t holes, uint64_t held, struct fh_screen *screen) {
+    static const char what[] = "holes: free blocks beside blocks in use. They wait for requests of their size";
     unsigned c = holiest_class(final);
-    say_part(out, holes, held, "holes, free blocks in spans that have blocks in use");
-    if (holes > 0 && c > 0)
-        fprintf(out, " (the most, %s, in blocks of %s)",
-                fh_size_text_joined(final->classes[c].free * fh_class_size(c)),
-                fh_size_text_joined(fh_class_size(c)));
+    char *where = c == 0 ? fh_tool_text("%s", what)
+                         : fh_tool_text("%s (the most, %s, in blocks of %s)", what,
+                                        fh_size_text_joined(final->classes[c].free * fh_class_size(c)),
+                                        fh_size_text_joined(fh_class_size(c)));
+    print_part(screen, holes, held, where);
+    free(where);
 }
+
+static void print_free_pages(const struct fh_stats *final, uint64_t pages, uint64_t held,
+                             struct fh_screen *screen) {
+    char *what = fh_tool_text("free pages: for requests of any size. They go back to the system after a while "
+                              "(the largest piece, %s)",
+                              fh_size_text_joined(final->largest_hole < pages ? final->largest_hole : pages));
+    print_part(screen, pages, held, what);
+    free(what);
+}
+
+static const char live_words[] = "live: in blocks that the program had not freed";
+static const char rounding_words[] =
+    "rounding: blocks are as large as their size class, not as what was asked for";
 
 static void say_held(const struct fh_counters *main, struct fh_screen *screen) {
     const struct fh_stats *final = &main->final;
     struct fh_held_parts parts = fh_held_parts_of(final);
     struct sentence sentence;
     FILE *out = begin_sentence(&sentence);
-    fprintf(out, "Of %s held at exit, %s (%s) is what the program %s", fh_size_text_joined(parts.held),
-            fh_size_text_joined(parts.asked), fh_percent_text_joined(parts.asked, parts.held),
-            final->counting ? "asked for and had not freed" : "had in use");
-    say_part(out, parts.rounding, parts.held, "rounding up to size classes");
-    say_holes(out, final, parts.holes, parts.held);
-    say_part(out, parts.cached, parts.held,
-             final->threads > 1 ? "free blocks that threads keep at hand" : "free blocks kept at hand");
-    say_part(out, parts.reusable, parts.held, "free pages kept for the next request");
-    if (parts.reusable > 0 && final->largest_hole <= parts.reusable)
-        fprintf(out, ", the largest piece %s", fh_size_text_joined(final->largest_hole));
-    say_part(out, parts.books, parts.held, "the heap's own books");
-    fprintf(out, ".");
-    if (final->purged > 0)
-        fprintf(out, " %s had been given back to the system.", fh_size_text_joined(final->purged));
+    fprintf(out, "Of the %s that the heap held at exit,", fh_size_text_joined(parts.held));
     end_sentence(&sentence, screen);
+    print_part(screen, parts.asked, parts.held, live_words);
+    print_part(screen, parts.rounding, parts.held, rounding_words);
+    print_holes(final, parts.holes, parts.held, screen);
+    print_part(screen, parts.cached, parts.held,
+               final->threads > 1 ? "at hand: free blocks that each thread has set aside for its next requests"
+                                  : "at hand: free blocks set aside for the next requests");
+    print_free_pages(final, parts.reusable, parts.held, screen);
+    print_part(screen, parts.books, parts.held, "books: what the heap must know about its blocks");
+    if (final->purged > 0) {
+        out = begin_sentence(&sentence);
+        fprintf(out, "Before that, %s had gone back to the system.", fh_size_text_joined(final->purged));
+        end_sentence(&sentence, screen);
+    }
 }
 
 /* Of a process that did not come to its end in order only the counts are known: what small blocks were rounded
@@ -215,19 +255,17 @@ static void say_held_unfinished(const struct fh_counters *main, struct fh_screen
     uint64_t rounding = usable > asked ? usable - asked : 0;
     if (main->held == 0 || main->held < main->asked + rounding) return;
     FILE *out = begin_sentence(&sentence);
-    fprintf(out, "Of %s held at the end, %s (%s) is what the program asked for and had not freed",
-            fh_size_text_joined(main->held), fh_size_text_joined(main->asked),
-            fh_percent_text_joined(main->asked, main->held));
-    say_part(out, rounding, main->held, "rounding up to size classes");
-    say_part(out, main->held - main->asked - rounding, main->held,
-             "holes, free blocks and pages kept at hand, and the heap's own books (which of them, only a "
-             "process that calls exit can say)");
-    fprintf(out, ".");
+    fprintf(out, "Of the %s that the heap held at the end,", fh_size_text_joined(main->held));
     end_sentence(&sentence, screen);
+    print_part(screen, main->asked, main->held, live_words);
+    print_part(screen, rounding, main->held, rounding_words);
+    print_part(screen, main->held - main->asked - rounding, main->held,
+               "free memory of all kinds, and the heap's own books. How much of each is known only of a "
+               "program that ends by exit");
 }
 
 static void say_fast(struct fh_screen *screen) {
-    fh_screen_paragraph(screen,
+    fh_screen_paragraph(screen, FH_PLAIN,
                         "Calls were not counted (--fast), so what the program asked for, its peak of that, and "
                         "rounding are not known. Without --fast they are.");
 }
@@ -258,11 +296,7 @@ static void say_before(const struct fh_run *run, struct fh_screen *screen) {
 
 static void print_sentences(const struct fh_run *run, struct fh_screen *screen) {
     const struct fh_counters *main = run->numbers->main;
-    if (run->note != NULL) {
-        if (screen->colour) fputs("\033[33m", screen->out);
-        fh_screen_paragraph(screen, run->note);
-        if (screen->colour) fputs("\033[0m", screen->out);
-    }
+    if (run->note != NULL) fh_screen_paragraph(screen, FH_WARN, run->note);
     if (main == NULL) return;
     say_before(run, screen);
     if (main->counting) {
@@ -396,10 +430,14 @@ static void print_classes(const struct fh_run *run, struct fh_screen *screen) {
     print_class_head(screen, &columns);
     for (size_t i = 0; i < shown; i++)
         print_class_line(screen, &columns, fh_class_label(lines[i].c), &lines[i], most, true);
-    if (shown == count) return;
-    char *label = fh_tool_text("%zu others", count - shown);
-    print_class_line(screen, &columns, label, &rest, 0, !main->counting);
-    free(label);
+    if (shown < count) {
+        char *label = fh_tool_text("%zu others", count - shown);
+        print_class_line(screen, &columns, label, &rest, 0, !main->counting);
+        free(label);
+    }
+    fh_screen_paragraph(screen, FH_DIM,
+                        "size class: the size of a block; a request gets the next larger one. live: not freed "
+                        "at the end. large: above 32" FH_JOIN "KiB.");
 }
 
 /* ---------------------------------------------------------------- call stacks --------------------------- */
@@ -526,8 +564,9 @@ static void print_images(const struct fh_run *run, struct fh_screen *screen) {
             fh_size_text(shown < count ? (numbers->counting ? list[shown]->asked_peak : list[shown]->held_peak)
                                        : sum.largest_asked_peak));
     if (not_seen)
-        fh_screen_paragraph(screen, "(not seen: it ended by a signal or by _exit, or went on, by exec, as a "
-                                    "program that could not be watched)");
+        fh_screen_paragraph(screen, FH_PLAIN,
+                            "(not seen: it ended by a signal or by _exit, or went on, by exec, as a "
+                            "program that could not be watched)");
     free(list);
 }
 

@@ -65,23 +65,33 @@ static int columns(const char *text, size_t bytes) {
     return n;
 }
 
-void fh_screen_paragraph(struct fh_screen *screen, const char *text) {
-    int at = 0;
+void fh_screen_wrap(struct fh_screen *screen, enum fh_style style, const char *text, int at, int indent) {
+    bool fresh = true; /* no word stands on this line yet */
+    begin_style(screen, style);
     while (*text != '\0') {
         size_t length = strcspn(text, " ");
         int wide = columns(text, length);
-        if (at > 0 && at + 1 + wide > screen->width) {
-            fputc('\n', screen->out);
-            at = 0;
+        if (!fresh && at + 1 + wide > screen->width) {
+            end_style(screen, style);
+            fprintf(screen->out, "\n%*s", indent, "");
+            begin_style(screen, style);
+            at = indent;
+            fresh = true;
         }
-        fputs(at == 0 ? "  " : " ", screen->out);
-        at += at == 0 ? 2 : 1;
+        if (!fresh) fputc(' ', screen->out);
+        at += wide + !fresh;
+        fresh = false;
         for (size_t i = 0; i < length; i++) fputc(text[i] == FH_JOIN[0] ? ' ' : text[i], screen->out);
-        at += wide;
         text += length;
         text += strspn(text, " ");
     }
+    end_style(screen, style);
     fputc('\n', screen->out);
+}
+
+void fh_screen_paragraph(struct fh_screen *screen, enum fh_style style, const char *text) {
+    fputs("  ", screen->out);
+    fh_screen_wrap(screen, style, text, 2, 2);
 }
 
 void fh_screen_bar(struct fh_screen *screen, double share, int room) {
@@ -177,10 +187,14 @@ const char *fh_count_text(uint64_t n) {
     return at;
 }
 
-const char *fh_percent_text_joined(uint64_t part, uint64_t whole) {
+const char *fh_percent_text(uint64_t part, uint64_t whole) {
     char *text = buffer();
     double percent = whole > 0 ? 100.0 * (double)part / (double)whole : 0;
-    if (percent > 0 && percent < 0.5) snprintf(text, BUFFER, "<1" FH_JOIN "%%");
-    else snprintf(text, BUFFER, "%.0f" FH_JOIN "%%", percent);
+    if (percent > 0 && percent < 0.5) snprintf(text, BUFFER, "<1 %%");
+    else snprintf(text, BUFFER, "%.0f %%", percent);
     return text;
+}
+
+const char *fh_percent_text_joined(uint64_t part, uint64_t whole) {
+    return joined(strcpy(buffer(), fh_percent_text(part, whole)));
 }

@@ -28,7 +28,10 @@ void fh_screen_print(struct fh_screen *screen, enum fh_style style, const char *
 /* A paragraph: the text, indented by two and broken at blanks so that it fits. A blank that must not be broken
  * at (between a number and its unit) is written as FH_JOIN. */
 #define FH_JOIN "\x1f"
-void fh_screen_paragraph(struct fh_screen *screen, const char *text);
+void fh_screen_paragraph(struct fh_screen *screen, enum fh_style style, const char *text);
+
+/* The same for a text that begins in column `at` of a line; its further lines are indented by `indent`. */
+void fh_screen_wrap(struct fh_screen *screen, enum fh_style style, const char *text, int at, int indent);
 
 /* A bar of `room` columns of which share (0 ... 1) is filled, in eighths of a column where UTF-8 is; a share
  * that is not zero shows. */
@@ -39,10 +42,11 @@ void fh_screen_bar(struct fh_screen *screen, double share, int room);
 void fh_screen_foreign(struct fh_screen *screen, const char *text, int room);
 
 /* Numbers as text, in one of a few buffers that are used in turn: good for one print. "12.3 MiB"; "1,234,567";
- * "7 %", "<1 %". The _joined form has FH_JOIN for the blank, for paragraphs. */
+ * "7 %", "<1 %". The _joined forms have FH_JOIN for the blank, for text that is broken into lines. */
 const char *fh_size_text(uint64_t bytes);
 const char *fh_size_text_joined(uint64_t bytes);
 const char *fh_count_text(uint64_t n);
+const char *fh_percent_text(uint64_t part, uint64_t whole);
 const char *fh_percent_text_joined(uint64_t part, uint64_t whole);
 
 #endif

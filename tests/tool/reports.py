@@ -1,6 +1,7 @@
 """The two forms of the report: what they say, and that they are well-formed whatever the program was called."""
 import json
 import os
+import re
 import subprocess
 import tempfile
 
@@ -22,12 +23,29 @@ class Text(Test):
         text = unbroken(text_of(SUBJECT, "counts"))
         self.assertIn("exit 0", text)
         self.assertIn("1,013 allocations, 411 frees, 15 resizes.", text)
-        self.assertIn("At the end 602 blocks with 107.8 KiB were not freed.", text)
+        self.assertIn("At the end 602 blocks with 107.8 KiB were not freed; the system took them back.", text)
         self.assertIn("At its peak the program had asked for 1.1 MiB and the heap held", text)
-        self.assertRegex(text, r"Of [0-9.]+ [KM]iB held at exit, 107.8 KiB \(\d+ %\) is what the program asked for"
-                               r" and had not freed;")
-        self.assertIn("is rounding up to size classes", text)
-        self.assertIn("the heap's own books", text)
+        self.assertRegex(text, r"Of the [0-9.]+ [KM]iB that the heap held at exit, 107.8 KiB \d+ % live: in blocks"
+                               r" that the program had not freed [0-9.]+ [KM]?i?B <?\d+ % rounding: ")
+        self.assertRegex(text, r"[0-9.]+ KiB <?\d+ % books: ")
+
+    def test_parts_sum_up_to_what_was_held(self):
+        units = {"B": 1, "KiB": 2 ** 10, "MiB": 2 ** 20}
+        for words in ((SUBJECT, "counts"), (SUBJECT, "threads"), ("ls", "/"), (SUBJECT, "dies", "9")):
+            for options in ([], ["--fast"]):
+                text = text_of(*words, options=options)
+                held = re.search(r"Of the ([0-9.]+) (\w+) that the heap held at", text)
+                parts = re.findall(r"(?m)^ +([0-9.]+) (\w+) +<?\d+ %   \w", text)
+                if held is None:
+                    self.assertEqual((words[1], options, parts), ("dies", ["--fast"], []))
+                    continue
+                total = float(held[1]) * units[held[2]]
+                self.assertAlmostEqual(sum(float(n) * units[unit] for n, unit in parts), total, delta=total / 20)
+
+    def test_a_peak_of_little_is_not_called_a_multiple(self):
+        text = unbroken(text_of("true", *(["x" * 50000] * 2)) + text_of(SUBJECT, "dies", "9"))
+        self.assertNotIn("times as much", text)
+        self.assertIn("for each size class that is used", text)
 
     def test_classes_of_a_known_program(self):
         lines = [line.split() for line in text_of(SUBJECT, "counts").splitlines()]
@@ -39,7 +57,7 @@ class Text(Test):
         self.assertIn("did not use this heap", unbroken(text_of(SUBJECT, "exits", "0")))
 
     def test_ends(self):
-        self.assertIn("killed by SIGKILL", text_of(SUBJECT, "dies", "9"))
+        self.assertIn("killed by SIGKILL (Killed),", text_of(SUBJECT, "dies", "9"))
         self.assertIn("exit 3,", text_of(SUBJECT, "exits_at_once", "3"))
         self.assertIn("at the end", text_of(SUBJECT, "exits_at_once", "3"))
         self.assertIn("at exit", text_of(SUBJECT, "exits", "3"))
@@ -55,7 +73,7 @@ class Text(Test):
     def test_number_of_classes(self):
         text = text_of("ls", "/", options=["--classes", "3"])
         self.assertRegex(text, r"\d+ others")
-        self.assertNotIn("size class ", text_of("ls", "/", options=["--classes", "0"]))
+        self.assertNotIn("size class  ", text_of("ls", "/", options=["--classes", "0"]))
 
     def test_output_file(self):
         with tempfile.TemporaryDirectory() as folder:
