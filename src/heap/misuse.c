@@ -246,17 +246,20 @@ static void put_json(const struct fh_misuse *m, struct stack use) {
 
 /* ---- the report ---- */
 
-static _Atomic unsigned reporting; /* the thread that writes a report, 0 = none */
+static _Atomic uint64_t reporting; /* the process and the thread that writes a report, 0 = none */
 
-/* False: this thread is writing one already, and met another on its way. */
+/* False: this thread is writing one already, and met another on its way. A thread that was writing when its
+ * process forked is not there in the child, where nobody would ever finish its report. */
 static bool enter(void) {
     bool main;
-    unsigned self = fh_os_thread_id(&main), nobody = 0;
-    while (!atomic_compare_exchange_strong(&reporting, &nobody, self)) {
-        if (nobody == self) return false;
-        nobody = 0;
+    uint64_t process = (uint64_t)fh_os_process_id() << 32, self = process | fh_os_thread_id(&main), other = 0;
+    while (!atomic_compare_exchange_strong(&reporting, &other, self)) {
+        if (other == self) return false;
+        if (other != 0 && (other ^ process) >> 32 != 0) continue;
+        other = 0;
         fh_os_pause();
     }
+    length = 0;
     return true;
 }
 

@@ -58,7 +58,7 @@ MUTANTS = [
 
 
 def run(command, **more):
-    return subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=300, **more)
+    return subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=1500, **more)
 
 
 def build(command):

@@ -25,7 +25,7 @@ PROPERTIES = {"calloc_overflows", "negative_size", "stale_data", "reused_at_once
 
 def outcome(program, case, settings):
     environment = dict(os.environ, FREEHOLD=settings + ",error_format=json")
-    done = subprocess.run([program, case], env=environment, capture_output=True, timeout=60)
+    done = subprocess.run([program, case], env=environment, capture_output=True, timeout=300)
     text = done.stderr.decode(errors="replace")
     if case in PROPERTIES:
         return "yes" if done.returncode == 0 and b"survived" in done.stdout else "no"
