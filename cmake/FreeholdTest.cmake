@@ -9,7 +9,8 @@
 #                                               (musl, cross builds)
 #                 [NO_RUN]                      only built, for a script test that uses it
 #                 [LABELS LABEL...]             besides the folder's name, which is always a label
-#                 [TIMEOUT SECONDS]             default 60
+#                 [TIMEOUT SECONDS]             what it takes at the very most on two quiet cores; default 60. It is ended after
+#                                               five times that, so that a busy machine fails no test
 #                 [LIBS TARGET...]  [DEFINITIONS D...]  [OPTIONS FLAG...]  [ARGS ARG...]  [ENVIRONMENT NAME=VALUE...]
 #                 [SERIAL])                     nothing else runs beside it
 #
@@ -63,6 +64,7 @@ function(freehold_test_properties name labels timeout serial environment)
     if(NOT timeout)
         set(timeout 60)
     endif()
+    math(EXPR timeout "${timeout} * 5")
     set_tests_properties(${name} PROPERTIES LABELS "${folder};${labels}" TIMEOUT ${timeout} RUN_SERIAL "${serial}"
         SKIP_RETURN_CODE 77 ENVIRONMENT "${environment}")
 endfunction()

@@ -171,11 +171,15 @@ unsigned map_count(void) {
     return lines;
 }
 
-double seconds_now(void) {
+static double seconds_of(clockid_t clock) {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+    clock_gettime(clock, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
+
+double cpu_seconds_now(void) { return seconds_of(CLOCK_PROCESS_CPUTIME_ID); }
+
+double seconds_now(void) { return seconds_of(CLOCK_MONOTONIC); }
 
 void sleep_ms(unsigned ms) {
     struct timespec t = {ms / 1000, (long)(ms % 1000) * 1000000};
@@ -191,7 +195,7 @@ uint64_t env_number(const char *name, uint64_t otherwise) {
 
 /* Reads the child's output until it ends or its time is over; then waits for it. */
 static void collect(struct outcome *out, pid_t pid, int fd, unsigned seconds) {
-    double end = seconds_now() + seconds;
+    double end = seconds_now() + seconds * 5.0; /* a busy machine */
     size_t have = 0;
     bool open_end = true;
     int status = 0;

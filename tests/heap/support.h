@@ -69,6 +69,7 @@ bool rss_peak_reset(void);
 unsigned map_count(void);
 
 double seconds_now(void);
+double cpu_seconds_now(void); /* used by this process */
 void sleep_ms(unsigned ms);
 
 /* The number in the environment variable, or `otherwise`. Takes 0x… too. */

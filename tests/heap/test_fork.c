@@ -69,10 +69,11 @@ static void stop_churn(pthread_t *t) {
     for (unsigned i = 0; i < SHARED; i++) drop_shared(atomic_exchange(&shared[i], NULL));
 }
 
-/* A child has `seconds` to end with status 0. */
-static void wait_for(pid_t pid, double seconds) {
+enum { PATIENCE = 150 }; /* seconds that a child has to end with status 0 */
+
+static void wait_for(pid_t pid) {
     CHECKF(pid > 0, "fork: errno %d", errno);
-    double end = seconds_now() + seconds;
+    double end = seconds_now() + PATIENCE;
     int status = 0;
     pid_t got;
     while ((got = waitpid(pid, &status, WNOHANG)) == 0) {
@@ -95,12 +96,17 @@ static void live_in_child(uint64_t seed, uint64_t steps) {
     model_end(&child_model);
 }
 
+/* How often a test forks: `most`, or less where the environment says so (TEST_FORKS, of 60). */
+static int forks_of(int most) {
+    int share = (int)env_number("TEST_FORKS", 60) * most / 60;
+    return share < 2 ? 2 : share;
+}
+
 static void child_and_parent_go_on_while_threads_are_in_the_heap(void **state) {
     (void)state;
     pthread_t t[CHURNERS];
     start_churn(t);
-    int forks = (int)env_number("TEST_FORKS", 60);
-    for (int i = 0; i < forks; i++) {
+    for (int i = 0; i < forks_of(60); i++) {
         pid_t pid = fork();
         if (pid == 0) {
             live_in_child((uint64_t)i + 1, 700);
@@ -108,7 +114,7 @@ static void child_and_parent_go_on_while_threads_are_in_the_heap(void **state) {
             _exit(0);
         }
         t_free(t_malloc((size_t)i * 100));
-        wait_for(pid, 30);
+        wait_for(pid);
     }
     stop_churn(t);
 }
@@ -117,7 +123,7 @@ static void child_and_parent_go_on_while_threads_are_in_the_heap(void **state) {
 
 static void *forks(void *arg) {
     uint64_t seed = (uintptr_t)arg * 1000;
-    for (int i = 0; i < 30; i++) {
+    for (int i = 0; i < forks_of(30); i++) {
         void *mine = t_malloc(777);
         CHECK(mine);
         pattern_fill(mine, 777, seed);
@@ -133,7 +139,7 @@ static void *forks(void *arg) {
             }
             _exit(0);
         }
-        wait_for(pid, 30);
+        wait_for(pid);
         pattern_verify(mine, 777, SIZE_MAX, seed);
         t_free(mine);
     }
@@ -175,7 +181,7 @@ static void a_child_may_start_threads(void **state) {
     skip_under_tsan();
     pthread_t t[CHURNERS];
     start_churn(t);
-    for (int i = 0; i < 30; i++) {
+    for (int i = 0; i < forks_of(30); i++) {
         pid_t pid = fork();
         if (pid == 0) {
             pthread_t mine[3];
@@ -184,7 +190,7 @@ static void a_child_may_start_threads(void **state) {
             for (unsigned k = 0; k < 3; k++) CHECK(pthread_join(mine[k], NULL) == 0);
             exit(0);
         }
-        wait_for(pid, 30);
+        wait_for(pid);
     }
     stop_churn(t);
 }
@@ -202,7 +208,7 @@ static void nested(int depth) {
         nested(depth - 1);
         _exit(0);
     }
-    wait_for(pid, 30);
+    wait_for(pid);
     pattern_verify(p, 5000, SIZE_MAX, (uint64_t)depth);
     t_free(p);
 }
@@ -211,7 +217,7 @@ static void forks_nest(void **state) {
     (void)state;
     pthread_t t[CHURNERS];
     start_churn(t);
-    for (int i = 0; i < 5; i++) nested(6);
+    for (int i = 0; i < forks_of(5); i++) nested(6);
     stop_churn(t);
 }
 
@@ -233,7 +239,7 @@ static void the_child_sees_the_parents_blocks_and_each_has_its_own_afterwards(vo
         live_in_child(3, 3000);
         _exit(0);
     }
-    wait_for(pid, 30);
+    wait_for(pid);
     for (size_t i = 0; i < n; i++) {
         pattern_verify(block[i], t_usable_size(block[i]), SIZE_MAX, i);
         t_free(block[i]);
@@ -249,16 +255,16 @@ static void programs_can_be_started_while_threads_are_in_the_heap(void **state) 
     pthread_t t[CHURNERS];
     start_churn(t);
     char *argv[] = {(char[]){"/bin/sh"}, (char[]){"-c"}, (char[]){"exit 0"}, NULL};
-    for (int i = 0; i < 15; i++) {
+    for (int i = 0; i < forks_of(15); i++) {
         pid_t pid = 0;
         CHECK(posix_spawn(&pid, argv[0], NULL, NULL, argv, environ) == 0);
-        wait_for(pid, 30);
+        wait_for(pid);
         pid = vfork();
         if (pid == 0) {
             execv(argv[0], argv);
             _exit(9);
         }
-        wait_for(pid, 30);
+        wait_for(pid);
         CHECK(system("exit 3") >> 8 == 3);
         FILE *f = popen("echo here", "r");
         char text[20] = "";
@@ -279,14 +285,14 @@ static void *becomes_the_program(void *arg) {
         CHECK(pthread_join(t, NULL) == 0);
         exit(0);
     }
-    wait_for(pid, 30);
+    wait_for(pid);
     return NULL;
 }
 
 static void a_child_of_another_thread_is_a_whole_program(void **state) {
     (void)state;
     skip_under_tsan();
-    for (int i = 0; i < 10; i++) {
+    for (int i = 0; i < forks_of(10); i++) {
         pthread_t t;
         CHECK(pthread_create(&t, NULL, becomes_the_program, NULL) == 0);
         CHECK(pthread_join(t, NULL) == 0);
@@ -310,16 +316,17 @@ static void fork_handlers_may_use_the_heap(void **state) {
     CHECK(pthread_atfork(handler, handler, handler) == 0);
     pthread_t t[CHURNERS];
     start_churn(t);
-    for (int i = 0; i < 20; i++) {
+    int forks = forks_of(20);
+    for (int i = 0; i < forks; i++) {
         pid_t pid = fork();
         if (pid == 0) {
             live_in_child(4, 300);
             _exit(0);
         }
-        wait_for(pid, 30);
+        wait_for(pid);
     }
     stop_churn(t);
-    CHECK(handler_calls >= 40);
+    CHECK(handler_calls >= 2 * forks);
 }
 
 int main(void) {

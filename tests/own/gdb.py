@@ -40,7 +40,7 @@ command = ["gdb", "-q", "-batch", "-nx", "-iex", f"add-auto-load-safe-path {work
            "-ex", "break stop_here", "-ex", "run", "-ex", "up"]
 for name in EXPECTED:
     command += ["-ex", f"echo {name}:\\n", "-ex", f"output {name}", "-ex", "echo \\n"]
-done = subprocess.run([*command, str(work / "subject")], capture_output=True, text=True, timeout=100)
+done = subprocess.run([*command, str(work / "subject")], capture_output=True, text=True, timeout=500)
 if "ptrace" in done.stderr:
     print("skipped: gdb may not trace here")
     sys.exit(77)

@@ -18,7 +18,7 @@ wrong = []
 
 
 def output(command):
-    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=300)
     if done.returncode != 0:
         wrong.append(f"{command[0]}: status {done.returncode}\n{done.stderr[-1000:]}")
     return re.sub(r"0x[0-9a-f]+", "ADDRESS", done.stdout)

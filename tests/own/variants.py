@@ -28,7 +28,7 @@ wrong = []
 
 
 def call(command, **more):
-    return subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=300, **more)
+    return subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=1500, **more)
 
 
 def attempt(job):

@@ -29,6 +29,7 @@ import time
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 HERE = os.path.dirname(os.path.abspath(__file__))
 WORK = os.path.join(HERE, "work")
+PATIENCE = 5  # a busy machine is that much slower than the limits below allow for
 COMPLAINT = re.compile(rb"(?m)^freehold: .*$")
 
 
@@ -122,7 +123,7 @@ class Run:
         """Ends a server by a signal and notes how it ended."""
         process.send_signal(number)
         try:
-            process.wait(timeout=min(20, self.left()))
+            process.wait(timeout=min(20 * PATIENCE, self.left()))
         except subprocess.TimeoutExpired:
             raise Problem("%s does not end on signal %d" % (process.args[0], number))
         if note:
@@ -131,7 +132,7 @@ class Run:
 
     def wait_for(self, what, test):
         """Waits until test() is true."""
-        end = time.monotonic() + min(20, self.left())
+        end = time.monotonic() + min(20 * PATIENCE, self.left())
         while not test():
             if time.monotonic() > end:
                 raise Problem("waited in vain for " + what)
@@ -253,7 +254,7 @@ def program(packages, counted=True, limit=60, same_processes=True, foreign=None)
 
     packages        {command or pattern of files: Debian package it comes from}
     counted         also run with FREEHOLD=count=on, where each call is counted
-    limit           seconds for each run
+    limit           seconds for each run on a quiet machine
     same_processes  both runs start the same programs equally often
     foreign         pattern of programs that rightly run on another malloc (their own, linked in or asked for)
     """
@@ -267,7 +268,7 @@ def program(packages, counted=True, limit=60, same_processes=True, foreign=None)
 def one_run(p, base, witness, library, settings):
     folder = os.path.join(base, "run")
     began = clocks()
-    run = Run(folder, witness, library, settings, time.monotonic() + p.limit)
+    run = Run(folder, witness, library, settings, time.monotonic() + p.limit * PATIENCE)
     try:
         p.function(run)
     except Problem as problem:

@@ -73,7 +73,7 @@ def run(command, expected, folder):
     log = os.path.join(folder, "ledger.log")
     environment = {**os.environ, "LD_PRELOAD": f"{ledger}:{library}", "FREEHOLD": "count=on", "LEDGER_FILE": log,
                    "SOURCES": str(SOURCES), "HOME": folder, "GIT_CONFIG_NOSYSTEM": "1"}
-    done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, timeout=150)
+    done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, timeout=700)
     lines = Path(log).read_text().splitlines() if os.path.exists(log) else []
     wrong = [line for line in lines if line.startswith("false")][:10]
     if done.returncode or "freehold:" in done.stderr:

@@ -6,11 +6,11 @@ keep a diary. What is lacking is always cmake (and, as a thing one can do withou
 "installs" a package by putting a command of its name there.
 """
 import os
+import resource
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 SETUP = Path(os.environ["FREEHOLD_SOURCE"], "setup")
@@ -59,10 +59,11 @@ class World:
         self.command(name, f"#!/bin/sh\necho cmake version {self.version}\n")
 
     def setup(self, *arguments):
-        began = time.monotonic()
+        began = resource.getrusage(resource.RUSAGE_CHILDREN)
         result = subprocess.run([shutil.which("sh"), str(SETUP), *arguments], text=True, capture_output=True,
                                 env={"PATH": str(self.bin), "TMPDIR": str(self.bin.parent)})
-        self.seconds = time.monotonic() - began
+        ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+        self.seconds = ended.ru_utime + ended.ru_stime - began.ru_utime - began.ru_stime  # of the processor
         return result.returncode, result.stdout + result.stderr, self.diary.read_text()
 
 

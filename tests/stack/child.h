@@ -39,7 +39,7 @@ static inline void run_child(void (*function)(void)) {
     if (child == 0) {
         struct rlimit no_core = {0, 0};
         setrlimit(RLIMIT_CORE, &no_core);
-        alarm(50);
+        alarm(250);
         dup2(ends[1], 2);
         close(ends[0]);
         close(ends[1]);

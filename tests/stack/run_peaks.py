@@ -36,7 +36,7 @@ def main():
     with open("peaks.c", "w") as out:
         out.write(SOURCE)
     subprocess.run([os.environ["CC"], "-D_GNU_SOURCE", "-O1", "-w", "-o", "peaks", "peaks.c", "-pthread"], check=True)
-    ran = subprocess.run([command, "run", "--json", "--output", "peaks.json", "./peaks"], timeout=60)
+    ran = subprocess.run([command, "run", "--json", "--output", "peaks.json", "./peaks"], timeout=300)
     if ran.returncode == 125:
         return 77  # a build without the library that can be preloaded
     program = json.load(open("peaks.json"))["program"]
@@ -60,7 +60,7 @@ def main():
     expect("one almost full", len(stay) == 2 and 1000000 <= stay[0]["peak"] <= stay[0]["size"] == 1 << 20)
     expect("one large", len(stay) == 2 and 4000000 <= stay[1]["peak"] < 4100000)
 
-    text = subprocess.run([command, "run", "./peaks"], capture_output=True, text=True, timeout=60).stderr
+    text = subprocess.run([command, "run", "./peaks"], capture_output=True, text=True, timeout=300).stderr
     expect("the text has them", "call stacks" in text and "(main)" in text and "stays" in text)
     return failed
 

@@ -27,7 +27,7 @@ def class_size(size):
 class Run:
     """One run of the command. `report` is the JSON report, or None when there is none."""
 
-    def __init__(self, *arguments, options=(), json_report=True, timeout=60, **more):
+    def __init__(self, *arguments, options=(), json_report=True, timeout=300, **more):
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "report.json")
             kind = ["--json", "--output", path] if json_report else []

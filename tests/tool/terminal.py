@@ -49,7 +49,7 @@ class Terminal:
         self.text += data.decode(errors="replace").replace("\r\n", "\n")
         return bool(data)
 
-    def expect(self, pattern, seconds=20):
+    def expect(self, pattern, seconds=120):
         """Reads until the pattern comes; what came before it is taken away."""
         until = time.monotonic() + seconds
         while True:
@@ -60,7 +60,7 @@ class Terminal:
             if not self.read_more(until):
                 raise AssertionError("%r did not come; there is %r" % (pattern, self.text))
 
-    def finish(self, seconds=20):
+    def finish(self, seconds=120):
         """Everything up to the end, and the wait status."""
         until = time.monotonic() + seconds
         while self.read_more(until):
