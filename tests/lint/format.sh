@@ -22,13 +22,17 @@ if [ "${1-}" = --fix ]; then
     exit
 fi
 
-wrong=0
+present=()
 for file in "${files[@]}"; do
-    [ -f "$file" ] || continue
-    if ! difference=$("$tool" "$file" | diff -u --label "$file" --label "$file, formatted" "$file" -); then
-        wrong=$((wrong + 1))
-        head -n 15 <<<"$difference"
-    fi
+    [ ! -f "$file" ] || present+=("$file")
+done
+
+# One process looks at all; which files differ, and how, is asked only of those that it names.
+wrong=0
+mapfile -t differ < <("$tool" --dry-run "${present[@]}" 2>&1 | sed -n 's/^\(.*\):[0-9]*:[0-9]*: warning: .*/\1/p' | sort -u)
+for file in "${differ[@]}"; do
+    wrong=$((wrong + 1))
+    "$tool" "$file" | diff -u --label "$file" --label "$file, formatted" "$file" - | head -n 15 || true
 done
 [ $wrong = 0 ] || echo "$wrong files are not in the project's layout: \`make format\` puts them right."
 exit $((wrong > 0))
