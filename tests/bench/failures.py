@@ -41,7 +41,7 @@ def bench(*words):
     told = build / "told.json"
     told.unlink(missing_ok=True)
     command = [sys.executable, top / "bench" / "run", "--build", build, "--rounds", "2", "--scale", "0.01"]
-    done = subprocess.run([*command, "--json", told, *words], capture_output=True, text=True, timeout=150)
+    done = subprocess.run([*command, "--json", told, *words], capture_output=True, text=True, timeout=600)
     return done.returncode, done.stderr, json.loads(told.read_text()) if told.exists() else None
 
 

@@ -24,7 +24,7 @@ def checksums(binary, names, preload=""):
     found = {}
     for name in names:
         done = subprocess.run([binary, name, SCALE], env={**os.environ, "LD_PRELOAD": preload}, capture_output=True,
-                              text=True, timeout=60)
+                              text=True, timeout=300)
         words = done.stdout.split()
         ended = "status %d %s" % (done.returncode, done.stderr.strip()[-200:])
         found[name] = words[1] if done.returncode == 0 and len(words) == 2 and not done.stderr else ended

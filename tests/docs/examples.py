@@ -67,7 +67,7 @@ def check(job):
             return f"{name} does not compile:\n{compiled.stderr}\n{source}"
         if not runs:
             return None
-        ran = subprocess.run([result], capture_output=True, text=True, timeout=30, cwd=folder)
+        ran = subprocess.run([result], capture_output=True, text=True, timeout=300, cwd=folder)
     if ran.returncode != 0:
         return f"{name} ends with status {ran.returncode}:\n{ran.stdout}{ran.stderr}\n{source}"
     expected = re.findall(r"// prints: (.*)", source)

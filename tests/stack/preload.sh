@@ -13,7 +13,7 @@ check() { # what, pattern, text
 }
 
 run() {
-    said=$(FREEHOLD=$1 LD_PRELOAD=$FREEHOLD_LIB timeout 30 "${@:2}" 2>&1)
+    said=$(FREEHOLD=$1 LD_PRELOAD=$FREEHOLD_LIB timeout 150 "${@:2}" 2>&1)
     status=$?
 }
 
