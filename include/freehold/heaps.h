@@ -76,9 +76,10 @@ FH_API void fh_heap_stats_now(struct fh_heap *heap, struct fh_heap_stats *out);
 /* ---------------------------------------------------------------- the walk ----------------------------- */
 
 enum fh_block_state {
-    FH_BLOCK_LIVE,   /* in the program's hands                                  */
-    FH_BLOCK_FREE,   /* a hole in a span                                        */
-    FH_BLOCK_CACHED, /* kept at hand in a thread's bin, or on its way to one    */
+    FH_BLOCK_LIVE,        /* in the program's hands                                  */
+    FH_BLOCK_FREE,        /* a hole in a span                                        */
+    FH_BLOCK_CACHED,      /* kept at hand in a thread's bin, or on its way to one    */
+    FH_BLOCK_QUARANTINED, /* freed, and held back (mode=checked)                 */
 };
 
 struct fh_block {

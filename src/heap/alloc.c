@@ -82,17 +82,22 @@ static void *take(struct fh_heap *heap, size_t size, size_t align, unsigned *c, 
 
 #define CALLER ((uintptr_t)__builtin_return_address(0))
 
-FH_INLINE void *alloc(size_t size, size_t align, unsigned call, uintptr_t caller) {
+static __attribute__((noinline)) void *alloc_any(size_t size, size_t align, unsigned call, uintptr_t caller) {
     struct fh_heap *heap =
         fh_heap_mine(); /* begins the heap, if need be: before settings and tables are read */
     unsigned c;
     bool zero = call & FH_CALL_ZERO;
-    if (fh_mode_checks()) return fh_check_alloc(heap, size, align, call, caller);
+    if (fh_mode_checks()) return fh_check_alloc(size, align, call, caller);
     void *block = take(heap, size, align, &c, zero);
     if (block == NULL) return out_of_memory();
     if (zero && c) memset(block, 0, size);
     if (fh_seen) fh_count_alloc(block, c, size);
     return block;
+}
+
+FH_INLINE void *alloc(size_t size, size_t align, unsigned call, uintptr_t caller) {
+    if (FH_READ(fh_check_quick_alloc)) return fh_check_alloc_quickly(size, align, call, caller);
+    return alloc_any(size, align, call, caller);
 }
 
 void *fh_alloc_slow(size_t size, size_t align) { return alloc(size, align, FH_KIND_MALLOC, CALLER); }
@@ -101,7 +106,8 @@ void *fh_alloc_zero_slow(size_t size, size_t align) { return alloc(size, align, 
 
 /* With guard_sample, a call that missed the bin may get a guarded block. Not a typed call: what it frees goes
  * into a bin unseen. */
-FH_INLINE void *alloc_or_sample(size_t size, size_t align, unsigned call, uintptr_t caller) {
+static __attribute__((noinline)) void *sample_or_alloc(size_t size, size_t align, unsigned call,
+                                                       uintptr_t caller) {
     struct fh_heap *heap = fh_heap_mine();
     if (fh_settings.guard_sample && heap && fh_settings.mode == FH_MODE_FAST && size <= FH_SMALL_MAX &&
         align <= FH_SMALL_MAX &&
@@ -109,7 +115,12 @@ FH_INLINE void *alloc_or_sample(size_t size, size_t align, unsigned call, uintpt
         void *block = fh_guard_alloc(size, align, call, caller);
         if (block) return block;
     }
-    return alloc(size, align, call, caller);
+    return alloc_any(size, align, call, caller);
+}
+
+FH_INLINE void *alloc_or_sample(size_t size, size_t align, unsigned call, uintptr_t caller) {
+    if (FH_READ(fh_check_quick_alloc)) return fh_check_alloc_quickly(size, align, call, caller);
+    return sample_or_alloc(size, align, call, caller);
 }
 
 void *fh_malloc_slow(size_t size) { return alloc_or_sample(size, 1, FH_KIND_MALLOC, CALLER); }
@@ -195,16 +206,29 @@ FH_INLINE void free_block(void *p, size_t size, size_t align, unsigned call, uin
     errno = saved;
 }
 
+static __attribute__((noinline)) void free_any(void *p, size_t size, size_t align, unsigned call,
+                                               uintptr_t caller) {
+    free_block(p, size, align, call, caller);
+}
+
 void fh_free_slow(void *p, size_t size, size_t align) {
-    free_block(p, size, align, size ? FH_CALL_SIZED | FH_CALL_TYPED : 0, CALLER);
+    unsigned call = size ? FH_CALL_SIZED | FH_CALL_TYPED : 0;
+    if (!FH_READ(fh_check_quick_free)) free_any(p, size, align, call, CALLER);
+    else if (size) fh_check_free_as(p, size, align, call, CALLER);
+    else fh_check_free_plain(p, CALLER);
+}
+
+FH_INLINE void free_named(void *p, size_t size, size_t align, unsigned call, uintptr_t caller) {
+    if (FH_READ(fh_check_quick_free)) fh_check_free_as(p, size, align, call, caller);
+    else free_any(p, size, align, call, caller);
 }
 
 void fh_sized_slow(void *p, size_t size, size_t align) {
-    free_block(p, size, align, FH_CALL_SIZED | (align > 1 ? FH_CALL_ALIGNED : 0), CALLER);
+    free_named(p, size, align, FH_CALL_SIZED | (align > 1 ? FH_CALL_ALIGNED : 0), CALLER);
 }
 
 void fh_delete_slow(void *p, size_t size, size_t align, unsigned kind) {
-    free_block(p, size, align, kind | (align > 1 ? FH_CALL_ALIGNED : 0), CALLER);
+    free_named(p, size, align, kind | (align > 1 ? FH_CALL_ALIGNED : 0), CALLER);
 }
 
 /* ---- resizing ---- */

@@ -4,42 +4,46 @@
  * little larger, and keeps a mark for it out of line. Nothing that a check relies on can be reached by an
  * overflow.
  *
- *     alloc   take a random block of the bin -> still filled as its free left it? else: written to after free
- *             -> canaries behind what was asked for (before it too: see check.h) -> LIVE
+ *     alloc   take the next block of the bin -> still filled as its free left it? else: written to after free
+ *             -> LIVE, and how much of it belongs to nobody
  *     free    is it a block, its start, LIVE, of this kind and size? -> canaries whole? -> fill -> FREED -> quarantine
  *     resize  as free; in place when the block is as good as a new one, else alloc, copy, free
  *
- * A write before a block is seen in the last byte of the block before it, which is always a canary (canary.h).
- * The first block of a span has none before it, so it is handed out only when the bin has no other. Blocks
- * above 1 KiB have 16 bytes of canaries of their own in front, large ones a page, unless they were asked for at
- * a larger alignment.
+ * What a block is filled with when it is freed is the canary. So a block that is handed out has its canaries
+ * already, and that it is untouched and that they are whole is one look. Blocks that were never handed out are
+ * filled when the bin gets them, dozens at a time; the bin's blocks are put into a random order then.
+ *
+ * The quick ways are for small blocks without any of the rarer settings: no lock, no atomic operation, no call
+ * but the one for the fill of blocks above 128 bytes. What is not as usual is looked at again, and in words, by
+ * the general ways below.
  *
  * Marks are read and written without locks: a block belongs to one thread at a time, and two threads that free
  * one block in the same instant are a mistake that the span's bitmap still finds later on.
  */
 #include "check.h"
 
-#include "../base/report.h"
 #include "../base/settings.h"
-#include "../os/os_backtrace.h"
 #include "../os/os_own.h"
 #include "canary.h"
 #include "count.h"
-#include "extent.h"
 #include "guard.h"
 #include "large.h"
-#include "misuse.h"
 #include "private.h"
 #include "sites.h"
 
 #include <errno.h>
 #include <string.h>
 
-enum { SMALL_FRONT = 16, LARGE_FRONT = 4096, FRONT_ABOVE = 1024, FRONT_SEEN = 64, PURGE_FROM = 1 << 20 };
+unsigned char fh_canary = 0x9d, fh_freed_fill = 0x9d;
+bool fh_check_quick_alloc, fh_check_quick_free;
+uint64_t fh_canaries = 0x9d9d9d9d9d9d9d9d;
 
-unsigned char fh_canary = 0x9d, fh_freed_fill = 0xd8;
+#define PLAIN_CLASSES fh_class_of(FH_PLAIN_MOST) /* 1 .. these are plain */
 
-static void sweep_at_exit(void);
+void fh_check_open_quick_alloc(void) {
+    bool quick = fh_check_quick_free && !fh_settings.fill_alloc && fh_settings.guard_sample == 0;
+    __atomic_store_n(&fh_check_quick_alloc, quick, __ATOMIC_RELAXED);
+}
 
 void fh_checks_begin(void) {
     unsigned char random[16];
@@ -51,465 +55,391 @@ void fh_checks_begin(void) {
         fh_canary = c;
         break;
     }
-    fh_freed_fill = fh_settings.zero_free ? 0 : fh_canary == 0xd8 ? 0xd9 : 0xd8;
+    fh_freed_fill = fh_settings.zero_free ? 0 : fh_canary;
+    fh_canaries = fh_canary * 0x0101010101010101u;
     fh_sites_begin();
+    fh_check_quick_free = fh_settings.mode == FH_MODE_CHECKED && !fh_settings.count && !fh_settings.zero_free &&
+                          fh_settings.stacks == 1;
+    if (fh_settings.guard_first == 0) fh_check_open_quick_alloc();
 }
 
-/* ---- finding a block ---- */
-
-FH_INLINE void find_small(const void *p, uint32_t first, struct fh_found *f) {
-    const struct fh_class *class = &fh_classes[f->c];
-    uint32_t within = (uint32_t)(fh_space_offset(p) - ((size_t)first << FH_GRANULE_SHIFT));
-    f->number = fh_block_number(class, within);
-    f->start = fh_granule_address(first) + (size_t)f->number * class->size;
-    f->size = class->size;
-    f->mark = &fh_space.marks[first][f->number];
-    f->front = f->mark->state & FH_MARK_FRONT ? SMALL_FRONT : 0;
-    f->asked = f->size - f->front - f->mark->slack;
+void fh_check_new_span(uint32_t g, unsigned blocks) {
+    memset(fh_space.marks[g], 0, blocks * sizeof(struct fh_mark));
 }
-
-static void find_large(uint32_t first, struct fh_found *f) {
-    struct fh_head *head = &fh_space.heads[first];
-    f->number = 0;
-    f->start = fh_granule_address(first);
-    f->size = fh_large_usable(first);
-    f->mark = &head->mark;
-    f->front = f->mark->state & FH_MARK_FRONT ? LARGE_FRONT : 0;
-    f->asked = head->asked;
-}
-
-FH_INLINE bool find(const void *p, struct fh_found *f) {
-    size_t offset = fh_space_offset(p);
-    if (offset >= fh_space.size) return false;
-    f->c = fh_space.classes[offset >> FH_GRANULE_SHIFT];
-    if (f->c == 0) { /* large, or of a private heap, or nothing */
-        f->first = fh_span_first(p);
-        if (f->first == 0 || fh_space.heads[f->first].private) return false;
-        find_large(f->first, f);
-        return true;
-    }
-    uint32_t granule = (uint32_t)(offset >> FH_GRANULE_SHIFT);
-    const struct fh_head *head = &fh_space.heads[granule];
-    f->first = head->kind == FH_SPAN ? granule : granule - head->back;
-    find_small(p, f->first, f);
-    return f->number < fh_classes[f->c].blocks;
-}
-
-bool fh_check_find(const void *p, struct fh_found *f) { return find(p, f); }
-
-static unsigned state_of(const struct fh_mark *mark) { return mark->state & FH_MARK_STATES; }
-
-/* ---- reports ---- */
-
-static struct fh_misuse about(enum fh_misuse_kind kind, const char *call, const void *address, uintptr_t caller,
-                              const struct fh_found *f) {
-    struct fh_misuse m = {.kind = kind, .call = call, .address = address, .caller = caller};
-    if (f == NULL || state_of(f->mark) == FH_MARK_NONE) return m;
-    m.block = f->start + f->front;
-    m.asked = f->asked;
-    m.usable = f->size - f->front;
-    m.offset = (const char *)address - m.block;
-    m.freed = state_of(f->mark) == FH_MARK_FREED;
-    if (m.freed) {
-        m.freed_at = f->mark->site;
-        m.allocated = fh_quarantine_site(fh_heap_mine(), f->start);
-    } else {
-        m.allocated = f->mark->site;
-    }
-    return m;
-}
-
-static void report_damage(enum fh_misuse_kind kind, const char *call, uintptr_t caller,
-                          const struct fh_found *f, const unsigned char *bad, unsigned char expected,
-                          const char *detail) {
-    struct fh_misuse m = about(kind, call, f->start + f->front, caller, f);
-    m.detail = detail;
-    m.offset = (const char *)bad - (f->start + f->front);
-    m.damaged = true;
-    m.found = *bad;
-    m.expected = expected;
-    m.block = f->start + f->front;
-    fh_misuse_report(&m);
-}
-
-/* What is at an address that is no block, in words. */
-static const char *describe(const void *p, char *room, size_t size) {
-    char name[200];
-    if (fh_space_offset(p) < fh_space.size) return "It lies in the heap's own window, where no block is.";
-    switch (fh_os_memory_of(p, name, sizeof name)) {
-        case FH_OS_STACK: return "It is on a stack: a local variable. Those are never freed.";
-        case FH_OS_PROGRAM:
-            fh_format(room, size, "It is in %s: a global variable, a constant or code. Those are never freed.",
-                      name);
-            return room;
-        case FH_OS_UNMAPPED: return "No memory is there at all: the pointer is wild.";
-        default: return "It is memory of somebody else: mapped by the program, or of another allocator.";
-    }
-}
-
-static void report_no_block(const void *p, const char *call, uintptr_t caller) {
-    char room[300];
-    struct fh_found f;
-    struct fh_misuse m;
-    if (fh_guard_explain_pointer(p, call, caller)) return;
-    if (!fh_check_find(p, &f) || state_of(f.mark) == FH_MARK_NONE) {
-        m = about(FH_INVALID_FREE, call, p, caller, NULL);
-        m.detail = describe(p, room, sizeof room);
-    } else if (state_of(f.mark) == FH_MARK_FREED) {
-        bool start = p == f.start + f.front,
-             frees = strcmp(call, "free") == 0 || strncmp(call, "delete", 6) == 0;
-        m = about(start ? frees ? FH_DOUBLE_FREE : FH_USE_AFTER_FREE : FH_INTERIOR_FREE, call, p, caller, &f);
-    } else {
-        m = about(FH_INTERIOR_FREE, call, p, caller, &f);
-    }
-    fh_misuse_report(&m);
-}
-
-/* ---- canaries ---- */
-
-static void put_canaries(const struct fh_found *f) {
-    size_t end = f->front + f->asked, size = f->size;
-    if (f->c == 0) { /* no further than the page goes: what is behind it stays untouched */
-        size_t page_end = (end + LARGE_FRONT) & ~(size_t)(LARGE_FRONT - 1);
-        if (page_end < size) size = page_end;
-        if (f->front) memset(f->start + f->front - FRONT_SEEN, fh_canary, FRONT_SEEN);
-    } else if (f->front) {
-        memset(f->start, fh_canary, f->front);
-    }
-    memset(f->start + end, fh_canary, size - end);
-}
-
-/* True when the canaries of a live block are whole; else reports. Byte for byte, and for large blocks. */
-static bool look_at_canaries(const struct fh_found *f, const char *call, uintptr_t caller) {
-    size_t end = f->front + f->asked, size = f->size, front = f->front;
-    if (f->c == 0) {
-        size_t page_end = (end + LARGE_FRONT) & ~(size_t)(LARGE_FRONT - 1);
-        if (page_end < size) size = page_end;
-        if (front) front = FRONT_SEEN;
-    }
-    const unsigned char *bad = fh_first_other(f->start + end, size - end, fh_canary);
-    if (bad) {
-        report_damage(FH_OVERFLOW, call, caller, f, bad, fh_canary, NULL);
-        return false;
-    }
-    if (front == 0 && f->number == 0) return true;
-    const unsigned char *before = (const unsigned char *)f->start + f->front - (front ? front : 1);
-    bad = fh_first_other(before, front ? front : 1, fh_canary);
-    if (bad == NULL) return true;
-    report_damage(FH_UNDERFLOW, call, caller, f, bad, fh_canary,
-                  front ? NULL : "Or somebody wrote behind the block that lies before this one.");
-    *(unsigned char *)(uintptr_t)bad = fh_canary;
-    return false;
-}
-
-/* The same, with the usual case in a few instructions. */
-FH_INLINE bool check_canaries(const struct fh_found *f, const char *call, uintptr_t caller) {
-    bool whole = f->c && fh_canaries_whole(f->start + f->size, f->mark->slack) &&
-                 (f->front         ? fh_canaries_whole(f->start + f->front, f->front)
-                  : f->number == 0 ? true
-                                   : (unsigned char)f->start[-1] == fh_canary);
-    return FH_LIKELY(whole) || look_at_canaries(f, call, caller);
-}
-
-/* ---- fills ---- */
-
-/* A freed block reads as its fill up to its last byte, the canary. */
-static void fill_freed(const struct fh_found *f) {
-    size_t size = f->size - 1;
-    memset(f->start, fh_freed_fill, size);
-    f->start[size] = (char)fh_canary;
-}
-
-static const unsigned char *find_write_after_free(const struct fh_found *f) {
-    return fh_first_other(f->start, f->size - 1, fh_freed_fill);
-}
-
-/* ---- taking a small block ---- */
-
-static uint64_t next_random(void) {
-    static __thread uint64_t state __attribute__((tls_model("initial-exec")));
-    if (state == 0) fh_os_random(&state, sizeof state);
-    state ^= state << 13; /* xorshift: Marsaglia 2003 */
-    state ^= state >> 7;
-    state ^= state << 17;
-    return state;
-}
-
-static bool is_first_of_span(const void *block) {
-    uint32_t granule = (uint32_t)(fh_space_offset(block) >> FH_GRANULE_SHIFT);
-    return fh_space_offset(block) % FH_GRANULE == 0 && fh_space.heads[granule].kind == FH_SPAN;
-}
-
-/* Moves a random block of the bin to its top. */
-static void shuffle(struct fh_bin *bin, const struct fh_bin_book *book) {
-    unsigned count = book->base ? (unsigned)(bin->top - book->base) : 0;
-    if (count < 2) return;
-    void **chosen = &book->base[(uint32_t)next_random() % count], *block = *chosen;
-    if (is_first_of_span(block)) {
-        chosen = chosen == book->base ? &book->base[1] : &book->base[0];
-        block = *chosen;
-    }
-    *chosen = bin->top[-1];
-    bin->top[-1] = block;
-}
-
-static void *take_random(struct fh_heap *heap, unsigned c) {
-    if (heap) shuffle(&heap->bins[c], &heap->books[c]);
-    void *block = fh_small_take(heap, c);
-    if (block == NULL || heap == NULL || !is_first_of_span(block)) return block;
-    void *other = fh_small_take(heap, c); /* the bin's last, or the span's first just now */
-    if (other == NULL) return block;
-    fh_small_give(c, block);
-    return other;
-}
-
-/* What the last byte before the block says. It is made a canary where nobody has used the block before yet. */
-static void check_neighbour(const struct fh_found *f, uintptr_t caller) {
-    struct fh_found before;
-    unsigned char *last = (unsigned char *)f->start - 1;
-    if (f->number == 0 || *last == fh_canary) return;
-    /* Its owner may be putting its canaries at this moment: what counts is the byte after the mark says that he
-     * has. */
-    bool known = fh_check_find(last, &before);
-    uint8_t state =
-        known ? __atomic_load_n(&before.mark->state, __ATOMIC_ACQUIRE) & FH_MARK_STATES : FH_MARK_NONE;
-    if ((state == FH_MARK_LIVE || state == FH_MARK_FREED) && *(volatile unsigned char *)last != fh_canary)
-        report_damage(state == FH_MARK_FREED ? FH_WRITE_AFTER_FREE : FH_OVERFLOW, "malloc", caller, &before,
-                      last, fh_canary, "Seen while the block behind it was handed out.");
-    *last = fh_canary;
-}
-
-FH_INLINE bool take_small(struct fh_heap *heap, unsigned c, uintptr_t caller, struct fh_found *f) {
-    char *start = take_random(heap, c);
-    if (start == NULL) return false;
-    f->c = c;
-    f->first = fh_span_first(start);
-    find_small(start, f->first, f);
-    const unsigned char *bad = state_of(f->mark) == FH_MARK_FREED ? find_write_after_free(f) : NULL;
-    if (bad)
-        report_damage(FH_WRITE_AFTER_FREE, "malloc", caller, f, bad, fh_freed_fill,
-                      "Seen when the block was to be used again.");
-    __atomic_store_n(&f->mark->state, (uint8_t)FH_MARK_BUSY, __ATOMIC_RELAXED);
-    check_neighbour(f, caller);
-    return true;
-}
-
-/* ---- alloc ---- */
 
 static void *out_of_memory(void) {
     errno = ENOMEM;
     return NULL;
 }
 
-static unsigned log_of(size_t align) { return align > 16 ? (unsigned)__builtin_ctzll(align) : 0; }
+/* ---- blocks for the bin ---- */
 
-static bool take_large(size_t size, size_t align, bool zero, struct fh_found *f) {
-    size_t front = align <= LARGE_FRONT ? LARGE_FRONT : 0;
-    char *start = fh_large_take(front + size + 1, align, zero);
+/* The block was never handed out: it gets its fill, and so does the last byte before it, unless that belongs to
+ * somebody, who has seen to it. */
+static void make_fresh(char *start, unsigned c, struct fh_mark *mark, unsigned number) {
+    size_t last = fh_classes[c].size - 1;
+    if (c <= PLAIN_CLASSES) memset(start, fh_freed_fill, last);
+    start[last] = (char)fh_canary;
+    if (number && fh_mark_state(mark - 1) == FH_MARK_NONE) start[-1] = (char)fh_canary;
+    fh_mark_write(mark, (struct fh_mark){.state = FH_MARK_FRESH});
+}
+
+static bool prepare(char *start, unsigned c) {
+    struct fh_found f;
+    fh_check_find_small(start, fh_span_first(start), c, &f);
+    if (fh_mark_state(f.mark) == FH_MARK_NONE) make_fresh(start, c, f.mark, f.number);
+    return f.number == 0;
+}
+
+/* All of the bin: filled, and in random order, but that the first block of a span comes last. */
+static void prepare_all(void **blocks, unsigned count, unsigned c) {
+    unsigned firsts = 0;
+    for (unsigned i = 0; i < count; i++) {
+        void *block = blocks[i];
+        if (!prepare(block, c)) continue;
+        blocks[i] = blocks[firsts];
+        blocks[firsts++] = block;
+    }
+    fh_shuffle(blocks + firsts, count - firsts);
+}
+
+static void *refill(struct fh_heap *heap, unsigned c) {
+    void *block = fh_bin_refill(heap, c);
+    void **base = heap->books[c].base;
+    if (block == NULL) return NULL;
+    if (base == NULL) { /* there is no memory for a bin */
+        prepare(block, c);
+        return block;
+    }
+    struct fh_bin *bin = &heap->bins[c];
+    *bin->top++ = block; /* the room that it was just taken from */
+    prepare_all(base, (unsigned)(bin->top - base), c);
+    return *--bin->top;
+}
+
+static void *take_block(struct fh_heap *heap, unsigned c) {
+    if (heap) {
+        struct fh_bin *bin = &heap->bins[c];
+        return bin->top[-1] ? *--bin->top : refill(heap, c);
+    }
+    void *block = fh_small_take(NULL, c); /* late, in a thread that has ended */
+    if (block) prepare(block, c);
+    return block;
+}
+
+/* ---- alloc ---- */
+
+/* The block comes from the bin, or the span: found, and reported if it is not as its free left it. */
+static void check_taken(char *start, unsigned c, uintptr_t caller, struct fh_found *f) {
+    unsigned char expected;
+    fh_check_find_small(start, fh_span_first(start), c, f);
+    unsigned state = fh_mark_state(f->mark);
+    bool filled = state == FH_MARK_FREED || (state == FH_MARK_FRESH && c <= PLAIN_CLASSES);
+    const unsigned char *bad = filled ? fh_check_damage_after_free(f, &expected) : NULL;
+    if (bad)
+        fh_check_report_damage(FH_WRITE_AFTER_FREE, "malloc", caller, f, bad, expected,
+                               state == FH_MARK_FREED ? "Seen when the block was to be used again."
+                                                      : "In a block that was never handed out.");
+}
+
+static size_t front_for(size_t need, size_t align) {
+    return need > FH_PLAIN_MOST && align <= FH_SMALL_FRONT ? FH_SMALL_FRONT : 0;
+}
+
+/* A small block from the thread's heap, or of a private one. */
+static bool take_small(struct fh_heap *private, size_t need, uintptr_t caller, struct fh_found *f) {
+    unsigned c = fh_class_for(need);
+    char *start;
+    if (private) {
+        start = fh_private_take(private, c);
+        if (start) prepare(start, c);
+    } else {
+        start = take_block(fh_heap_mine(), c);
+    }
     if (start == NULL) return false;
-    f->c = 0;
-    f->first = (uint32_t)(fh_space_offset(start) >> FH_GRANULE_SHIFT);
-    fh_space.heads[f->first].mark =
-        (struct fh_mark){.state = (uint8_t)(FH_MARK_BUSY | (front ? FH_MARK_FRONT : 0))};
-    fh_space.heads[f->first].asked = size;
-    find_large(f->first, f);
+    check_taken(start, c, caller, f);
+    f->private = private;
     return true;
 }
 
-FH_INLINE bool take(struct fh_heap *heap, size_t size, size_t align, unsigned call, uintptr_t caller,
-                    struct fh_found *f) {
-    size_t need = fh_aligned_size(size + 1, align),
-           front = need > FRONT_ABOVE && align <= SMALL_FRONT ? SMALL_FRONT : 0;
-    need += front;
-    if (need > FH_SMALL_MAX) return take_large(size, align, call & FH_CALL_ZERO, f);
-    if (!take_small(heap, fh_class_table[(need + 15) / 16], caller, f)) return false;
+static bool take(struct fh_heap *private, size_t size, size_t align, unsigned call, uintptr_t caller,
+                 struct fh_found *f) {
+    size_t need = fh_aligned_size(size + 1, align), front = front_for(need, align);
+    if (need + front > FH_SMALL_MAX)
+        return private ? fh_private_take_large(private, size, align, call & FH_CALL_ZERO, f)
+                       : fh_check_take_large(size, align, call & FH_CALL_ZERO, f);
+    if (!take_small(private, need + front, caller, f)) return false;
     f->front = front;
     f->asked = size;
-    f->mark->slack = (uint16_t)(f->size - front - size);
     return true;
 }
 
-/* Makes a block that was found live, for `asked` bytes. */
-FH_INLINE void *hand_out(struct fh_found *f, unsigned call, size_t align, uintptr_t caller) {
-    put_canaries(f);
-    f->mark->kind = (uint8_t)((call & FH_KIND_MASK) | (call & FH_CALL_ALIGNED ? log_of(align) << 2 : 0));
-    f->mark->site = fh_site_here(caller);
-    __atomic_store_n(&f->mark->state, (uint8_t)(FH_MARK_LIVE | (f->front ? FH_MARK_FRONT : 0)),
-                     __ATOMIC_RELEASE);
+/* Makes a block that was found live. */
+static void *hand_out(struct fh_found *f, unsigned call, size_t align, uintptr_t caller) {
+    struct fh_mark mark = {.state = FH_MARK_LIVE, .site = fh_site_here(caller)};
+    mark.kind = (uint8_t)((call & FH_KIND_MASK) | (call & FH_CALL_ALIGNED ? fh_check_log(align) << 2 : 0));
+    mark.slack = (uint16_t)(f->c ? f->size - f->front - f->asked : f->front);
+    if (f->c && f->front) mark.state |= FH_MARK_FRONT;
+    fh_check_put_canaries(f);
+    fh_mark_write(f->mark, mark);
     if (fh_settings.count) fh_count_alloc(f->start, f->c, f->asked);
-    return f->start + f->front;
+    char *p = f->start + f->front;
+    if (!(call & FH_CALL_ZERO)) {
+        if (fh_settings.fill_alloc) memset(p, FH_NEW_FILL, f->asked);
+    } else if (f->c) {
+        memset(p, 0, f->asked);
+    }
+    return p;
 }
 
-void *fh_check_alloc(struct fh_heap *heap, size_t size, size_t align, unsigned call, uintptr_t caller) {
+static bool is_too_much(size_t size, size_t align) {
+    return size > PTRDIFF_MAX / 2 || align > PTRDIFF_MAX / 2 || fh_space.size == 0;
+}
+
+static bool drain(void) { return fh_quarantine_drain(fh_heap_mine()) | fh_check_drain_large(); }
+
+void *fh_check_alloc(size_t size, size_t align, unsigned call, uintptr_t caller) {
     struct fh_found f;
-    if (size > PTRDIFF_MAX / 2 || align > PTRDIFF_MAX / 2 || fh_space.size == 0) return out_of_memory();
-    if (fh_guard_wants()) {
+    if (is_too_much(size, align)) return out_of_memory();
+    if (fh_guard_wants(size)) {
         void *block = fh_guard_alloc(size, align, call, caller);
         if (block) return block;
     }
-    while (!take(heap, size, align, call, caller, &f))
-        if (!fh_quarantine_drain(heap)) return out_of_memory();
-    char *p = hand_out(&f, call, align, caller);
-    if (call & FH_CALL_ZERO) {
-        if (f.c) memset(p, 0, size);
-    } else if (fh_settings.fill_alloc) {
-        memset(p, FH_NEW_FILL, size);
-    }
-    return p;
+    while (!take(NULL, size, align, call, caller, &f))
+        if (!drain()) return out_of_memory();
+    return hand_out(&f, call, align, caller);
+}
+
+void *fh_check_alloc_in(struct fh_heap *private, size_t size, size_t align, unsigned call, uintptr_t caller) {
+    struct fh_found f;
+    if (is_too_much(size, align) || !take(private, size, align, call, caller, &f)) return out_of_memory();
+    return hand_out(&f, call, align, caller);
 }
 
 /* ---- free ---- */
 
 /* Is p the start of a live block? Else reports. */
-FH_INLINE bool find_live(const void *p, const char *call, uintptr_t caller, struct fh_found *f) {
-    if (FH_LIKELY(find(p, f) && state_of(f->mark) == FH_MARK_LIVE && p == f->start + f->front)) return true;
-    report_no_block(p, call, caller);
+static bool find_live(const void *p, const char *call, uintptr_t caller, struct fh_found *f) {
+    if (fh_check_find(p, f) && fh_mark_state(f->mark) == FH_MARK_LIVE && p == f->start + f->front) return true;
+    fh_check_report_no_block(p, call, caller);
     return false;
 }
 
-static const char *const kind_names[] = {"malloc", "new", "new[]", ""};
-static const char *const free_names[] = {"free", "delete", "delete[]", ""};
-
-bool fh_check_agrees(const void *p, size_t asked, unsigned kind, size_t size, size_t align, unsigned call,
-                     struct fh_misuse *m) {
-    unsigned family = kind & FH_KIND_MASK, freed_as = call & FH_KIND_MASK;
-    (void)p;
-    if (family != freed_as && fh_settings.check_kinds) {
-        m->kind = FH_KIND_MISMATCH;
-        fh_format(m->note, sizeof m->note, "It is from %s, and %s was called.", kind_names[family],
-                  free_names[freed_as]);
-    } else if ((call & FH_CALL_SIZED) && size != asked &&
-               size + asked != 1) { /* realloc to 0 bytes may have asked for 1 */
-        m->kind = FH_SIZE_MISMATCH;
-        fh_format(m->note, sizeof m->note, "%zu bytes were asked for, and it is freed as %zu.", asked, size);
-    } else if ((call & FH_CALL_ALIGNED || kind >> 2) && (family || call & FH_CALL_SIZED) &&
-               fh_settings.check_kinds && (call & FH_CALL_ALIGNED ? log_of(align) : 0) != kind >> 2) {
-        m->kind = FH_ALIGN_MISMATCH;
-        fh_format(m->note, sizeof m->note, "It was asked for at alignment %zu, and is freed as one of %zu.",
-                  kind >> 2 ? (size_t)1 << (kind >> 2) : 16, call & FH_CALL_ALIGNED ? align : 16);
-    } else {
-        return true;
-    }
-    m->detail = m->note;
-    return false;
-}
-
-static bool check_agrees(const void *p, size_t size, size_t align, unsigned call, uintptr_t caller,
-                         const struct fh_found *f) {
-    unsigned kind = f->mark->kind;
-    if (kind == (call & (unsigned)FH_KIND_MASK) && (call & (unsigned)~FH_KIND_MASK) == 0)
-        return true; /* the usual */
-    struct fh_misuse m = about(FH_KIND_MISMATCH, free_names[call & FH_KIND_MASK], p, caller, f);
-    if (fh_check_agrees(p, f->asked, kind, size, align, call, &m)) return true;
-    fh_misuse_report(&m);
-    return false;
-}
-
-FH_INLINE void give_small(struct fh_found *f, uintptr_t caller) {
-    uint32_t allocated = f->mark->site;
-    __atomic_store_n(&f->mark->state, (uint8_t)(FH_MARK_BUSY | (f->front ? FH_MARK_FRONT : 0)),
-                     __ATOMIC_RELAXED);
-    fill_freed(f);
-    f->mark->site = fh_site_here(caller);
-    __atomic_store_n(&f->mark->state, (uint8_t)(FH_MARK_FREED | (f->front ? FH_MARK_FRONT : 0)),
-                     __ATOMIC_RELEASE);
-    fh_quarantine_put(fh_heap_mine(), f->c, f->start, allocated);
-}
-
-static void give_large(struct fh_found *f, uintptr_t caller) {
-    uint32_t allocated = f->mark->site;
-    f->mark->site = fh_site_here(caller);
-    f->mark->state = (uint8_t)(FH_MARK_FREED | (f->front ? FH_MARK_FRONT : 0));
-    bool purged = (f->size >= PURGE_FROM || fh_settings.zero_free) && fh_os_purge(f->start, f->size);
-    f->mark->slack = purged ? FH_LARGE_PURGED : 0;
-    if (fh_os_protect(f->start, purged ? f->size : FH_GRANULE)) fh_quarantine_put_large(f->first, allocated);
-    else fh_large_give(f->first);
+static void fill_freed(const struct fh_found *f) {
+    memset(f->start, fh_freed_fill, f->size - 1);
+    f->start[f->size - 1] = (char)fh_canary;
 }
 
 static void give(struct fh_found *f, uintptr_t caller) {
+    struct fh_mark mark = fh_mark_read(f->mark);
+    uint32_t allocated = mark.site, site = fh_site_here(caller);
     if (fh_settings.count) fh_count_free(f->start, f->c);
-    if (f->c) give_small(f, caller);
-    else give_large(f, caller);
-}
-
-/* The program's own heap that p is from, which does its own checks; NULL as a rule. */
-static struct fh_heap *private_heap(const void *p, uint32_t *first) {
-    size_t offset = fh_space_offset(p);
-    if (offset >= fh_space.size || fh_space.classes[offset >> FH_GRANULE_SHIFT]) return NULL;
-    *first = fh_span_first(p);
-    return *first ? fh_space.heads[*first].private : NULL;
+    if (f->c) {
+        fill_freed(f);
+        mark.state = (uint8_t)(FH_MARK_FREED | (mark.state & FH_MARK_FRONT));
+        mark.site = site;
+        fh_mark_write(f->mark, mark);
+        if (f->private) fh_private_give_checked(f->private, f->first, f->number);
+        else fh_quarantine_put(fh_heap_mine(), f->c, f->start, allocated);
+    } else if (f->private) {
+        fh_private_give_checked(f->private, f->first, 0);
+    } else {
+        fh_check_give_large(f, site);
+    }
 }
 
 void fh_check_free(void *p, size_t size, size_t align, unsigned call, uintptr_t caller) {
     struct fh_found f;
-    uint32_t first;
-    struct fh_heap *private = private_heap(p, &first);
-    if (private) {
-        fh_private_give(private, first, p);
-        return;
-    }
-    const char *name = free_names[call & FH_KIND_MASK];
+    const char *name = fh_check_free_name(call);
     if (fh_guard_owns(p)) {
         fh_guard_free(p, size, align, call, caller);
         return;
     }
     if (!find_live(p, name, caller, &f)) return;
-    if (!check_agrees(p, size, align, call, caller,
-                      &f)) { /* reported; it is a live block, and its owner gives it up */
-    }
-    if (!check_canaries(&f, name, caller)) put_canaries(&f);
+    fh_check_same_kind(p, size, align, call, caller, &f); /* if not, its owner gives it up all the same */
+    if (!fh_check_look_at_canaries(&f, name, caller)) fh_check_put_canaries(&f);
     give(&f, caller);
 }
 
 size_t fh_check_usable(const void *p, uintptr_t caller) {
     struct fh_found f;
     size_t size;
-    uint32_t first;
-    if (private_heap(p, &first)) {
-        const struct fh_head *head = &fh_space.heads[first];
-        return head->kind == FH_LARGE ? fh_large_usable(first) : fh_classes[head->class].size;
-    }
     if (fh_guard_owns(p)) return fh_guard_usable(p, &size, caller) ? size : 0;
     return find_live(p, "malloc_usable_size", caller, &f) ? f.asked : 0;
+}
+
+/* ---- the quick ways ---- */
+
+/* A mark as one word: slack | state << 16 | kind << 24 | site << 32. */
+enum { STATE_SHIFT = 16, KIND_SHIFT = 24, SITE_SHIFT = 32 };
+
+typedef uint64_t two_words __attribute__((vector_size(16), may_alias));
+
+/* Is the block, of a multiple of 16 bytes, filled with the canary throughout? */
+FH_INLINE bool is_filled(const char *block, size_t size) {
+    const two_words *at = (const two_words *)(const void *)block,
+                    *last = (const two_words *)(const void *)(block + size - 16);
+    two_words fill = {fh_canaries, fh_canaries}, bad = *last ^ fill;
+    for (; at < last; at += 2) bad |= (at[0] ^ fill) | (at[1] ^ fill);
+    return (bad[0] | bad[1]) == 0;
+}
+
+/* The last thing that a function does: else it would have to keep its registers. */
+FH_INLINE void fill_quickly(char *block, size_t size) {
+    enum { BY_HAND = 128 };
+    if (size > BY_HAND) {
+        memset(block, fh_canary, size);
+        return;
+    }
+    two_words fill = {fh_canaries, fh_canaries}, *at = (two_words *)(void *)block,
+              *end = (two_words *)(void *)(block + size);
+    do {
+        *at++ = fill;
+        __asm__ volatile("" : "+r"(at)); /* the compiler would make it a memset again */
+    } while (at < end);
+}
+
+/* Are the `slack` bytes before `end`, one at least, canaries? */
+FH_INLINE bool is_slack_whole(const char *end, size_t slack) {
+    uint64_t word;
+    if (FH_UNLIKELY(slack > 8)) return fh_canaries_whole(end, slack);
+    memcpy(&word, end - 8, 8); /* little-endian: the bytes nearest to the end are the highest */
+    return (word ^ fh_canaries) >> (64 - 8 * slack) == 0;
+}
+
+/* A block that was taken from the bin though it is not as its free left it: reported; then it is used. */
+static void *hand_out_damaged(char *block, unsigned c, size_t size, unsigned call, uintptr_t caller)
+    __attribute__((noinline, cold));
+
+/* Makes the block live and gives it out. */
+FH_INLINE void *hand_out_quickly(char *block, unsigned c, size_t size, unsigned call, uintptr_t caller) {
+    const struct fh_class *class = &fh_classes[c];
+    size_t offset = fh_space_offset(block);
+    uint32_t number = fh_block_number(class, (uint32_t)(offset % FH_GRANULE));
+    if (FH_UNLIKELY(!is_filled(block, class->size))) return hand_out_damaged(block, c, size, call, caller);
+    fh_mark_word word = (class->size - size) | FH_MARK_LIVE << STATE_SHIFT |
+                        (uint64_t)(call & FH_KIND_MASK) << KIND_SHIFT | (uint64_t)caller << SITE_SHIFT;
+    __atomic_store_n((fh_mark_word *)&fh_space.marks[offset >> FH_GRANULE_SHIFT][number], word,
+                     __ATOMIC_RELAXED);
+    return call & FH_CALL_ZERO ? memset(block, 0, size) : block;
+}
+
+static void *hand_out_damaged(char *block, unsigned c, size_t size, unsigned call, uintptr_t caller) {
+    struct fh_found f;
+    check_taken(block, c, caller, &f);
+    memset(block, fh_canary, f.size);
+    return hand_out_quickly(block, c, size, call, caller);
+}
+
+static __attribute__((noinline)) void *alloc_empty(size_t size, size_t align, unsigned call, uintptr_t caller) {
+    struct fh_heap *heap = fh_heap_here();
+    if (size >= FH_PLAIN_MOST || align > 16 || heap == NULL) return fh_check_alloc(size, align, call, caller);
+    unsigned c = fh_class_for(size + 1);
+    char *block = refill(heap, c);
+    return block ? hand_out_quickly(block, c, size, call, caller) : fh_check_alloc(size, align, call, caller);
+}
+
+void *fh_check_alloc_quickly(size_t size, size_t align, unsigned call, uintptr_t caller) {
+    struct fh_heap *heap = fh_heap_here();
+    if (FH_UNLIKELY(size >= FH_PLAIN_MOST || align > 16 || heap == NULL))
+        return alloc_empty(size, align, call, caller);
+    unsigned c = fh_class_table[size / 16 + 1]; /* of size + 1 */
+    struct fh_bin *bin = &heap->hidden[c];
+    void **top = bin->top;
+    if (FH_UNLIKELY(top[-1] == NULL)) return alloc_empty(size, align, call, caller);
+    bin->top = top - 1;
+    return hand_out_quickly(top[-1], c, size, call, caller);
+}
+
+static __attribute__((noinline)) void free_slowly(void *p, size_t size, size_t align, unsigned call,
+                                                  uintptr_t caller) {
+    int saved = errno;
+    if (p) fh_check_free(p, size, align, call, caller);
+    errno = saved;
+}
+
+static __attribute__((noinline)) void put_slowly(struct fh_heap *heap, unsigned c, char *block, uint32_t site) {
+    int saved = errno;
+    memset(block, fh_canary, fh_classes[c].size);
+    fh_quarantine_put(heap, c, block, site);
+    errno = saved;
+}
+
+/* `call`: a constant. free takes what is aligned too; delete wants the very kind. */
+FH_INLINE void free_quickly(void *p, size_t size, size_t align, unsigned call, uintptr_t caller) {
+    const uint64_t looked_at = call == FH_KIND_MALLOC ? (uint64_t)(0xff | FH_KIND_MASK << 8) : 0xffff,
+                   wanted = FH_MARK_LIVE | (uint64_t)(call & FH_KIND_MASK) << 8;
+    size_t offset = fh_space_offset(p);
+    struct fh_heap *heap = fh_heap_here();
+    char *block = p;
+    if (FH_UNLIKELY(offset >= fh_space.size || heap == NULL)) goto slowly;
+    unsigned c = fh_space.classes[offset >> FH_GRANULE_SHIFT];
+    if (FH_UNLIKELY(c - 1 >= PLAIN_CLASSES)) goto slowly;
+    const struct fh_class *class = &fh_classes[c];
+    uint32_t within = offset % FH_GRANULE, number = fh_block_number(class, within);
+    fh_mark_word *mark = (fh_mark_word *)&fh_space.marks[offset >> FH_GRANULE_SHIFT][number],
+                 word = __atomic_load_n(mark, __ATOMIC_RELAXED);
+    if (FH_UNLIKELY((word >> STATE_SHIFT & looked_at) != wanted || number * class->size != within)) goto slowly;
+    if (FH_UNLIKELY(!is_slack_whole(block + class->size, word & 0xffff))) goto slowly;
+    if (FH_UNLIKELY(number && (unsigned char)block[-1] != fh_canary)) goto slowly;
+    if ((call & FH_CALL_SIZED) && FH_UNLIKELY(size != class->size - (word & 0xffff))) goto slowly;
+    __atomic_store_n(mark, (word & 0xff00ffff) | FH_MARK_FREED << STATE_SHIFT | (uint64_t)caller << SITE_SHIFT,
+                     __ATOMIC_RELAXED);
+    struct fh_quarantine *q = heap->quarantine;
+    if (FH_UNLIKELY(q == NULL || q->open[c].top == q->open[c].end)) {
+        put_slowly(heap, c, block, (uint32_t)(word >> SITE_SHIFT));
+        return;
+    }
+    *q->open[c].top++ = (struct fh_freed){block, (uint32_t)(word >> SITE_SHIFT), 0};
+    fill_quickly(block, class->size);
+    return;
+slowly:
+    free_slowly(p, size, align, call, caller);
+}
+
+void fh_check_free_plain(void *p, uintptr_t caller) { free_quickly(p, 0, 1, FH_KIND_MALLOC, caller); }
+
+void fh_check_free_as(void *p, size_t size, size_t align, unsigned call, uintptr_t caller) {
+    switch (call & ~(unsigned)FH_CALL_TYPED) {
+        case FH_KIND_MALLOC | FH_CALL_SIZED: free_quickly(p, size, align, FH_CALL_SIZED, caller); break;
+        case FH_KIND_NEW: free_quickly(p, size, align, FH_KIND_NEW, caller); break;
+        case FH_KIND_NEW | FH_CALL_SIZED:
+            free_quickly(p, size, align, FH_KIND_NEW | FH_CALL_SIZED, caller);
+            break;
+        default: free_slowly(p, size, align, call, caller);
+    }
 }
 
 /* ---- resize ---- */
 
 static void *resize_large(struct fh_found *f, size_t size, uintptr_t caller) {
-    struct fh_mark mark = *f->mark;
-    size_t front = f->front, old = f->asked;
-    char *start = fh_large_resize(f->first, front + size + 1);
-    if (start == NULL) return out_of_memory();
-    uint32_t first = (uint32_t)(fh_space_offset(start) >> FH_GRANULE_SHIFT);
-    fh_space.heads[first].mark = mark;
-    fh_space.heads[first].asked = old; /* what the counters hold */
-    find_large(first, f);
+    void *p = fh_check_resize_large(f, size, fh_site_here(caller));
+    if (p == NULL) return out_of_memory();
     if (fh_settings.count) fh_count_resize(f->start, 0, size);
-    f->first = first;
-    fh_space.heads[first].asked = f->asked = size;
-    put_canaries(f);
-    f->mark->site = fh_site_here(caller);
-    return f->start + front;
+    fh_space.heads[f->first].asked = f->asked = size;
+    fh_check_put_canaries(f);
+    return p;
 }
 
 /* In place, when a new block would be of the same class. */
 static bool resize_small(struct fh_found *f, size_t size, uintptr_t caller) {
     size_t need = f->front + size + 1;
-    if (need > f->size || (need <= f->size / 2 && fh_class_table[(need + 15) / 16] != f->c)) return false;
+    if (need > f->size || (need <= f->size / 2 && fh_class_for(need) != f->c)) return false;
     if (fh_settings.count) fh_count_resize(f->start, f->c, size);
-    f->mark->state ^= FH_MARK_LIVE ^ FH_MARK_BUSY;
+    struct fh_mark mark = fh_mark_read(f->mark);
     f->asked = size;
-    f->mark->slack = (uint16_t)(f->size - f->front - size);
-    put_canaries(f);
-    f->mark->site = fh_site_here(caller);
-    __atomic_store_n(&f->mark->state, (uint8_t)(f->mark->state ^ FH_MARK_LIVE ^ FH_MARK_BUSY),
-                     __ATOMIC_RELEASE);
+    mark.slack = (uint16_t)(f->size - f->front - size);
+    mark.site = fh_site_here(caller);
+    fh_check_put_canaries(f);
+    fh_mark_write(f->mark, mark);
     return true;
 }
 
-static void *move(void *p, size_t asked, size_t size, uintptr_t caller) {
-    void *block = fh_mode_checks() ? fh_check_alloc(fh_heap_mine(), size, 1, FH_KIND_MALLOC, caller)
-                                   : fh_alloc_slow(size, 1); /* a sample, in fast mode */
+/* `private`: the program's own heap that the block is in, where it stays. */
+static void *move(void *p, size_t asked, size_t size, struct fh_heap *private, uintptr_t caller) {
+    void *block = private            ? fh_check_alloc_in(private, size, 1, FH_KIND_MALLOC, caller)
+                  : fh_mode_checks() ? fh_check_alloc(size, 1, FH_KIND_MALLOC, caller)
+                                     : fh_alloc_slow(size, 1); /* a sample, in fast mode */
     if (block == NULL) return NULL;
     memcpy(block, p, asked < size ? asked : size);
     fh_check_free(p, 0, 1, FH_KIND_MALLOC, caller);
@@ -521,97 +451,12 @@ void *fh_check_resize(void *p, size_t size, uintptr_t caller) {
     size_t asked;
     if (fh_settings.count) fh_count_realloc();
     if (size > PTRDIFF_MAX / 2) return out_of_memory();
-    uint32_t first;
-    struct fh_heap *private = private_heap(p, &first);
-    if (private) return fh_private_resize(private, first, p, size ? size : 1);
-    if (fh_guard_owns(p)) return fh_guard_usable(p, &asked, caller) ? move(p, asked, size, caller) : NULL;
+    if (fh_guard_owns(p)) return fh_guard_usable(p, &asked, caller) ? move(p, asked, size, NULL, caller) : NULL;
     if (!find_live(p, "realloc", caller, &f)) return NULL;
-    if (!check_agrees(p, 0, 1, FH_KIND_MALLOC, caller, &f)) f.mark->kind = FH_KIND_MALLOC;
-    if (!check_canaries(&f, "realloc", caller)) put_canaries(&f);
+    fh_check_same_kind(p, 0, 1, FH_KIND_MALLOC, caller, &f);
+    if (!fh_check_look_at_canaries(&f, "realloc", caller)) fh_check_put_canaries(&f);
     f.mark->kind = FH_KIND_MALLOC; /* its alignment may be lost from here on */
-    if (f.c == 0 && size > FH_SMALL_MAX) return resize_large(&f, size, caller);
+    if (f.c == 0 && f.private == NULL && size > FH_SMALL_MAX) return resize_large(&f, size, caller);
     if (f.c && resize_small(&f, size, caller)) return p;
-    return move(p, f.asked, size, caller);
-}
-
-void fh_check_new_span(uint32_t g, unsigned blocks) {
-    memset(fh_space.marks[g], 0, blocks * sizeof(struct fh_mark));
-}
-
-/* ---- the sweep ---- */
-
-/* A block that nobody touches while it is looked at: its mark is the same before and after. */
-static bool sweep_block(struct fh_found *f) {
-    struct fh_mark before = *f->mark;
-    const unsigned char *bad = NULL;
-    enum fh_misuse_kind kind = FH_OVERFLOW;
-    unsigned char expected = fh_canary;
-    if (state_of(&before) == FH_MARK_LIVE) {
-        size_t end = f->front + f->asked, size = f->size;
-        if (f->c == 0 && ((end + LARGE_FRONT) & ~(size_t)(LARGE_FRONT - 1)) < size)
-            size = (end + LARGE_FRONT) & ~(size_t)(LARGE_FRONT - 1);
-        bad = fh_first_other(f->start + end, size - end, fh_canary);
-        if (bad == NULL && f->front) {
-            size_t front = f->c ? f->front : FRONT_SEEN;
-            bad = fh_first_other(f->start + f->front - front, front, fh_canary);
-            kind = FH_UNDERFLOW;
-        }
-    } else if (state_of(&before) == FH_MARK_FREED && f->c) {
-        bad = find_write_after_free(f);
-        kind = FH_WRITE_AFTER_FREE;
-        expected = fh_freed_fill;
-        if (bad == NULL && (unsigned char)f->start[f->size - 1] != fh_canary) {
-            bad = (const unsigned char *)f->start + f->size - 1;
-            expected = fh_canary;
-        }
-    }
-    if (bad == NULL) return true;
-    /* An atomic read-modify-write of what is compared, as a fence that ThreadSanitizer understands too. */
-    __atomic_fetch_or(&f->mark->state, 0, __ATOMIC_ACQ_REL);
-    if (memcmp(&before, f->mark, sizeof before) != 0) return true;
-    report_damage(kind, "the sweep", 0, f, bad, expected, NULL);
-    return false;
-}
-
-static size_t sweep_granule(uint32_t g) {
-    const struct fh_head *head = &fh_space.heads[g];
-    struct fh_found f = {.first = g};
-    size_t bad = 0;
-    if (head->private) return 0;
-    if (head->kind == FH_LARGE) {
-        find_large(g, &f);
-        return !sweep_block(&f);
-    }
-    f.c = head->class;
-    for (unsigned i = 0; head->kind == FH_SPAN && i < head->blocks; i++) {
-        if (state_of(&fh_space.marks[g][i]) == FH_MARK_NONE) continue;
-        find_small(fh_granule_address(g) + (size_t)i * fh_classes[f.c].size, g, &f);
-        bad += !sweep_block(&f);
-    }
-    return bad;
-}
-
-size_t fh_check_sweep(void) {
-    size_t bad = 0;
-    if (!fh_mode_checks() || fh_space.marks == NULL) return 0;
-    bad += fh_guard_sweep();
-    for (uint32_t g = 1; g < fh_space.mapped;) {
-        const struct fh_head *head = &fh_space.heads[g];
-        if (head->kind == FH_SPAN || head->kind == FH_LARGE) bad += sweep_granule(g);
-        g += head->kind != FH_INSIDE && head->granules ? head->granules : 1;
-    }
-    return bad;
-}
-
-static void count_threads(struct fh_heap *heap, void *count) {
-    if (heap->bins) ++*(unsigned *)count;
-}
-
-/* Late, so that what the program does at its exit is seen too. Not while other threads are at work: what they
- * free might vanish under the sweep. */
-static __attribute__((destructor(101))) void sweep_at_exit(void) {
-    unsigned threads = 0;
-    if (!fh_settings.sweep || !fh_mode_checks() || fh_space.marks == NULL) return;
-    fh_heap_each(count_threads, &threads);
-    if (threads <= 1) fh_check_sweep();
+    return move(p, f.asked, size, f.private, caller);
 }

@@ -3,17 +3,26 @@
  * Terms:
  *   mark        eight bytes out of line for each small block: its state, what was asked for, where it was allocated
  *   canary      a byte that belongs to nobody, between what was asked for and the next block
- *   front       16 bytes of canaries before a block above 1 KiB, a page before a large one
- *   fill        what a freed block is filled with
+ *   front       canaries before a block: 16 bytes above 1 KiB, 64 bytes before large ones
+ *   fill        what a freed block is filled with: the canary too, unless a setting asks for zeros
  *   quarantine  where a freed block waits before it can be handed out again
+ *   plain class one whose blocks, up to 1 KiB, have no front and lie in spans of one granule
  *
  *     small block    | front (> 1 KiB only) | what was asked for | slack: canaries, at least one byte |
- *     mark           state  NONE -> LIVE -> FREED -> LIVE ...    BUSY while a thread is at it
+ *     mark           state  NONE -> FRESH -> LIVE -> FREED -> LIVE ...
+ *
+ * Who knows what:
+ *   check.c        the calls: small blocks, and who passes on what
+ *   check_large.c  large blocks: fronts, tails, and what happens when they are freed
+ *   found.c        which block is at an address, and the reports about it
+ *   quarantine.c   freed small blocks in waiting; blocks in random order
+ *   sweep.c        all blocks at once
  */
 #ifndef FH_HEAP_CHECK_H
 #define FH_HEAP_CHECK_H
 
 #include "heap.h"
+#include "misuse.h"
 
 /* What asked for a block: its free must match. */
 enum fh_call_kind {
@@ -28,22 +37,38 @@ enum fh_call_kind {
 };
 
 enum fh_mark_state {
-    FH_MARK_NONE,
-    FH_MARK_LIVE,
-    FH_MARK_FREED,
-    FH_MARK_BUSY,
+    FH_MARK_NONE,  /* never handed out since its span began                                      */
+    FH_MARK_LIVE,  /* the program's                                                              */
+    FH_MARK_FREED, /* filled                                                                     */
+    FH_MARK_FRESH, /* at hand, never handed out; filled where the class is plain                 */
     FH_MARK_STATES = 3,
+    FH_MARK_EMPTY = 64, /* of a freed large block: it holds no memory and is inaccessible as a whole */
     FH_MARK_FRONT = 128
 };
+
+enum { FH_SMALL_FRONT = 16, FH_LARGE_FRONT = 64, FH_PLAIN_MOST = 1024 };
 
 /* Once, when the heap begins in a mode that checks. */
 void fh_checks_begin(void);
 
 /* The calls. `call`: enum fh_call_kind and flags; `caller`: the return address in the program. */
-void *fh_check_alloc(struct fh_heap *heap, size_t size, size_t align, unsigned call, uintptr_t caller);
+void *fh_check_alloc(size_t size, size_t align, unsigned call, uintptr_t caller);
 void fh_check_free(void *p, size_t size, size_t align, unsigned call, uintptr_t caller);
 void *fh_check_resize(void *p, size_t size, uintptr_t caller);
 size_t fh_check_usable(const void *p, uintptr_t caller);
+/* A block from the program's own heap. */
+void *fh_check_alloc_in(struct fh_heap *private, size_t size, size_t align, unsigned call, uintptr_t caller);
+
+/* The same for the usual case, when the quick ways are open. */
+void *fh_check_alloc_quickly(size_t size, size_t align, unsigned call, uintptr_t caller);
+void fh_check_free_plain(void *p, uintptr_t caller); /* by free and its like */
+void fh_check_free_as(void *p, size_t size, size_t align, unsigned call, uintptr_t caller);
+
+/* Are the quick ways open, as they are in mode=checked unless a setting asks for more? */
+extern bool fh_check_quick_alloc __attribute__((visibility("hidden")));
+extern bool fh_check_quick_free __attribute__((visibility("hidden")));
+/* From the guard: it wants no more of the first blocks. */
+void fh_check_open_quick_alloc(void);
 
 /* What operator new and delete call past the bins, in every mode. `kind`: of the call, with FH_CALL_SIZED.
  * (alloc.c) */
@@ -55,8 +80,31 @@ void fh_check_new_span(uint32_t g, unsigned blocks);
 
 /* Looks at every canary and every freed block; reports the first that is damaged. Returns how many were. */
 size_t fh_check_sweep(void);
+/* The same for the blocks of one heap of the program's own. */
+void fh_check_sweep_private(const struct fh_heap *private);
 
-/* ---- a block, found (check.c) ---- */
+/* ---- marks ---- */
+
+/* Read and written as one word: a free may meet another one of the same block. */
+typedef uint64_t fh_mark_word __attribute__((may_alias));
+
+static inline struct fh_mark fh_mark_read(const struct fh_mark *mark) {
+    union {
+        uint64_t word;
+        struct fh_mark mark;
+    } value = {.word = __atomic_load_n((const fh_mark_word *)mark, __ATOMIC_RELAXED)};
+    return value.mark;
+}
+
+static inline void fh_mark_write(struct fh_mark *mark, struct fh_mark to) {
+    union {
+        struct fh_mark mark;
+        uint64_t word;
+    } value = {.mark = to};
+    __atomic_store_n((fh_mark_word *)mark, value.word, __ATOMIC_RELAXED);
+}
+
+/* ---- a block, found (found.c) ---- */
 
 struct fh_found {
     struct fh_mark *mark;
@@ -64,26 +112,87 @@ struct fh_found {
     size_t size;  /* of the block: a small one's class, a large one's granules           */
     size_t front; /* bytes of canaries before what was asked for                         */
     size_t asked;
-    uint32_t first; /* granule                                                           */
-    unsigned c;     /* class, 0 = large                                                  */
-    unsigned number;
+    uint32_t first;          /* granule                                                  */
+    unsigned c;              /* class, 0 = large                                         */
+    unsigned number;         /* of a small block in its span                             */
+    struct fh_heap *private; /* the program's own heap that it is in, or NULL            */
 };
 
 /* Finds the small or large block around p, whatever its state; false when p lies in none. */
 bool fh_check_find(const void *p, struct fh_found *found);
+/* The same, knowing the extent's first granule. */
+void fh_check_find_small(const void *p, uint32_t first, unsigned c, struct fh_found *f);
+void fh_check_find_large(uint32_t first, struct fh_found *f);
 
-/* ---- the quarantine (quarantine.c) ---- */
+static inline unsigned fh_mark_state(const struct fh_mark *mark) { return mark->state & FH_MARK_STATES; }
 
-enum { FH_LARGE_PURGED = 1 }; /* in the mark's slack of a freed large block: it holds no memory */
+/* What was asked for in the live block at `block`, its front included. */
+size_t fh_check_asked(const void *block);
+
+/* The end of what is looked at behind a live block: a small one's end; a large one's next page but one. */
+char *fh_check_canaries_end(const struct fh_found *f);
+
+/* Puts all canaries of a block. */
+void fh_check_put_canaries(const struct fh_found *f);
+
+/* True when the canaries of a live block are whole; else reports. Byte for byte. */
+bool fh_check_look_at_canaries(const struct fh_found *f, const char *call, uintptr_t caller);
+
+/* The first byte of a freed small block that is not as the free left it. *expected: what should be there. */
+const unsigned char *fh_check_damage_after_free(const struct fh_found *f, unsigned char *expected);
+
+/* Reports. */
+void fh_check_report_damage(enum fh_misuse_kind kind, const char *call, uintptr_t caller,
+                            const struct fh_found *f, const unsigned char *bad, unsigned char expected,
+                            const char *detail);
+void fh_check_report_no_block(const void *p, const char *call, uintptr_t caller);
+/* True when the free agrees with what was asked for; else reports. */
+bool fh_check_same_kind(const void *p, size_t size, size_t align, unsigned call, uintptr_t caller,
+                        const struct fh_found *f);
+const char *fh_check_free_name(unsigned call);
+
+static inline unsigned fh_check_log(size_t align) { return align > 16 ? (unsigned)__builtin_ctzll(align) : 0; }
+
+/* ---- large blocks (check_large.c) ---- */
+
+size_t fh_check_large_front(size_t align);
+bool fh_check_take_large(size_t size, size_t align, bool zero, struct fh_found *f);
+void fh_check_give_large(struct fh_found *f, uint32_t site);
+/* Resizes; NULL without memory. */
+void *fh_check_resize_large(struct fh_found *f, size_t size, uint32_t site);
+/* Lets all freed large blocks go; false when there were none. */
+bool fh_check_drain_large(void);
+/* Where a freed one was allocated; 0 = not known. */
+uint32_t fh_check_large_site(uint32_t first);
+/* The first byte of a freed one that somebody wrote to, of those that are looked at. */
+const unsigned char *fh_check_large_damage(const struct fh_found *f);
+
+/* ---- the quarantine of small blocks (quarantine.c) ---- */
+
+struct fh_freed {
+    char *start;
+    uint32_t allocated; /* site */
+    uint32_t unused;
+};
+
+/* For each class a batch that the thread is filling. Full ones wait in a queue: quarantine.c. */
+struct fh_quarantine {
+    struct {
+        struct fh_freed *top, *end; /* top == end: full, or none yet */
+    } open[FH_CLASS_COUNT];
+    struct fh_batch *filling[FH_CLASS_COUNT];
+    struct fh_batch *oldest, *newest, *spare;
+    size_t bytes; /* in the queue */
+};
 
 /* Takes a freed small block in; blocks whose time has come go back to the heap. */
 void fh_quarantine_put(struct fh_heap *heap, unsigned c, char *start, uint32_t allocated);
-/* Takes a freed large block in, whose pages are not accessible any more. */
-void fh_quarantine_put_large(uint32_t first, uint32_t allocated);
-/* Lets all blocks of this heap and all large ones go. False when there were none. */
+/* Lets all blocks of this heap go. False when there were none. */
 bool fh_quarantine_drain(struct fh_heap *heap);
-/* Where a block that waits was allocated; 0 when it waits in no quarantine that this thread can see. */
-uint32_t fh_quarantine_site(struct fh_heap *heap, const char *start);
+/* Where a block that waits was allocated; 0 when it waits in no quarantine. */
+uint32_t fh_quarantine_site(const char *start);
+/* Puts the blocks into a random order. */
+void fh_shuffle(void **blocks, unsigned count);
 
 /* ---- what alloc.c lends ---- */
 

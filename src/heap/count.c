@@ -2,6 +2,7 @@
  * allocate at once, which is the price of seeing each call. */
 #include "count.h"
 
+#include "check.h"
 #include "counters.h"
 #include "heap.h"
 
@@ -20,7 +21,6 @@ static int add_with_peak(uint64_t *counter, uint64_t *peak, uint64_t n) {
 static uint16_t *slack_of(const void *block, unsigned c) {
     uint32_t first = fh_span_first(block);
     uint32_t within = (uint32_t)(fh_space_offset(block) - ((size_t)first << FH_GRANULE_SHIFT));
-    if (fh_space.marks) return &fh_space.marks[first][fh_block_number(&fh_classes[c], within)].slack;
     return &fh_space.slacks[first][fh_block_number(&fh_classes[c], within)];
 }
 
@@ -30,10 +30,12 @@ static struct fh_head *head_of_large(const void *block) {
 
 size_t fh_count_asked(const void *block, unsigned c) {
     if (c && fh_span_first(block) == 0) return 0; /* a walk's picture may show a block that is gone */
+    if (c && fh_space.marks) return fh_check_asked(block);
     return c ? fh_classes[c].size - *slack_of(block, c) : head_of_large(block)->asked;
 }
 
 static void remember(void *block, unsigned c, size_t asked) {
+    if (c && fh_space.marks) return; /* the mark knows */
     if (c) *slack_of(block, c) = (uint16_t)(fh_classes[c].size - asked);
     else head_of_large(block)->asked = asked;
 }

@@ -1,10 +1,10 @@
 /* depot.h - full magazines on their way from threads that free to threads that allocate.
  *
- * The array behind a bin is a magazine. A thread that only frees leaves its whole magazine here when it is full, and
- * goes on with an empty one; a thread whose bin is empty takes a full one from here. So where one thread allocates
- * and another frees, blocks travel by the hundred for the price of one lock that is hardly ever waited for, and no
- * span is looked at. The scheme is that of Bonwick and Adams, "Magazines and Vmem" (2001), but for one thing: a
- * thread that does both keeps its blocks to itself (bin.c says why).
+ * The array behind a bin is a magazine. A thread that only frees leaves its whole magazine here when it is
+ * full, and goes on with an empty one; a thread whose bin is empty takes a full one from here. So where one
+ * thread allocates and another frees, blocks travel by the hundred for the price of one lock that is hardly
+ * ever waited for, and no span is looked at. The scheme is that of Bonwick and Adams, "Magazines and Vmem"
+ * (2001), but for one thing: a thread that does both keeps its blocks to itself (bin.c says why).
  *
  *     word 0    how many blocks are in it (in the depot: its capacity too)
  *     word 1    NULL: the slot below the bin's base; in the depot: link to the next magazine

@@ -23,6 +23,7 @@
 #include "../base/settings.h"
 #include "canary.h"
 #include "check.h"
+#include "check_large.h"
 #include "count.h"
 #include "sites.h"
 
@@ -58,7 +59,7 @@ static bool refused; /* there is no region to be had */
 
 /* ---- whether ---- */
 
-static _Atomic size_t first_left;
+static _Atomic size_t first_given;
 
 bool fh_guard_samples(unsigned calls) {
     static __thread int64_t left __attribute__((tls_model("initial-exec")));
@@ -74,13 +75,18 @@ bool fh_guard_samples(unsigned calls) {
     return begun;
 }
 
-bool fh_guard_wants(void) {
+/* Large blocks that are longer are only closed when they are freed. */
+#define LARGE_GUARDED ((size_t)1 << 20)
+
+bool fh_guard_wants(size_t size) {
     if (fh_settings.mode == FH_MODE_GUARD) return true;
-    size_t given = atomic_load_explicit(&first_left, memory_order_relaxed);
+    size_t given = atomic_load_explicit(&first_given, memory_order_relaxed);
     if (given < fh_settings.guard_first) {
-        atomic_fetch_add_explicit(&first_left, 1, memory_order_relaxed);
+        if (atomic_fetch_add_explicit(&first_given, 1, memory_order_relaxed) + 1 == fh_settings.guard_first)
+            fh_check_open_quick_alloc();
         return true;
     }
+    if (size > FH_SMALL_MAX && size <= LARGE_GUARDED && fh_check_allows(size)) return true;
     return fh_settings.guard_sample && fh_guard_samples(1);
 }
 
@@ -270,7 +276,7 @@ void fh_guard_free(void *p, size_t size, size_t align, unsigned call, uintptr_t 
         return;
     }
     struct fh_misuse disagrees = about(FH_KIND_MISMATCH, name, p, caller, r), damage = disagrees;
-    bool agrees = fh_check_agrees(p, r->asked, r->kind, size, align, call, &disagrees),
+    bool agrees = fh_check_agrees(r->asked, r->kind, size, align, call, &disagrees),
          damaged = find_damage(r, &damage);
     r->state = FH_MARK_FREED;
     r->freed = site;
@@ -292,7 +298,7 @@ bool fh_guard_usable(const void *p, size_t *size, uintptr_t caller) {
 
 /* ---- faults ---- */
 
-/* A freed large block: its pages wait in the quarantine, inaccessible (check.c). */
+/* A freed large block: its pages wait in the quarantine, inaccessible (check_large.c). */
 static bool explain_large(uintptr_t address, struct fh_misuse *m) {
     struct fh_found f;
     if (!fh_mode_checks() || !fh_check_find((const void *)address, &f) || f.c != 0 ||
@@ -301,7 +307,7 @@ static bool explain_large(uintptr_t address, struct fh_misuse *m) {
     *m = (struct fh_misuse){
         .kind = FH_FAULT_FREED, .block = f.start + f.front, .asked = f.asked, .usable = f.asked, .freed = true};
     m->freed_at = f.mark->site;
-    m->allocated = fh_quarantine_site(NULL, f.start);
+    m->allocated = fh_check_large_site(f.first);
     m->offset = (const char *)address - m->block;
     return true;
 }

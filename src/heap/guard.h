@@ -9,9 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* In a mode that checks: shall the next block be guarded? All in mode=guard; the first ones, and samples, in
- * mode=checked. */
-bool fh_guard_wants(void);
+/* In a mode that checks: shall the next block, of `size` bytes, be guarded? All in mode=guard; the first ones,
+ * samples, and large ones as far as that is allowed (check_large.c) in mode=checked. */
+bool fh_guard_wants(size_t size);
 
 /* In mode=fast with guard_sample: the same, asked in a slow path that stands for `calls` allocations. */
 bool fh_guard_samples(unsigned calls);
@@ -45,8 +45,8 @@ size_t fh_guard_sweep(void);
 void fh_guard_lock(void);
 void fh_guard_unlock(void);
 
-/* Does what is freed agree with what was asked for? Else false, and *m says how. (check.c) */
-bool fh_check_agrees(const void *p, size_t asked, unsigned kind, size_t size, size_t align, unsigned call,
+/* Does what is freed agree with what was asked for? Else false, and *m says how. (found.c) */
+bool fh_check_agrees(size_t asked, unsigned kind, size_t size, size_t align, unsigned call,
                      struct fh_misuse *m);
 
 #endif

@@ -36,7 +36,7 @@ __thread struct fh_bin fh_bins[FH_CLASS_COUNT] __attribute__((tls_model("initial
     [0 ... FH_CLASS_COUNT - 1] = {fh_closed.slot, fh_closed.slot},
 };
 
-static __thread struct fh_heap *mine __attribute__((tls_model("initial-exec")));
+__thread struct fh_heap *fh_heap_of_thread;
 static __thread bool ended __attribute__((tls_model("initial-exec"))); /* this thread's heap has been parked */
 
 bool fh_seen;
@@ -176,13 +176,13 @@ static struct fh_heap *attach(void) {
     fh_lock(&heap->lock);
     heap->bins = fh_seen ? heap->hidden : fh_bins;
     fh_unlock(&heap->lock);
-    mine = heap;
+    fh_heap_of_thread = heap;
     fh_os_at_thread_exit_arm(); /* may allocate, which finds the heap in place */
     return heap;
 }
 
 struct fh_heap *fh_heap_mine(void) {
-    if (mine) return mine;
+    if (fh_heap_of_thread) return fh_heap_of_thread;
     if (ended || !begin_once()) return NULL;
     return attach();
 }
@@ -218,9 +218,9 @@ static void leave(struct fh_heap *heap) {
 
 static void at_thread_exit(void *unused) {
     (void)unused;
-    struct fh_heap *heap = mine;
+    struct fh_heap *heap = fh_heap_of_thread;
     ended = true;
-    mine = NULL;
+    fh_heap_of_thread = NULL;
     if (heap == NULL) return;
     fh_lock(&heap->lock);
     leave(heap);
@@ -262,7 +262,7 @@ static void after_fork_in_parent(void) {
 static void after_fork_in_child(void) {
     after_fork_in_parent();
     for (struct fh_heap *heap = all_heaps; heap; heap = heap->next) {
-        if (heap == mine || heap == &late_heap || heap->parked || heap->private) continue;
+        if (heap == fh_heap_of_thread || heap == &late_heap || heap->parked || heap->private) continue;
         if (heap->bins) leave(heap);
         park(heap); /* also one that some thread had just taken from the parked */
     }

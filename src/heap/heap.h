@@ -77,6 +77,11 @@ struct fh_heap {
  * ended already and this is a late call of some destructor. */
 struct fh_heap *fh_heap_mine(void);
 
+/* The same where it has one; NULL else. */
+extern __thread struct fh_heap *fh_heap_of_thread
+    __attribute__((tls_model("initial-exec"), visibility("hidden")));
+static inline struct fh_heap *fh_heap_here(void) { return fh_heap_of_thread; }
+
 /* A heap without a thread and without bins, shared under its lock by all calls for which fh_heap_mine is NULL.
  * */
 struct fh_heap *fh_heap_late(void);

@@ -16,6 +16,8 @@
 #include "private.h"
 
 #include "../base/report.h"
+#include "../base/settings.h"
+#include "check.h"
 #include "count.h"
 #include "extent.h"
 #include "large.h"
@@ -99,21 +101,53 @@ static void *take(struct fh_heap *heap, size_t size, size_t align, bool zero) {
         return NULL;
     }
     if (zero && c) memset(block, 0, size);
-    if (fh_seen) fh_count_alloc(block, c, size);
+    if (fh_settings.count) fh_count_alloc(block, c, size);
     return block;
 }
 
-void *fh_heap_malloc(struct fh_heap *heap, size_t size) { return take(heap, size, 1, false); }
+#define CALLER ((uintptr_t)__builtin_return_address(0))
+
+FH_INLINE void *alloc(struct fh_heap *heap, size_t size, size_t align, unsigned call, uintptr_t caller) {
+    if (fh_mode_checks()) return fh_check_alloc_in(heap, size, align, call, caller);
+    return take(heap, size, align, call & FH_CALL_ZERO);
+}
+
+void *fh_heap_malloc(struct fh_heap *heap, size_t size) { return alloc(heap, size, 1, FH_KIND_MALLOC, CALLER); }
 
 void *fh_heap_calloc(struct fh_heap *heap, size_t n, size_t size) {
     size_t bytes;
-    return take(heap, __builtin_mul_overflow(n, size, &bytes) ? SIZE_MAX : bytes, 1, true);
+    if (__builtin_mul_overflow(n, size, &bytes)) bytes = SIZE_MAX;
+    return alloc(heap, bytes, 1, FH_CALL_ZERO, CALLER);
 }
 
 void *fh_heap_aligned_alloc(struct fh_heap *heap, size_t align, size_t size) {
-    if (align && (align & (align - 1)) == 0) return take(heap, size, align, false);
+    if (align && (align & (align - 1)) == 0) return alloc(heap, size, align, FH_CALL_ALIGNED, CALLER);
     errno = EINVAL;
     return NULL;
+}
+
+/* ---- the same for checked mode, which looks at the blocks itself ---- */
+
+void *fh_private_take(struct fh_heap *heap, unsigned c) {
+    fh_lock(&heap->lock);
+    void *block = take_small(heap, c);
+    fh_unlock(&heap->lock);
+    return block;
+}
+
+bool fh_private_take_large(struct fh_heap *heap, size_t size, size_t align, bool zero, struct fh_found *f) {
+    size_t whole = fh_check_large_front(align) + size + 1,
+           rounded = (whole + FH_GRANULE - 1) & ~(FH_GRANULE - 1);
+    fh_lock(&heap->lock);
+    bool taken = fh_private_may_hold(heap->private, rounded) && fh_check_take_large(size, align, zero, f);
+    if (taken) {
+        fh_private_hold(heap->private, rounded);
+        link_large(heap, f->first);
+        note_taken(heap, rounded);
+        f->private = heap;
+    }
+    fh_unlock(&heap->lock);
+    return taken;
 }
 
 /* ---- giving ---- */
@@ -149,10 +183,23 @@ void fh_private_give(struct fh_heap *heap, uint32_t first, void *p) {
     bool large = head_of(first)->kind == FH_LARGE;
     if (large && p != fh_granule_address(first))
         fh_fatal("free of a pointer into the middle of a block: %p", p);
-    if (fh_seen) fh_count_free(p, large ? 0 : head_of(first)->class);
+    if (fh_settings.count) fh_count_free(p, large ? 0 : head_of(first)->class);
     fh_lock(&heap->lock);
     if (large) give_large(heap, first);
     else give_small(heap, first, p);
+    fh_unlock(&heap->lock);
+}
+
+void fh_private_give_checked(struct fh_heap *heap, uint32_t first, unsigned number) {
+    const struct fh_head *head = head_of(first);
+    fh_lock(&heap->lock);
+    if (head->kind == FH_LARGE) {
+        give_large(heap, first);
+    } else {
+        size_t size = fh_classes[head->class].size;
+        fh_span_give_private(heap, first, number);
+        note_given(heap, size);
+    }
     fh_unlock(&heap->lock);
 }
 
@@ -163,7 +210,7 @@ void *fh_private_resize(struct fh_heap *heap, uint32_t first, void *p, size_t si
     size_t usable = head->kind == FH_LARGE ? fh_large_usable(first) : fh_classes[head->class].size;
     unsigned c = head->kind == FH_LARGE ? 0 : head->class;
     if (size <= usable && size > usable / 2) {
-        if (fh_seen) fh_count_resize(p, c, size);
+        if (fh_settings.count) fh_count_resize(p, c, size);
         return p;
     }
     void *block = take(heap, size, 1, false);
@@ -174,7 +221,7 @@ void *fh_private_resize(struct fh_heap *heap, uint32_t first, void *p, size_t si
 }
 
 void *fh_heap_realloc(struct fh_heap *heap, void *p, size_t size) {
-    return p ? fh_realloc(p, size) : take(heap, size, 1, false);
+    return p ? fh_realloc(p, size) : alloc(heap, size, 1, FH_KIND_MALLOC, CALLER);
 }
 
 struct fh_heap *fh_heap_of(const void *p) {
@@ -196,7 +243,7 @@ static void count_live_as_freed(uint32_t g) {
 static void clear_span(struct fh_heap *heap, uint32_t g) {
     struct fh_head *head = head_of(g);
     unsigned live = head->blocks - head->free;
-    if (fh_seen) count_live_as_freed(g);
+    if (fh_settings.count) count_live_as_freed(g);
     heap->private->live -= (size_t)live * fh_classes[head->class].size;
     heap->private->blocks -= live;
     heap->private->frees += live;
@@ -206,7 +253,7 @@ static void clear_span(struct fh_heap *heap, uint32_t g) {
 static void clear(struct fh_heap *heap) {
     while (heap->private->larges) {
         uint32_t g = heap->private->larges;
-        if (fh_seen) fh_count_free(fh_granule_address(g), 0);
+        if (fh_settings.count) fh_count_free(fh_granule_address(g), 0);
         give_large(heap, g);
     }
     size_t left = 0;
@@ -219,6 +266,7 @@ static void clear(struct fh_heap *heap) {
 }
 
 void fh_heap_clear(struct fh_heap *heap) {
+    fh_check_sweep_private(heap); /* what is damaged is said before it is gone */
     fh_lock(&heap->lock);
     clear(heap);
     fh_unlock(&heap->lock);

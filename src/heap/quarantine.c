@@ -1,116 +1,176 @@
 /* quarantine.c - freed blocks wait here, so that a late use of them is seen, and so that what an attacker freed
  * is not what he gets next.
  *
- * Each heap has a ring of its own, used by its thread alone; it stays with the heap when that is parked. A
- * block waits until the bytes behind it in the ring are more than the setting quarantine, or the ring is full.
- * Then it goes to its bin, from which blocks are taken in random order (check.c).
+ * Each heap has a quarantine of its own, used by its thread alone; it stays with the heap when that is parked.
+ * A free puts its block into the batch of its class; that is two stores. A full batch goes to the end of a
+ * queue, and the oldest batches leave it while there is more in it than the setting quarantine says: their
+ * blocks go to the bin, in random order.
  *
- *     oldest                                newest
- *     | start, site | start, site | ...         |      count entries, `bytes` in all
+ *     open[c]   | block, site | block, site | ... top      end |        a few KiB of each class that is used
+ *     queue     oldest batch -> batch -> ... -> newest batch            `bytes` in all, of any class
  *
- * Large blocks wait in one ring of few places for all threads. Those from 1 MiB on give their memory back at
- * once and are inaccessible as a whole; of smaller ones, which keep their memory, only the first 64 KiB are:
- * what the system does to pages it does one by one, and a program that allocates and frees blocks of some
- * hundred KiB would run 40 times (protected as a whole) or 150 times (given back) as long as in fast mode.
+ * So everything that is not two stores is done once for dozens of blocks. The site is where the block was
+ * allocated, for reports; the mark says where it was freed.
  */
 #include "check.h"
 
 #include "../base/settings.h"
-#include "extent.h"
-#include "large.h"
+#include "../os/os_own.h"
+#include "meta.h"
 
-struct waiting {
-    char *start;
-    uint32_t allocated; /* site */
-    uint32_t c;
+#include <string.h>
+
+enum { BATCH_MOST = 63, BATCH_BYTES = 4096, BATCH_FEWEST = 2 };
+
+struct fh_batch {
+    struct fh_batch *next;
+    uint32_t c, count;
+    struct fh_freed blocks[BATCH_MOST];
 };
+_Static_assert(sizeof(struct fh_batch) == 1024, "a batch is a piece of the books' memory");
 
-struct fh_quarantine {
-    uint32_t places, oldest, count;
-    size_t bytes;
-    struct waiting ring[];
-};
-
-enum { BYTES_A_PLACE = 64, KEPT_PLACES = 8, PURGED_PLACES = 32, LARGE_PLACES = KEPT_PLACES + PURGED_PLACES };
-
-/* first granule | site << 32; 0 = empty. The first places are for blocks that keep their memory. */
-static _Atomic uint64_t large_ring[LARGE_PLACES];
-static _Atomic unsigned next_kept, next_purged;
-
-/* The heap's ring, made at first use. NULL without memory, or when nothing shall wait. */
-static struct fh_quarantine *ring_of(struct fh_heap *heap) {
-    if (heap == NULL || fh_settings.quarantine == 0) return NULL;
-    if (heap->quarantine) return heap->quarantine;
-    size_t places = fh_settings.quarantine / BYTES_A_PLACE + 1, page = fh_os_page_size();
-    if (places > 1u << 24) places = 1u << 24;
-    size_t size = sizeof(struct fh_quarantine) + places * sizeof(struct waiting);
-    struct fh_quarantine *ring = fh_os_map_sparse((size + page - 1) & ~(page - 1));
-    if (ring == NULL) return NULL;
-    ring->places = (uint32_t)places;
-    return heap->quarantine = ring;
+static unsigned batch_size(unsigned c) {
+    unsigned fit = BATCH_BYTES / fh_classes[c].size;
+    return fit > BATCH_MOST ? BATCH_MOST : fit < BATCH_FEWEST ? BATCH_FEWEST : fit;
 }
 
-static void let_oldest_go(struct fh_quarantine *ring) {
-    struct waiting gone = ring->ring[ring->oldest];
-    ring->oldest = ring->oldest + 1 == ring->places ? 0 : ring->oldest + 1;
-    ring->count--;
-    ring->bytes -= fh_classes[gone.c].size;
-    fh_small_give(gone.c, gone.start);
+/* ---- random order ---- */
+
+static uint64_t next_random(void) {
+    static __thread uint64_t state __attribute__((tls_model("initial-exec")));
+    if (state == 0) fh_os_random(&state, sizeof state);
+    state = state * 6364136223846793005u + 1442695040888963407u; /* Knuth's; the high half is good */
+    return state >> 32;
+}
+
+void fh_shuffle(void **blocks, unsigned count) {
+    for (unsigned left = count; left > 1; left--) { /* Fisher and Yates */
+        unsigned chosen = (unsigned)(next_random() * left >> 32);
+        void *block = blocks[chosen];
+        blocks[chosen] = blocks[left - 1];
+        blocks[left - 1] = block;
+    }
+}
+
+/* ---- batches ---- */
+
+/* The blocks go to the bin, or past it. Those that go into the bin together lie there in random order. */
+static void release(struct fh_heap *heap, const struct fh_batch *batch) {
+    struct fh_bin *bin = &heap->bins[batch->c];
+    void **from = bin->top;
+    for (unsigned i = 0; i < batch->count; i++) {
+        void *block = batch->blocks[i].start, **top = bin->top;
+        if (FH_UNLIKELY(top == bin->end)) {
+            fh_bin_flush(heap, batch->c, block);
+            from = bin->top;
+            continue;
+        }
+        void **chosen = from + (next_random() * (unsigned)(top - from + 1) >> 32);
+        *top = *chosen;
+        *chosen = block;
+        bin->top = top + 1;
+    }
+}
+
+static void release_oldest(struct fh_heap *heap, struct fh_quarantine *q) {
+    struct fh_batch *batch = q->oldest;
+    q->oldest = batch->next;
+    if (q->oldest == NULL) q->newest = NULL;
+    q->bytes -= (size_t)batch->count * fh_classes[batch->c].size;
+    release(heap, batch);
+    batch->count = 0;
+    batch->next = q->spare;
+    q->spare = batch;
+}
+
+/* The batch of class c, if there is one, goes to the end of the queue. */
+static void close_batch(struct fh_quarantine *q, unsigned c) {
+    struct fh_batch *batch = q->filling[c];
+    if (batch == NULL) return;
+    batch->count = (uint32_t)(q->open[c].top - batch->blocks);
+    batch->next = NULL;
+    q->bytes += (size_t)batch->count * fh_classes[c].size;
+    q->filling[c] = NULL;
+    q->open[c].top = q->open[c].end = NULL;
+    *(q->newest ? &q->newest->next : &q->oldest) = batch;
+    q->newest = batch;
+}
+
+/* An empty batch for class c; false without memory. */
+static bool open_batch(struct fh_quarantine *q, unsigned c) {
+    struct fh_batch *batch = q->spare;
+    if (batch) q->spare = batch->next;
+    else batch = fh_meta_take(sizeof *batch);
+    if (batch == NULL) return false;
+    batch->c = c;
+    batch->count = 0;
+    batch->next = NULL;
+    q->filling[c] = batch;
+    q->open[c].end = batch->blocks + batch_size(c);
+    q->open[c].top = batch->blocks; /* last: a child of fork finds a batch that holds what it says */
+    return true;
+}
+
+/* The heap's quarantine, made at first use. */
+static struct fh_quarantine *quarantine_of(struct fh_heap *heap) {
+    if (heap->quarantine) return heap->quarantine;
+    struct fh_quarantine *q = fh_meta_take(sizeof *q);
+    if (q) memset(q, 0, sizeof *q);
+    return heap->quarantine = q;
 }
 
 void fh_quarantine_put(struct fh_heap *heap, unsigned c, char *start, uint32_t allocated) {
-    struct fh_quarantine *ring = ring_of(heap);
-    if (ring == NULL || fh_classes[c].size > fh_settings.quarantine) {
+    struct fh_quarantine *q = heap ? quarantine_of(heap) : NULL;
+    if (q == NULL) {
         fh_small_give(c, start);
         return;
     }
-    while (ring->count &&
-           (ring->count == ring->places || ring->bytes + fh_classes[c].size > fh_settings.quarantine))
-        let_oldest_go(ring);
-    uint32_t place = ring->oldest + ring->count;
-    if (place >= ring->places) place -= ring->places;
-    ring->ring[place] = (struct waiting){start, allocated, c};
-    ring->bytes += fh_classes[c].size;
-    ring->count++; /* last: a child of fork finds a ring that holds what it says */
-}
-
-static void let_large_go(uint64_t entry) {
-    uint32_t first = (uint32_t)entry;
-    if (first == 0) return;
-    bool clean = fh_space.heads[first].mark.slack == FH_LARGE_PURGED;
-    bool open = fh_os_commit(fh_granule_address(first), clean ? fh_large_usable(first) : FH_GRANULE);
-    if (open) fh_extent_give(first, clean); /* else it is lost: nobody may use it, but nobody can */
-}
-
-void fh_quarantine_put_large(uint32_t first, uint32_t allocated) {
-    bool kept = fh_space.heads[first].mark.slack != FH_LARGE_PURGED;
-    unsigned turn = atomic_fetch_add_explicit(kept ? &next_kept : &next_purged, 1, memory_order_relaxed);
-    unsigned place = kept ? turn % KEPT_PLACES : KEPT_PLACES + turn % PURGED_PLACES;
-    let_large_go(atomic_exchange(&large_ring[place], first | (uint64_t)allocated << 32));
+    if (q->open[c].top == q->open[c].end) {
+        close_batch(q, c);
+        while (q->oldest && q->bytes > fh_settings.quarantine) release_oldest(heap, q);
+        if (!open_batch(q, c)) {
+            fh_small_give(c, start);
+            return;
+        }
+    }
+    *q->open[c].top = (struct fh_freed){start, allocated, 0};
+    q->open[c].top++;
 }
 
 bool fh_quarantine_drain(struct fh_heap *heap) {
-    bool any = false;
-    for (unsigned i = 0; i < LARGE_PLACES; i++) {
-        uint64_t entry = atomic_exchange(&large_ring[i], 0);
-        any |= entry != 0;
-        let_large_go(entry);
-    }
-    struct fh_quarantine *ring = heap ? heap->quarantine : NULL;
-    for (; ring && ring->count; any = true) let_oldest_go(ring);
+    struct fh_quarantine *q = heap ? heap->quarantine : NULL;
+    if (q == NULL) return false;
+    for (unsigned c = 1; c < FH_CLASS_COUNT; c++) close_batch(q, c);
+    bool any = q->oldest != NULL;
+    while (q->oldest) release_oldest(heap, q);
     return any;
 }
 
-uint32_t fh_quarantine_site(struct fh_heap *heap, const char *start) {
-    uint32_t first = (uint32_t)(fh_space_offset(start) >> FH_GRANULE_SHIFT);
-    for (unsigned i = 0; i < LARGE_PLACES; i++) {
-        uint64_t entry = atomic_load(&large_ring[i]);
-        if ((uint32_t)entry == first) return (uint32_t)(entry >> 32);
-    }
-    const struct fh_quarantine *ring = heap ? heap->quarantine : NULL;
-    for (uint32_t i = 0; ring && i < ring->count; i++) {
-        const struct waiting *at = &ring->ring[(ring->oldest + i) % ring->places];
-        if (at->start == start) return at->allocated;
-    }
+/* ---- for reports ---- */
+
+static uint32_t site_in(const struct fh_freed *from, const struct fh_freed *end, const char *start) {
+    for (; from < end; from++)
+        if (from->start == start) return from->allocated;
     return 0;
+}
+
+/* Other threads may be at theirs: what is read was true a moment ago, and a site that is wrong misleads at
+ * worst. */
+__attribute__((no_sanitize("thread"))) static uint32_t look_in(const struct fh_quarantine *q,
+                                                               const char *start) {
+    uint32_t site = 0;
+    for (unsigned c = 1; c < FH_CLASS_COUNT && site == 0; c++)
+        if (q->filling[c]) site = site_in(q->filling[c]->blocks, q->open[c].top, start);
+    for (const struct fh_batch *batch = q->oldest; batch && site == 0; batch = batch->next)
+        site = site_in(batch->blocks, batch->blocks + batch->count, start);
+    return site;
+}
+
+uint32_t fh_quarantine_site(const char *start) {
+    uint32_t site = 0;
+    const struct fh_heap *mine = fh_heap_mine();
+    if (mine && mine->quarantine) site = look_in(mine->quarantine, start);
+    for (const struct fh_heap *heap = fh_heap_first(); heap && site == 0; heap = heap->next)
+        if (heap != mine && heap->quarantine) site = look_in(heap->quarantine, start);
+    return site;
 }

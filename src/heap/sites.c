@@ -11,7 +11,10 @@ static _Atomic uint32_t *slots; /* 0 = empty */
 static uintptr_t *words;
 static _Atomic uint32_t next_word = 1;
 
+static bool keeps_stacks(void) { return fh_settings.stacks > 1; }
+
 bool fh_sites_begin(void) {
+    if (!keeps_stacks() || words) return true;
     uintptr_t *room = fh_os_map_sparse(WORDS * sizeof *words);
     slots = fh_os_map_sparse(SLOTS * sizeof *slots);
     if (slots == NULL || room == NULL) return false;
@@ -42,7 +45,7 @@ static uint32_t append(const uintptr_t *pcs, unsigned count) {
     return at;
 }
 
-uint32_t fh_site_of(const uintptr_t *pcs, unsigned count) {
+static uint32_t number_of(const uintptr_t *pcs, unsigned count) {
     if (words == NULL || count == 0) return 0;
     if (count > FH_SITE_MOST) count = FH_SITE_MOST;
     uint64_t hash = hash_of(pcs, count);
@@ -59,16 +62,23 @@ uint32_t fh_site_of(const uintptr_t *pcs, unsigned count) {
 }
 
 const uintptr_t *fh_site_stack(uint32_t site, unsigned *count) {
+    static uintptr_t found;
     *count = 0;
-    if (site == 0 || words == NULL) return NULL;
-    *count = (unsigned)words[site];
-    return &words[site + 1];
+    if (site == 0) return NULL;
+    if (keeps_stacks()) {
+        if (words == NULL) return NULL;
+        *count = (unsigned)words[site];
+        return &words[site + 1];
+    }
+    found = fh_os_code_from_low(site);
+    *count = found != 0;
+    return &found;
 }
 
 uint32_t fh_site_here(uintptr_t caller) {
     size_t most = fh_settings.stacks;
-    if (most <= 1) return most ? fh_site_of(&caller, 1) : 0;
+    if (most <= 1) return most ? (uint32_t)caller : 0;
     uintptr_t pcs[FH_SITE_MOST];
     unsigned count = fh_os_backtrace(pcs, most < FH_SITE_MOST ? (unsigned)most : FH_SITE_MOST, caller);
-    return count ? fh_site_of(pcs, count) : fh_site_of(&caller, 1);
+    return count ? number_of(pcs, count) : number_of(&caller, 1);
 }

@@ -36,12 +36,13 @@
 
 struct fh_heap;
 
-/* What checked mode knows of a block. See check.h; zero = never handed out since its span began. */
+/* What checked mode knows of a block. See check.h; zero = never handed out since its span began. One word. */
 struct fh_mark {
-    uint16_t slack; /* bytes behind what was asked for, up to the block's end: canaries            */
-    uint8_t state;  /* enum fh_mark_state, and FH_MARK_FRONT                                       */
-    uint8_t kind;   /* enum fh_kind_of_call in bits 0-1; above, the power of two of its alignment  */
-    uint32_t site;  /* where it was allocated (LIVE) or freed (FREED): sites.h                     */
+    _Alignas(8) uint16_t slack; /* bytes behind what was asked for, up to the block's end: canaries. Of a large
+                                 * block: bytes of its front */
+    uint8_t state; /* enum fh_mark_state, and flags                                               */
+    uint8_t kind;  /* enum fh_kind_of_call in bits 0-1; above, the power of two of its alignment  */
+    uint32_t site; /* where it was allocated (LIVE) or freed (FREED): sites.h                     */
 };
 
 /* What a granule is. An extent is a run of granules that is one thing: a span, a large block, or free. Its

@@ -4,6 +4,7 @@
  * read off the books when someone asks: each heap in turn, under its lock, after its remote frees were
  * collected. A walk over the heads of all granules finds the spans and the large blocks; the threads' bins tell
  * how many blocks they keep. */
+#include "../base/settings.h"
 #include "../os/os.h"
 #include "counters.h"
 #include "depot.h"
@@ -107,7 +108,7 @@ void fh_stats_now(struct fh_stats *out) {
     out->held_peak = extents.peak + out->metadata;
     out->purged = extents.purged;
     out->largest_hole = extents.largest;
-    if (fh_seen) add_counters(out);
+    if (fh_settings.count) add_counters(out);
 }
 
 /* ---- giving back ---- */

@@ -5,9 +5,10 @@
  * in bins and depots. Then the locks are given back and the copy is walked, so that the visitor may do what it
  * likes.
  *
- *     free bit set -> FREE     else cached bit set -> CACHED     else LIVE
+ *     free bit set -> FREE     else cached bit set -> CACHED     else its mark says freed -> QUARANTINED   else LIVE
  */
 #include "../os/os.h"
+#include "check.h"
 #include "count.h"
 #include "depot.h"
 #include "heap.h"
@@ -111,6 +112,9 @@ static enum fh_block_state state_of(const struct picture *picture, uint32_t g, u
     return picture->cached[g][block / 64] & bit ? FH_BLOCK_CACHED : FH_BLOCK_LIVE;
 }
 
+/* In checked mode: freed, and in a quarantine. A span's marks are there whether it is still the same or not. */
+static bool waits(const struct fh_mark *mark) { return fh_mark_state(mark) == FH_MARK_FREED; }
+
 typedef int visitor(const struct fh_block *, void *);
 
 static int walk_span(const struct picture *picture, uint32_t g, visitor *visit, void *arg) {
@@ -121,6 +125,8 @@ static int walk_span(const struct picture *picture, uint32_t g, visitor *visit, 
     for (unsigned i = 0; i < fact->blocks && result == 0; i++) {
         block.address = fh_granule_address(g) + i * block.size;
         block.state = state_of(picture, g, i);
+        if (block.state == FH_BLOCK_LIVE && fh_space.marks && waits(&fh_space.marks[g][i]))
+            block.state = FH_BLOCK_QUARANTINED;
         block.asked = fh_seen && block.state == FH_BLOCK_LIVE ? fh_count_asked(block.address, fact->class) : 0;
         result = visit(&block, arg);
     }
@@ -133,7 +139,8 @@ static int walk_large(const struct picture *picture, uint32_t g, visitor *visit,
                              .size = (size_t)fact->granules << FH_GRANULE_SHIFT,
                              .state = FH_BLOCK_LIVE,
                              .heap = fact->private};
-    if (fh_seen) block.asked = fh_count_asked(block.address, 0);
+    if (fh_space.marks && waits(&fh_space.heads[g].mark)) block.state = FH_BLOCK_QUARANTINED;
+    else if (fh_seen) block.asked = fh_count_asked(block.address, 0);
     return visit(&block, arg);
 }
 

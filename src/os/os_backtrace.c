@@ -142,6 +142,27 @@ void fh_os_code_of(uintptr_t pc, bool exact, struct fh_os_code *code) {
     fh_unlock(&lock);
 }
 
+struct half {
+    uint32_t low;
+    uintptr_t found;
+};
+
+static bool complete(const struct fh_os_mapping *mapping, void *context) {
+    struct half *half = context;
+    if (!mapping->execute) return true;
+    uintptr_t at = ((mapping->low >> 16 >> 16) << 16 << 16) + half->low;
+    if (at <= mapping->low) at += (uintptr_t)1 << 16 << 16;
+    if (at > mapping->high) return true; /* a return address may stand right behind the last instruction */
+    half->found = at;
+    return false;
+}
+
+uintptr_t fh_os_code_from_low(uint32_t low) {
+    struct half half = {low, 0};
+    fh_os_maps(complete, &half);
+    return half.found;
+}
+
 /* ---- what an address is ---- */
 
 struct look {

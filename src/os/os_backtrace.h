@@ -24,6 +24,11 @@ struct fh_os_code {
 /* For reports: not for more than one thread at a time. */
 void fh_os_code_of(uintptr_t pc, bool exact, struct fh_os_code *code);
 
+/* The return address whose low half is `low`: in the first executable mapping that has such an address. 0:
+ * none.
+ */
+uintptr_t fh_os_code_from_low(uint32_t low);
+
 /* What memory an address lies in. */
 enum fh_os_memory { FH_OS_UNMAPPED, FH_OS_STACK, FH_OS_PROGRAM, FH_OS_BREAK, FH_OS_MAPPED };
 /* `name`: path of the file, "" for none. */

@@ -1,0 +1,92 @@
+/* sweep.c - checked mode: a look over all blocks at once, when the process ends in order, and when a heap of the
+ * program's own is cleared. So damage to blocks that are never freed, or never used again, is seen too.
+ */
+#include "../base/settings.h"
+#include "canary.h"
+#include "check.h"
+#include "guard.h"
+
+#include <string.h>
+
+/* The first damaged byte of the block, NULL when it is whole. */
+static const unsigned char *damage_of(const struct fh_found *f, enum fh_misuse_kind *kind,
+                                      unsigned char *expected) {
+    unsigned state = fh_mark_state(f->mark);
+    const char *end = f->start + f->front + f->asked;
+    size_t front = f->front < FH_LARGE_FRONT ? f->front : FH_LARGE_FRONT;
+    *expected = fh_canary;
+    *kind = FH_WRITE_AFTER_FREE;
+    if (state == FH_MARK_FREED && f->c) return fh_check_damage_after_free(f, expected);
+    if (state == FH_MARK_FREED) return fh_check_large_damage(f);
+    if (state != FH_MARK_LIVE) return NULL;
+    *kind = FH_OVERFLOW;
+    const unsigned char *bad = fh_first_other(end, (size_t)(fh_check_canaries_end(f) - end), fh_canary);
+    if (bad) return bad;
+    *kind = FH_UNDERFLOW;
+    return fh_first_other(f->start + f->front - front, front, fh_canary);
+}
+
+/* True when the block is whole. One that changes hands meanwhile is left alone: its mark is not the same. */
+static bool sweep_block(const struct fh_found *f) {
+    struct fh_mark before = fh_mark_read(f->mark);
+    enum fh_misuse_kind kind;
+    unsigned char expected;
+    const unsigned char *bad = damage_of(f, &kind, &expected);
+    if (bad == NULL) return true;
+    /* An atomic read-modify-write of what is compared, as a fence that ThreadSanitizer understands too. */
+    __atomic_fetch_or(&f->mark->state, 0, __ATOMIC_ACQ_REL);
+    if (memcmp(&before, f->mark, sizeof before) != 0) return true;
+    fh_check_report_damage(kind, "the sweep", 0, f, bad, expected, NULL);
+    return false;
+}
+
+static size_t sweep_granule(uint32_t g) {
+    const struct fh_head *head = &fh_space.heads[g];
+    struct fh_found f;
+    size_t bad = 0;
+    if (head->kind == FH_LARGE) {
+        fh_check_find_large(g, &f);
+        return !sweep_block(&f);
+    }
+    for (unsigned i = 0; head->kind == FH_SPAN && i < head->blocks; i++) {
+        unsigned state = fh_mark_state(&fh_space.marks[g][i]);
+        if (state != FH_MARK_LIVE && state != FH_MARK_FREED) continue;
+        fh_check_find_small(fh_granule_address(g) + (size_t)i * fh_classes[head->class].size, g, head->class, &f);
+        bad += !sweep_block(&f);
+    }
+    return bad;
+}
+
+/* Those of one private heap, or all. */
+static size_t sweep_granules(const struct fh_heap *private) {
+    size_t bad = 0;
+    for (uint32_t g = 1; g < fh_space.mapped;) {
+        const struct fh_head *head = &fh_space.heads[g];
+        if ((head->kind == FH_SPAN || head->kind == FH_LARGE) && (private == NULL || head->private == private))
+            bad += sweep_granule(g);
+        g += head->kind != FH_INSIDE && head->granules ? head->granules : 1;
+    }
+    return bad;
+}
+
+size_t fh_check_sweep(void) {
+    if (!fh_mode_checks() || fh_space.marks == NULL) return 0;
+    return fh_guard_sweep() + sweep_granules(NULL);
+}
+
+void fh_check_sweep_private(const struct fh_heap *private) {
+    if (fh_mode_checks() && fh_space.marks) sweep_granules(private);
+}
+
+static void count_threads(struct fh_heap *heap, void *count) {
+    if (heap->bins) ++*(unsigned *)count;
+}
+
+/* Late, so that what the program does at its exit is seen too. Not while other threads are at work: what they
+ * free might vanish under the sweep. */
+static __attribute__((destructor(101))) void sweep_at_exit(void) {
+    unsigned threads = 0;
+    if (!fh_settings.sweep || !fh_mode_checks() || fh_space.marks == NULL) return;
+    fh_heap_each(count_threads, &threads);
+    if (threads <= 1) fh_check_sweep();
+}
