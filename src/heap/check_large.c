@@ -125,7 +125,8 @@ static void put(uint32_t first, bool closed, uint32_t allocated) {
 
 void fh_check_give_large(struct fh_found *f, uint32_t site) {
     uint32_t allocated = f->mark->site;
-    bool closed = fh_check_allows(f->size) && fh_os_purge(f->start, f->size) && fh_os_protect(f->start, f->size);
+    bool closed =
+        fh_check_allows(f->size) && fh_os_purge(f->start, f->size) && fh_os_protect(f->start, f->size);
     if (!closed && f->size <= KEPT_MOST) fill(f);
     uint8_t state = closed ? FH_MARK_FREED | FH_MARK_EMPTY : FH_MARK_FREED;
     fh_mark_write(f->mark, (struct fh_mark){.slack = (uint16_t)f->front, .state = state, .site = site});

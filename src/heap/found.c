@@ -94,8 +94,9 @@ static struct fh_misuse about(enum fh_misuse_kind kind, const char *call, const 
     return m;
 }
 
-void fh_check_report_damage(enum fh_misuse_kind kind, const char *call, uintptr_t caller, const struct fh_found *f,
-                            const unsigned char *bad, unsigned char expected, const char *detail) {
+void fh_check_report_damage(enum fh_misuse_kind kind, const char *call, uintptr_t caller,
+                            const struct fh_found *f, const unsigned char *bad, unsigned char expected,
+                            const char *detail) {
     struct fh_misuse m = about(kind, call, f->start + f->front, caller, f);
     m.detail = detail;
     m.offset = (const char *)bad - (f->start + f->front);
@@ -201,7 +202,8 @@ static const char *const free_names[] = {"free", "delete", "delete[]", ""};
 
 const char *fh_check_free_name(unsigned call) { return free_names[call & FH_KIND_MASK]; }
 
-bool fh_check_agrees(size_t asked, unsigned kind, size_t size, size_t align, unsigned call, struct fh_misuse *m) {
+bool fh_check_agrees(size_t asked, unsigned kind, size_t size, size_t align, unsigned call,
+                     struct fh_misuse *m) {
     unsigned family = kind & FH_KIND_MASK, freed_as = call & FH_KIND_MASK;
     if (family != freed_as && fh_settings.check_kinds) {
         m->kind = FH_KIND_MISMATCH;
