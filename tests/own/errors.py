@@ -35,7 +35,7 @@ def compile_with(compiler, source, flags, more):
     target = work / f"{source.stem}-{compiler}"
     command = [compiler, "-std=gnu11", "-g", "-Wall", "-Wextra", *flags, *more, "-I", str(top / "include"),
                str(source), str(library), "-lpthread", "-o", str(target)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=3000)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     return done, target
 
 
