@@ -74,16 +74,22 @@ struct fh_frame_site {
 };
 
 /* An open frame. The fields are the library's own. A frame is a local variable as a rule: it must stay where it
- * is while it is open. */
+ * is while it is open.
+ *
+ * The region's top stands in the innermost frame: opening copies it from the frame around, and closing has only
+ * to go back to that one, whose top is still what it was. So the thread's own memory is written twice for each
+ * frame and not at all for a push. (What is written when a frame opens lies 16 bytes apart, lest the compiler
+ * put two of the words into one vector store: the loads behind it would wait for that.) */
 struct fh_frame {
-    uintptr_t outer; /* innermost frame when this one opened; bit 0 set: that one is watched */
-    char *mark;      /* top of the region when this one opened                                */
+    uintptr_t outer; /* the word that led to the innermost frame when this one opened           */
+    void *mark;      /* this one, and own: written only by the library's slow paths             */
+    char *top;       /* of the region, while this frame is the innermost                       */
+    char *top_while_watched;
     const struct fh_frame_site *site;
-    void *own[4]; /* written only by the library's slow paths                              */
-};
+    void *own[5];
+} __attribute__((aligned(16)));
 
-/* What push, open and close work on: the region in use by this thread, its top and limit, and the innermost
- * frame.
+/* What push, open and close work on.
  *
  *     base ......... top ......... limit
  *     |  pushed      |  free       |
@@ -92,13 +98,12 @@ struct fh_frame {
  *     a frame may be closed when  frame == its address
  *
  * Both tests are the only ways into the rest of the library. Whoever must see pushes keeps limit equal to top;
- * whoever must see the closing of a frame sets bit 0 of the word that holds its address ("watched"). So what is
- * off costs nothing. */
+ * whoever must see the closing of a frame adds 8 to the word that leads to it ("watched"). Its top is then
+ * found 8 bytes further on, too. So what is off costs nothing. */
 struct fh_frames {
-    char *top;
-    char *limit;
-    uintptr_t frame;
-    void *thread; /* the thread's regions, once it has any */
+    uintptr_t frame; /* the innermost, or a frame of the library's own that is never closed         */
+    char *limit;     /* for the region in use                                                       */
+    void *thread;    /* the thread's regions, once it has any                                       */
 };
 extern FH_API __thread struct fh_frames fh_frames __attribute__((tls_model("initial-exec")));
 
@@ -143,7 +148,7 @@ FH_INLINE void fh_frame_close(struct fh_frame *frame);
  * O(1). The frame in which the mark was set must still be open. A mark may be unwound to more than once. */
 struct fh_frames_mark {
     struct fh_frames frames;
-    void *own[6];
+    void *own[7];
 };
 FH_API void fh_frame_mark(struct fh_frames_mark *mark);
 FH_API void fh_frame_unwind(const struct fh_frames_mark *mark);
@@ -225,17 +230,20 @@ FH_API void fh_region_stats(const struct fh_region *region, struct fh_region_inf
 FH_API void *fh_push_slow(size_t size, size_t align) __attribute__((cold, noinline));
 FH_API void fh_frame_close_slow(struct fh_frame *frame) __attribute__((cold, noinline));
 
+/* The top, in the frame that the word leads to. */
+FH_INLINE char **fh_top_(uintptr_t frame) { return (char **)(frame + offsetof(struct fh_frame, top)); }
+
 FH_INLINE struct fh_frame *fh_frame_open(struct fh_frame *frame, const struct fh_frame_site *site) {
-    frame->outer = fh_frames.frame;
-    frame->mark = fh_frames.top;
+    uintptr_t outer = fh_frames.frame;
+    frame->outer = outer;
     frame->site = site;
+    *fh_top_((uintptr_t)frame) = *fh_top_(outer);
     fh_frames.frame = (uintptr_t)frame;
     return frame;
 }
 
 FH_INLINE void fh_frame_close(struct fh_frame *frame) {
     if (FH_LIKELY(fh_frames.frame == (uintptr_t)frame)) {
-        fh_frames.top = frame->mark;
         fh_frames.frame = frame->outer;
         return;
     }
@@ -244,9 +252,9 @@ FH_INLINE void fh_frame_close(struct fh_frame *frame) {
 
 /* The top and the region's end are multiples of 16: what fits, fits rounded up to that too. */
 FH_INLINE void *fh_push_bytes(size_t size) {
-    char *place = fh_frames.top;
+    char **top = fh_top_(fh_frames.frame), *place = *top;
     if (FH_LIKELY(size < (size_t)((uintptr_t)fh_frames.limit - (uintptr_t)place))) {
-        fh_frames.top = place + ((size + 15) & ~(size_t)15);
+        *top = place + ((size + 15) & ~(size_t)15);
         return place;
     }
     return fh_push_slow(size, 16);
@@ -256,10 +264,10 @@ FH_INLINE void *fh_push_bytes(size_t size) {
 FH_INLINE void *fh_push_aligned(size_t size, size_t align) {
     if (align == 0 || (align & (align - 1)) != 0) return fh_push_slow(size, align);
     if (align <= 16) return fh_push_bytes(size);
-    char *top = fh_frames.top;
+    char **at = fh_top_(fh_frames.frame), *top = *at;
     size_t room = (size_t)((uintptr_t)fh_frames.limit - (uintptr_t)top), skip = -(uintptr_t)top & (align - 1);
     if (FH_LIKELY(skip < room && size < room - skip)) {
-        fh_frames.top = top + skip + ((size + 15) & ~(size_t)15);
+        *at = top + skip + ((size + 15) & ~(size_t)15);
         return top + skip;
     }
     return fh_push_slow(size, align);

@@ -23,7 +23,12 @@
 #include <stdatomic.h>
 #include <string.h>
 
-__thread struct fh_frames fh_frames __attribute__((tls_model("initial-exec")));
+/* Where a thread's chain of frames ends as long as it has no regions: nothing fits. */
+static const struct fh_frame no_frame;
+#define BEGINNING ((struct fh_frames){(uintptr_t)&no_frame, NULL, NULL})
+
+__thread struct fh_frames fh_frames
+    __attribute__((tls_model("initial-exec"))) = {(uintptr_t)&no_frame, NULL, NULL};
 
 enum { SMALLEST_REGION = 64 << 10, FIRST_STEP = 64 << 10 };
 
@@ -34,7 +39,7 @@ static size_t pages_of(size_t size) {
 
 void fh_region_set_limit(const struct fh_region *region) {
     bool seen = region->check != FH_CHECK_OFF || region->cooling || region->base == NULL;
-    fh_frames.limit = seen ? fh_frames.top : region->soft + 1;
+    fh_frames.limit = seen ? *fh_region_top() : region->soft + 1;
 }
 
 /* Reserves `size` bytes with a guard page at either end, nothing accessible yet. */
@@ -66,7 +71,7 @@ static fh_os_key exit_key;
 
 static void thread_ends(void *value) {
     struct fh_thread_regions *thread = value;
-    fh_frames = (struct fh_frames){NULL, NULL, 0, NULL};
+    fh_frames = BEGINNING;
     unmap(&thread->first);
     unmap(&thread->second);
     fh_os_unmap(thread, pages_of(sizeof *thread));
@@ -91,18 +96,22 @@ struct fh_thread_regions *fh_thread_regions(void) {
     if (thread == NULL) return NULL;
     thread->now = &thread->first;
     fh_frames.thread = thread;
+    uintptr_t *word = &fh_frames.frame;
+    while (!fh_frame_is_root(fh_frame_of(*word))) word = &fh_frame_of(*word)->outer;
+    *word = (uintptr_t)&thread->root;
     fh_os_key_set(exit_key, thread);
     return thread;
 }
 
-/* Frames that were opened on this region before it had any memory have the mark NULL: now they get its base. */
-static void give_marks(const struct fh_thread_regions *thread, const struct fh_region *region) {
+/* Frames that were opened on this region before it had any memory have the top NULL: now they get its base. */
+static void give_tops(const struct fh_thread_regions *thread, const struct fh_region *region) {
     const struct fh_region *at = thread->now;
     const struct fh_frame *turn = thread->turn;
-    for (struct fh_frame *frame = fh_frame_of(fh_frames.frame); frame != NULL;
-         frame = fh_frame_of(frame->outer)) {
-        if (at == region && frame->mark == NULL) frame->mark = region->base;
+    for (uintptr_t word = fh_frames.frame; word != 0; word = fh_frame_of(word)->outer) {
+        struct fh_frame *frame = fh_frame_of(word);
+        if (at == region && *fh_top_(word) == NULL) *fh_top_(word) = region->base;
         if (frame != turn) continue;
+        if (at == region && frame->mark == NULL) frame->mark = region->base;
         at = turn->own[FH_OWN_BACK];
         turn = turn->own[FH_OWN_TURN];
     }
@@ -118,8 +127,7 @@ static bool ready(struct fh_thread_regions *thread, struct fh_region *region) {
         if (size == SMALLEST_REGION) return false;
         size = size / 2 < SMALLEST_REGION ? SMALLEST_REGION : pages_of(size / 2);
     }
-    fh_frames.top = region->base;
-    give_marks(thread, region);
+    give_tops(thread, region);
     fh_region_set_limit(region);
     return true;
 }
@@ -131,7 +139,7 @@ static void *failed(const struct fh_region *region, size_t size) {
         fh_fatal("a push of %zu bytes (%H) does not fit into %s: %H of %H are in use. A larger one: "
                  "FREEHOLD=region=SIZE",
                  size, size, region ? region->name : "a region that could not be made",
-                 region ? (size_t)(fh_frames.top - region->base) : 0,
+                 region ? (size_t)(*fh_region_top() - region->base) : 0,
                  region ? (size_t)(region->end - region->base) : 0);
     }
     errno = ENOMEM;
@@ -174,17 +182,17 @@ void *fh_push_slow(size_t size, size_t align) {
         return checked ? checked : failed(region, size);
     }
 
-    size_t to_boundary = (size_t)(-(uintptr_t)fh_frames.top & (align - 1)),
-           room = (size_t)(region->end - fh_frames.top);
+    char *old = *fh_region_top();
+    size_t to_boundary = (size_t)(-(uintptr_t)old & (align - 1)), room = (size_t)(region->end - old);
     size_t rounded = (size + 15) & ~(size_t)15;
     if (to_boundary > room || rounded > room - to_boundary) return failed(region, size);
-    char *place = fh_frames.top + to_boundary, *top = place + rounded;
+    char *place = old + to_boundary, *top = place + rounded;
     if (top > region->soft) {
         if (!fh_region_raise(region, top)) return failed(region, size);
         fh_deep_push(region, owner);
     }
     if (region->cooling) fh_deep_cool(region, top, owner);
-    fh_frames.top = top;
+    *fh_region_top() = top;
     fh_region_set_limit(region);
     return place;
 }
@@ -235,7 +243,7 @@ void fh_region_delete(struct fh_region *region) {
 
 static char *top_of(const struct fh_region *region) {
     const struct fh_thread_regions *thread = fh_frames.thread;
-    return thread != NULL && thread->now == region ? fh_frames.top : region->top;
+    return thread != NULL && thread->now == region ? *fh_region_top() : region->top;
 }
 
 static void trim(struct fh_region *region) {

@@ -6,7 +6,9 @@
  *   thread    the calling thread's regions: `first`, on which frames open, and `second`, on which scratch frames
  *             alternate with it; made by the first push or turn
  *   turn      a frame that changed the region in use: scratch, frame-on, outside
- *   watched   the closing of this frame is to be seen: bit 0 of the word that leads to it is set
+ *   root      the frame at the bottom of a thread's chain, for pushes without a frame; it is never closed
+ *   word      what leads to a frame: its address, + 8 when it is watched
+ *   watched   the closing of this frame is to be seen
  *
  *   mapping                                                                      mapping + mapping_size
  *   | guard |  base ....... top ....... soft ........... committed ........... end  | guard |
@@ -22,7 +24,8 @@
  * `soft` rises by doubling in the slow path, so a region costs a few slow calls in its life, and it falls again
  * when a deep moment is over (region_deep.c).
  *
- * The word `top` of the region in use stands in fh_frames (thread-local); region->top is then stale.
+ * The top of the region in use stands in the innermost frame; region->top is then stale, and so are the tops of
+ * the frames around it from the moment that a turn came back to their region (FH_OUTSIDE) until it is closed.
  */
 #ifndef FH_STACK_REGION_H
 #define FH_STACK_REGION_H
@@ -67,15 +70,19 @@ _Static_assert(sizeof(struct fh_region) <= FH_REGION_BOOKS,
                "fh_region_in keeps the books in FH_REGION_BOOKS bytes");
 
 struct fh_thread_regions {
+    struct fh_frame root;
     struct fh_region first, second;
     struct fh_region *now;  /* the region in use                                     */
     struct fh_frame *turn;  /* the innermost turn that is open                       */
     struct fh_region *open; /* regions of the program's own that this thread has open */
 };
 
-#define FH_WATCHED ((uintptr_t)1)
+#define FH_WATCHED ((uintptr_t)8)
+_Static_assert(_Alignof(struct fh_frame) > FH_WATCHED, "the bit is free in the address of a frame");
+_Static_assert(offsetof(struct fh_frame, top_while_watched) == offsetof(struct fh_frame, top) + FH_WATCHED,
+               "a word that is FH_WATCHED further on leads to the top in use then");
 
-/* own[] of a turn. */
+/* own[] of a turn; its mark is the top that it found on its region. */
 enum { FH_OWN_BACK, FH_OWN_TURN, FH_OWN_KIND };
 /* own[] of a watched frame on checked pages. */
 enum { FH_OWN_FIRST_RUN = 3 };
@@ -83,6 +90,20 @@ enum { FH_OWN_FIRST_RUN = 3 };
 enum fh_turn_kind { FH_TURN_SCRATCH, FH_TURN_ON, FH_TURN_OUTSIDE };
 
 static inline struct fh_frame *fh_frame_of(uintptr_t word) { return (struct fh_frame *)(word & ~FH_WATCHED); }
+
+/* Is this the end of the chain: a frame that is never closed? */
+static inline bool fh_frame_is_root(const struct fh_frame *frame) { return frame->outer == 0; }
+
+/* The top of the region in use. */
+static inline char **fh_region_top(void) { return fh_top_(fh_frames.frame); }
+
+/* The closing of the frame that the word leads to will be seen. */
+static inline void fh_frame_watch(uintptr_t *word) {
+    if ((*word & FH_WATCHED) || fh_frame_is_root(fh_frame_of(*word))) return;
+    char *top = *fh_top_(*word);
+    *word |= FH_WATCHED;
+    *fh_top_(*word) = top;
+}
 
 /* The calling thread's regions, made if need be. NULL: no memory. */
 struct fh_thread_regions *fh_thread_regions(void);
@@ -108,7 +129,7 @@ enum fh_check fh_check_wanted(bool own_pages);
 bool fh_check_begin(struct fh_region *region);
 void fh_check_end(struct fh_region *region);
 void *fh_check_push(struct fh_region *region, size_t size, size_t align, uintptr_t *owner);
-void fh_check_close(struct fh_region *region, struct fh_frame *frame, char *old_top);
+void fh_check_close(struct fh_region *region, struct fh_frame *frame, char *mark, char *old_top);
 uint64_t fh_check_moment(void);
 void fh_check_unwind(struct fh_region *region, uint64_t moment, char *from, char *to);
 size_t fh_check_used(const struct fh_region *region);

@@ -224,7 +224,7 @@ static struct run *newest_run(struct fh_books *books, const struct fh_frame *own
 
 static void *push_in_pages(struct fh_region *region, size_t size, size_t align, uintptr_t *word) {
     struct fh_books *books = region->books;
-    struct fh_frame *owner = fh_frame_of(*word);
+    struct fh_frame *owner = fh_frame_is_root(fh_frame_of(*word)) ? NULL : fh_frame_of(*word);
     bool first = owner != NULL && (!(*word & FH_WATCHED) || owner->own[FH_OWN_FIRST_RUN] == NULL);
     size_t need = ((size + 15) & ~(size_t)15) + (marked() ? GAP : 0);
     struct run *run = first ? NULL : newest_run(books, owner);
@@ -239,7 +239,7 @@ static void *push_in_pages(struct fh_region *region, size_t size, size_t align, 
     }
     if (first) {
         owner->own[FH_OWN_FIRST_RUN] = (void *)(uintptr_t)run->moment;
-        *word |= FH_WATCHED;
+        fh_frame_watch(word);
     }
     struct note *note = &books->notes[(size_t)(run->start - region->base) / fh_os_page_size()];
     note->used += (uint32_t)((size_t)(place + need - run->free));
@@ -250,13 +250,13 @@ static void *push_in_pages(struct fh_region *region, size_t size, size_t align, 
 }
 
 static void *push_bytes(struct fh_region *region, size_t size, size_t align, uintptr_t *word) {
-    uintptr_t place = ((uintptr_t)fh_frames.top + align - 1) & ~(uintptr_t)(align - 1),
+    uintptr_t place = ((uintptr_t)*fh_region_top() + align - 1) & ~(uintptr_t)(align - 1),
               end = (uintptr_t)region->end;
     size_t need = ((size + 15) & ~(size_t)15) + GAP;
     if (place > end || need > end - place) return NULL;
-    fh_frames.top = (char *)place + need;
+    fh_frame_watch(word);
+    *fh_region_top() = (char *)place + need;
     fh_tools_allow((char *)place, size);
-    if (*word != 0) *word |= FH_WATCHED;
     return (char *)place;
 }
 
@@ -268,9 +268,9 @@ void *fh_check_push(struct fh_region *region, size_t size, size_t align, uintptr
 
 /* ---------------------------------------------------------------- closing ------------------------------ */
 
-void fh_check_close(struct fh_region *region, struct fh_frame *frame, char *old_top) {
+void fh_check_close(struct fh_region *region, struct fh_frame *frame, char *mark, char *old_top) {
     if (region->check == FH_CHECK_BYTES) {
-        fh_tools_forbid(frame->mark, (size_t)(old_top - frame->mark));
+        fh_tools_forbid(mark, (size_t)(old_top - mark));
         return;
     }
     struct fh_books *books = region->books;

@@ -37,10 +37,6 @@ void fh_deep_trim(struct fh_region *region, char *top, size_t keep) {
     if (fh_os_purge(floor, (size_t)(region->soft - floor))) region->soft = floor;
 }
 
-static void watch(uintptr_t *word) {
-    if (*word != 0) *word |= FH_WATCHED;
-}
-
 /* A push has raised soft. */
 void fh_deep_push(struct fh_region *region, uintptr_t *owner) {
     if (region->mapping == NULL || (size_t)(region->soft - region->base) <= FH_REGION_KEEP) return;
@@ -50,7 +46,7 @@ void fh_deep_push(struct fh_region *region, uintptr_t *owner) {
         region->ended = false;
     }
     region->cooling = false;
-    watch(owner);
+    fh_frame_watch(owner);
 }
 
 /* A push while cooling. */
@@ -62,7 +58,7 @@ void fh_deep_cool(struct fh_region *region, const char *top, uintptr_t *owner) {
         region->streak = 0;
         fh_deep_trim(region, region->base, FH_REGION_KEEP);
     } else {
-        watch(owner);
+        fh_frame_watch(owner);
     }
 }
 
@@ -79,5 +75,5 @@ void fh_deep_close(struct fh_region *region, char *top) {
             region->cooling = true;
         }
     }
-    if ((size_t)(region->soft - region->base) > FH_REGION_KEEP) watch(&fh_frames.frame);
+    if ((size_t)(region->soft - region->base) > FH_REGION_KEEP) fh_frame_watch(&fh_frames.frame);
 }

@@ -81,26 +81,21 @@ uintptr_t *fh_frame_owner(const struct fh_thread_regions *thread) {
     return word;
 }
 
-static void use(struct fh_thread_regions *thread, struct fh_region *region) {
-    thread->now->top = fh_frames.top;
-    thread->now = region;
-    fh_frames.top = region->top;
-    fh_region_set_limit(region);
-}
-
 static struct fh_frame *turn_to(struct fh_thread_regions *thread, struct fh_frame *frame,
                                 const struct fh_frame_site *site, struct fh_region *region,
                                 enum fh_turn_kind kind) {
+    thread->now->top = *fh_region_top();
     frame->outer = fh_frames.frame;
     frame->site = site;
+    frame->mark = frame->top_while_watched = region->top;
     frame->own[FH_OWN_BACK] = thread->now;
     frame->own[FH_OWN_TURN] = thread->turn;
     frame->own[FH_OWN_KIND] = (void *)(uintptr_t)kind;
     frame->own[FH_OWN_FIRST_RUN] = NULL;
-    use(thread, region);
-    frame->mark = fh_frames.top;
+    thread->now = region;
     thread->turn = frame;
     fh_frames.frame = (uintptr_t)frame | FH_WATCHED;
+    fh_region_set_limit(region);
     return frame;
 }
 
@@ -156,43 +151,53 @@ static void let_go(struct fh_thread_regions *thread, struct fh_region *region) {
 
 /* ---------------------------------------------------------------- closing ------------------------------ */
 
-/* Frees what was pushed on the region in use since the frame was opened. */
-static void close_region(struct fh_region *region, struct fh_frame *frame) {
-    char *old = fh_frames.top;
-    fh_frames.top = frame->mark;
+/* Frees what was pushed on the region in use since the frame was opened: from `mark` to `top`. */
+static void close_region(struct fh_region *region, struct fh_frame *frame, char *mark, char *top) {
     if (region->check != FH_CHECK_OFF) {
-        fh_check_close(region, frame, old);
+        fh_check_close(region, frame, mark, top);
     } else {
-        fh_deep_close(region, frame->mark);
+        fh_deep_close(region, mark);
     }
-    fh_region_set_limit(region);
 }
 
-static void turn_back(struct fh_thread_regions *thread, struct fh_frame *frame) {
+/* Closes a turn; the frame around it is the innermost again. */
+static void turn_back(struct fh_thread_regions *thread, struct fh_frame *frame, char *top) {
     struct fh_region *region = thread->now;
+    enum fh_turn_kind kind = (enum fh_turn_kind)(uintptr_t)frame->own[FH_OWN_KIND];
     thread->turn = frame->own[FH_OWN_TURN];
-    use(thread, frame->own[FH_OWN_BACK]);
-    if ((uintptr_t)frame->own[FH_OWN_KIND] == FH_TURN_ON && --region->opens == 0) let_go(thread, region);
+    thread->now = frame->own[FH_OWN_BACK];
+    if (kind == FH_TURN_OUTSIDE) { /* what was pushed belongs to the frame outside of the scratch frame */
+        region->top = *fh_top_(thread->turn->outer) = top;
+    } else {
+        region->top = frame->mark;
+        close_region(region, frame, frame->mark, top);
+    }
+    if (kind == FH_TURN_ON && --region->opens == 0) let_go(thread, region);
 }
 
 void fh_frame_close_slow(struct fh_frame *frame) {
     if (fh_frame_of(fh_frames.frame) != frame) out_of_order(frame);
     struct fh_thread_regions *thread = fh_frames.thread;
-    bool turn = thread->turn == frame;
+    char *top = *fh_region_top();
     fh_frames.frame = frame->outer;
-    if (!turn || (uintptr_t)frame->own[FH_OWN_KIND] != FH_TURN_OUTSIDE) close_region(thread->now, frame);
-    if (turn) turn_back(thread, frame);
+    if (thread->turn == frame) {
+        turn_back(thread, frame, top);
+    } else {
+        close_region(thread->now, frame, *fh_region_top(), top);
+    }
+    fh_region_set_limit(thread->now);
 }
 
 /* ---------------------------------------------------------------- marks -------------------------------- */
 
-enum { MARK_NOW, MARK_TURN, MARK_FIRST, MARK_SECOND, MARK_OPEN, MARK_MOMENT };
+enum { MARK_NOW, MARK_TURN, MARK_FIRST, MARK_SECOND, MARK_OPEN, MARK_MOMENT, MARK_TOP };
 
 void fh_frame_mark(struct fh_frames_mark *mark) {
     struct fh_thread_regions *thread = fh_frames.thread;
     memset(mark, 0, sizeof *mark);
     if (thread != NULL) {
-        thread->now->top = fh_frames.top;
+        thread->now->top = *fh_region_top();
+        mark->own[MARK_TOP] = thread->now->top;
         mark->own[MARK_NOW] = thread->now;
         mark->own[MARK_TURN] = thread->turn;
         mark->own[MARK_FIRST] = thread->first.top;
@@ -223,8 +228,10 @@ void fh_frame_unwind(const struct fh_frames_mark *mark) {
     }
     struct fh_region *now = mark->own[MARK_NOW] ? mark->own[MARK_NOW] : &thread->first;
     uint64_t moment = (uintptr_t)mark->own[MARK_MOMENT];
-    thread->now->top = fh_frames.top;
+    thread->now->top = *fh_region_top();
     fh_frames.frame = mark->frames.frame;
+    if (mark->frames.thread == NULL && fh_frame_is_root(fh_frame_of(fh_frames.frame)))
+        fh_frames.frame = (uintptr_t)&thread->root; /* which it had not at that time */
     while (thread->open != mark->own[MARK_OPEN]) {
         struct fh_region *left = thread->open;
         unwind_region(left, left->top_at_open, moment);
@@ -232,9 +239,9 @@ void fh_frame_unwind(const struct fh_frames_mark *mark) {
     }
     unwind_region(&thread->first, mark->own[MARK_FIRST], moment);
     unwind_region(&thread->second, mark->own[MARK_SECOND], moment);
-    if (now != &thread->first && now != &thread->second) unwind_region(now, mark->frames.top, moment);
+    if (now != &thread->first && now != &thread->second) unwind_region(now, mark->own[MARK_TOP], moment);
     thread->now = now;
     thread->turn = mark->own[MARK_TURN];
-    fh_frames.top = now->top;
+    *fh_region_top() = now->top;
     fh_region_set_limit(now);
 }
