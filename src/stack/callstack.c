@@ -11,6 +11,7 @@
 #include "stack/callstack.h"
 
 #include "os/os.h"
+#include "stack/threads.h"
 #include "stack/tools.h"
 
 #include <errno.h>
@@ -56,6 +57,7 @@ FH_UNCHECKED struct fh_call_thread *fh_call_thread(void) {
     thread->own = own;
     this_thread = thread;
     fh_os_key_set(exit_key, thread);
+    fh_threads_seen();
     return thread;
 }
 

@@ -18,6 +18,7 @@
 #include "base/settings.h"
 #include "os/os.h"
 #include "os/os_stack.h"
+#include "stack/threads.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -100,6 +101,7 @@ struct fh_thread_regions *fh_thread_regions(void) {
     while (!fh_frame_is_root(fh_frame_of(*word))) word = &fh_frame_of(*word)->outer;
     *word = (uintptr_t)&thread->root;
     fh_os_key_set(exit_key, thread);
+    fh_threads_seen();
     return thread;
 }
 

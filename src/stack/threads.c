@@ -12,6 +12,11 @@
  * The C library's own function is found by dlsym(RTLD_NEXT). In a static program it is __pthread_create, which
  * both glibc and musl have; the reference to thrd_create makes the linker take that part of the C library,
  * because our own pthread_create would satisfy all references of the program's.
+ *
+ * When the library itself is loaded late (dlopen), the program's pthread_create is bound to the C library's
+ * already. Then the bindings are changed when the report is asked for (os_rebind.c), in all modules that are
+ * there; and again, for modules that came since, when the next thread is started. A thread that comes to no
+ * alternate stack in any of these ways gets one when it first asks for something of either stack.
  */
 #include "stack/threads.h"
 
@@ -51,6 +56,7 @@ static struct block *newest;
 static _Atomic bool stacks_wanted;
 static void (*_Atomic end_hook)(const struct fh_thread_place *);
 static fh_os_key exit_key;
+static __thread struct block *mine __attribute__((tls_model("initial-exec")));
 
 /* ---------------------------------------------------------------- blocks ------------------------------- */
 
@@ -128,6 +134,7 @@ static void thread_ends(void *value) {
     }
     if (block->stack_in_use) fh_os_set_signal_stack(NULL, 0);
     block->stack_in_use = false;
+    mine = NULL;
     give_back(block);
 }
 
@@ -137,7 +144,7 @@ static void take_stack(struct block *block) {
 }
 
 static void *start(void *argument) {
-    struct block *block = argument;
+    struct block *block = mine = argument;
     void *(*function)(void *) = block->function;
     void *function_argument = block->argument;
     if (atomic_load_explicit(&stacks_wanted, memory_order_relaxed) && !fh_os_has_signal_stack())
@@ -170,9 +177,22 @@ static create_function *next_create(void) {
     return found;
 }
 
-__attribute__((visibility("default"))) int pthread_create(pthread_t *restrict thread,
-                                                          const pthread_attr_t *restrict attributes,
-                                                          void *(*function)(void *), void *restrict argument) {
+static create_function our_create;
+static create_function
+    *_Atomic theirs; /* the C library's, if the program's calls are bound to that: we came late */
+
+static void take_over(void) {
+    static _Atomic uint64_t loaded; /* modules, when it was done last */
+    create_function *from = atomic_load_explicit(&theirs, memory_order_acquire);
+    if (from == NULL) return;
+    uint64_t now = fh_os_modules_loaded();
+    if (atomic_exchange(&loaded, now) != now)
+        fh_os_rebind("pthread_create", (uintptr_t)from, (uintptr_t)our_create);
+}
+
+static int our_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*function)(void *),
+                      void *argument) {
+    take_over();
     create_function *create = next_create();
     if (create == NULL) return EAGAIN;
     bool wanted = atomic_load_explicit(&stacks_wanted, memory_order_acquire) ||
@@ -187,6 +207,12 @@ __attribute__((visibility("default"))) int pthread_create(pthread_t *restrict th
     return result;
 }
 
+__attribute__((visibility("default"))) int pthread_create(pthread_t *restrict thread,
+                                                          const pthread_attr_t *restrict attributes,
+                                                          void *(*function)(void *), void *restrict argument) {
+    return our_create(thread, attributes, function, argument);
+}
+
 /* ---------------------------------------------------------------- for the others ----------------------- */
 
 static void make_key(void) {
@@ -198,9 +224,19 @@ static void make_key(void) {
     fh_unlock(&once);
 }
 
+/* Where somebody else stands in front of the C library, a sanitizer say, who calls us as a rule, nothing is
+ * taken over. */
+static void see_whether_late(void) {
+    create_function *seen = NULL, *real = next_create();
+    if (__pthread_create == NULL) *(void **)&seen = dlsym(RTLD_DEFAULT, "pthread_create");
+    if (seen != NULL && seen == real) atomic_store_explicit(&theirs, seen, memory_order_release);
+}
+
 void fh_threads_prepare(void) {
     make_key();
     atomic_store_explicit(&stacks_wanted, true, memory_order_release);
+    see_whether_late();
+    take_over();
 }
 
 void fh_threads_watch(void (*ended)(const struct fh_thread_place *)) {
@@ -215,11 +251,15 @@ void fh_threads_after_fork(void) {
 
 bool fh_threads_signal_stack(void) {
     if (fh_os_has_signal_stack()) return true;
-    struct block *block = new_block();
-    if (block == NULL) return false;
-    take_stack(block);
-    fh_os_key_set(exit_key, block);
-    return block->stack_in_use;
+    if (mine == NULL) mine = new_block();
+    if (mine == NULL) return false;
+    take_stack(mine);
+    fh_os_key_set(exit_key, mine);
+    return mine->stack_in_use;
+}
+
+void fh_threads_seen(void) {
+    if (atomic_load_explicit(&stacks_wanted, memory_order_acquire)) fh_threads_signal_stack();
 }
 
 /* The thread is interrupted at some point, so no lock may be taken: its block is a new one, and it is not given

@@ -13,6 +13,9 @@
 void fh_threads_prepare(void);
 /* The calling thread gets one now, unless it has one. */
 bool fh_threads_signal_stack(void);
+/* A thread asks for something for the first time: when threads should have one and this one has come to none,
+ * it gets one now. */
+void fh_threads_seen(void);
 /* In a handler, for the interrupted thread. */
 void fh_threads_signal_stack_in(void *context);
 

@@ -1,0 +1,79 @@
+/* test_loaded_late.c - the library itself is loaded late, by dlopen: threads that begin after fh_stack_install are
+ * covered, whoever calls pthread_create, and whoever brought that caller in. */
+#include "child.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <threads.h>
+
+static volatile int one = 1;
+
+__attribute__((noinline)) static int falls(int n) {
+    volatile char room[64];
+    room[0] = (char)n;
+    return one ? falls(n + one) + room[0] : n;
+}
+
+static void *thread_falls(void *nothing) {
+    falls(1);
+    return nothing;
+}
+
+static void *library;
+
+static void install(void) {
+    int (*installs)(void);
+    library = dlopen(FREEHOLD, RTLD_NOW | RTLD_LOCAL);
+    if (library == NULL) _exit(99);
+    *(void **)&installs = dlsym(library, "fh_stack_install");
+    if (installs() != 0) _exit(98);
+}
+
+static void own_thread(void) {
+    pthread_t id;
+    install();
+    if (pthread_create(&id, NULL, thread_falls, NULL) == 0) pthread_join(id, NULL);
+}
+
+static void *nothing_happens(void *argument) { return argument; }
+
+/* A module that was not there when the report was asked for, but is when a thread begins. */
+static void later_module(void) {
+    pthread_t id;
+    int (*begin)(void);
+    install();
+    void *late = dlopen(LATE_LIBRARY, RTLD_NOW);
+    if (late == NULL) _exit(97);
+    if (pthread_create(&id, NULL, nothing_happens, NULL) == 0) pthread_join(id, NULL);
+    *(void **)&begin = dlsym(late, "late_begin_in_thread");
+    begin();
+}
+
+/* A thread that no pthread_create of anybody's has made: it has asked how much is left. */
+static int asks_and_falls(void *unused) {
+    size_t (*peak)(void);
+    (void)unused;
+    *(void **)&peak = dlsym(library, "fh_stack_peak");
+    return peak() > 0 ? falls(1) : 0;
+}
+
+static void asks(void) {
+    thrd_t id;
+    install();
+    if (thrd_create(&id, asks_and_falls, NULL) == thrd_success) thrd_join(id, NULL);
+}
+
+static void overflows(const char *what, void (*function)(void), const char *text) {
+    run_child(function);
+    expect_signal(what, SIGSEGV);
+    expect_text(what, "freehold: stack overflow in thread ");
+    expect_text(what, text);
+}
+
+int main(void) {
+    if (SANITIZED) return 77;
+    overflows("own thread", own_thread, "  recursion    falls, ");
+    overflows("module that came later", later_module, "  recursion    late_recursion, ");
+    overflows("thread that asks", asks, "  recursion    falls, ");
+    return failures != 0;
+}
