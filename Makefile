@@ -61,8 +61,10 @@ bench:
 	@$(MAKE) --no-print-directory library
 	@bench/run --build $(BUILD) $(if $(ROWS),--rows "$(ROWS)",--out docs/bench) $(if $(ROUNDS),--rounds $(ROUNDS)) $(ARGS)
 
+# The loader finds new libraries in /usr/local/lib only after ldconfig.
 install: library
 	@cmake --install $(BUILD) --prefix $(PREFIX)
+	@test -n "$(DESTDIR)" || test "$$(id -u)" != 0 || ! command -v ldconfig >/dev/null || ldconfig
 
 format:
 	@./setup test

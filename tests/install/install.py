@@ -101,6 +101,21 @@ def all_ways(prefix, folder):
         by_cmake(prefix, folder, "CXX C", "cpp")
 
 
+def loader_is_told(folder):
+    """`make install` as root calls ldconfig, without which nothing in /usr/local/lib is found; not for a packager."""
+    tools, diary = folder / "tools", folder / "diary"
+    tools.mkdir(parents=True)
+    diary.touch()
+    for name, text in (("cmake", ":"), ("id", "echo 0"), ("ldconfig", f"echo told >>{diary}")):
+        (tools / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tools / name).chmod(0o755)
+    env = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "DESTDIR")}
+    env["PATH"] = f"{tools}:{env['PATH']}"
+    for more, told in (("DESTDIR=", "told\n"), (f"DESTDIR={folder}/stage", "told\n")):
+        run("make", "-C", SOURCE, f"BUILD={BUILD}", f"PREFIX={folder}/prefix", more, "install", env=env)
+        expect(diary.read_text() == told, f"ldconfig is called once, and not with a DESTDIR ({more})")
+
+
 with tempfile.TemporaryDirectory() as temporary:
     top = Path(temporary)
     first = top / "first"
@@ -122,3 +137,5 @@ with tempfile.TemporaryDirectory() as temporary:
     # DESTDIR, as packagers use it
     run("cmake", "--install", BUILD, "--prefix", "/usr", env=dict(os.environ, DESTDIR=str(top / "stage")))
     expect((top / "stage/usr/include/freehold.h").exists(), "DESTDIR is put before the prefix")
+
+    loader_is_told(top / "loader")
