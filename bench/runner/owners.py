@@ -93,8 +93,8 @@ def markdown(owners):
     order = owners["order"]
     lines = ["## The owners\n",
              "Box, Rc, Arc, Vec, Str and Map, and what stands for them in Rust (`rustc -O`), C++ (`g++ -O2`) and GLib: the same loops, "
-             "nanoseconds per operation, the least of all repetitions. The last column is Rust's time by Freehold's. arc-threads is arc-clone "
-             "in a process that has a second thread.\n",
+             "nanoseconds per operation, the least of all repetitions. The last column is Rust's time by Freehold's. "
+             "arc-threads is arc-clone in a process that has a second thread.\n",
              "| loop | " + " | ".join(order) + " | Rust / Freehold |", "|---|" + "---:|" * (len(order) + 1)]
     for loop, row in owners["loops"].items():
         if "Freehold" not in row:
