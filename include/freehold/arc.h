@@ -62,10 +62,10 @@
 #define fh_arc_of(T, value) FH_COUNTED(T, fh_arc_put, "Arc(", FH_UNIQUE(fh_init_), (value))
 #define fh_try_arc(T, ...) \
     FH_TRY_COUNTED(T, fh_try_arc_put, "Arc(", FH_UNIQUE(fh_init_), FH_UNIQUE(fh_arc_), {__VA_ARGS__})
-#define fh_arc_clone(a)                           \
-    __extension__({                               \
-        FH_AT("arc_clone(" #a ")");               \
-        (__typeof__(a))(uintptr_t)fh_arc_more(a); \
+#define fh_arc_clone(a)                                                                   \
+    __extension__({                                                                       \
+        FH_AT("arc_clone(" #a ")");                                                       \
+        (__typeof__(a))(uintptr_t)fh_arc_more(FH_VALUE_USED(a, #a, "arc_clone(" #a ")")); \
     })
 #define fh_arc_downgrade(T, a) FH_DOWNGRADE(fh_ArcWeak(T), T, a, fh_arc_more_weak)
 #define fh_arc_upgrade(w) ((__typeof__((w).fh_weak))(uintptr_t)fh_arc_try_more((w).fh_weak))
@@ -95,15 +95,24 @@ FH_INLINE int32_t *fh_arc_weak_at(const void *value) { return (int32_t *)(void *
 FH_INLINE int32_t *fh_arc_strong_at(const void *value) { return (int32_t *)(void *)fh_counts(value) + 1; }
 FH_INLINE int32_t *fh_arc_weak_at(const void *value) { return (int32_t *)(void *)fh_counts(value); }
 #endif
-/* One more (one less), and the new count; its sign alone is the test for overflow, so that the addition's own
- * flags answer it (lock inc; js). */
-FH_INLINE int32_t fh_arc_up(int32_t *count) {
-    if (FH_ONE_THREAD) return *count = (int32_t)((uint32_t)*count + 1);
-    return __atomic_add_fetch(count, 1, __ATOMIC_RELAXED);
+/* One more: whether there are too many. One fewer: whether it was the last. The result's sign, and its being
+ * zero, is all that is asked, and asked in each branch by itself, so that the operation's own flags answer it
+ * (lock inc; js). */
+FH_INLINE bool fh_arc_up(int32_t *count) {
+    if (FH_ONE_THREAD) {
+        if (FH_UNLIKELY((*count = (int32_t)((uint32_t)*count + 1)) < 0)) return true;
+    } else {
+        if (FH_UNLIKELY(__atomic_add_fetch(count, 1, __ATOMIC_RELAXED) < 0)) return true;
+    }
+    return false;
 }
-FH_INLINE int32_t fh_arc_down(int32_t *count) {
-    if (FH_ONE_THREAD) return --*count;
-    return __atomic_sub_fetch(count, 1, __ATOMIC_RELEASE);
+FH_INLINE bool fh_arc_down(int32_t *count) {
+    if (FH_ONE_THREAD) {
+        if (FH_LIKELY(--*count != 0)) return false;
+    } else {
+        if (FH_LIKELY(__atomic_sub_fetch(count, 1, __ATOMIC_RELEASE) != 0)) return false;
+    }
+    return true;
 }
 FH_INLINE uint64_t fh_arc_word(const void *value) {
     return __atomic_load_n(fh_counts(value), __ATOMIC_ACQUIRE);
@@ -119,12 +128,12 @@ FH_INLINE void *fh_try_arc_put(const void *init, size_t size, size_t head, const
 
 FH_INLINE const void *fh_arc_more(const void *value) {
     if (value == NULL) return NULL;
-    if (FH_UNLIKELY(fh_arc_up(fh_arc_strong_at(value)) < 0)) fh_arc_overflow(value);
+    if (FH_UNLIKELY(fh_arc_up(fh_arc_strong_at(value)))) fh_arc_overflow(value);
     return value;
 }
 FH_INLINE const void *fh_arc_more_weak(const void *value) {
     if (value == NULL) return NULL;
-    if (FH_UNLIKELY(fh_arc_up(fh_arc_weak_at(value)) < 0)) fh_arc_overflow(value);
+    if (FH_UNLIKELY(fh_arc_up(fh_arc_weak_at(value)))) fh_arc_overflow(value);
     return value;
 }
 FH_INLINE const void *fh_arc_try_more(const void *value) {
@@ -149,7 +158,7 @@ FH_INLINE size_t fh_arc_weak(const void *value) {
 FH_INLINE void fh_arc_less_weak(const void *value, size_t size, size_t head) {
     int32_t *weak = fh_arc_weak_at(value);
     if (__atomic_load_n(weak, __ATOMIC_ACQUIRE) != 1) {
-        if (fh_arc_down(weak) != 0) return;
+        if (!fh_arc_down(weak)) return;
         (void)__atomic_load_n(weak, __ATOMIC_ACQUIRE);
     }
     fh_own_free((char *)(uintptr_t)value - head, head + size, head);
@@ -182,7 +191,7 @@ FH_INLINE void fh_arc_less_weak(const void *value, size_t size, size_t head) {
         T *fh_p_ = *arc;                                                  \
         if (fh_p_ == NULL) return;                                        \
         *arc = NULL;                                                      \
-        if (FH_LIKELY(fh_arc_down(fh_arc_strong_at(fh_p_)) != 0)) return; \
+        if (!fh_arc_down(fh_arc_strong_at(fh_p_))) return;                \
         (void)__atomic_load_n(fh_arc_strong_at(fh_p_), __ATOMIC_ACQUIRE); \
         if (fh_plain_##T) {                                               \
             fh_arc_less_weak(fh_p_, sizeof(T), FH_RC_HEAD(T));            \

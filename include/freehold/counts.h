@@ -35,12 +35,11 @@ FH_INLINE void *fh_rc_at(void *block, size_t head) {
         if (counted == NULL) FH_CAT(fh_drop_, T)(&init);                             \
         counted;                                                                     \
     })
-#define FH_DOWNGRADE(WeakT, T, r, more)              \
-    __extension__({                                  \
-        const T *fh_r_ = (r);                        \
-        FH_AT("downgrade(" #r ")");                  \
-        WeakT fh_w_ = {(T *)(uintptr_t)more(fh_r_)}; \
-        fh_w_;                                       \
+#define FH_DOWNGRADE(WeakT, T, r, more)                                                      \
+    __extension__({                                                                          \
+        const T *fh_r_ = (r);                                                                \
+        WeakT fh_w_ = {(T *)(uintptr_t)more(FH_VALUE_USED(fh_r_, #r, "downgrade(" #r ")"))}; \
+        fh_w_;                                                                               \
     })
 
 #endif

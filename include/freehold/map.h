@@ -54,15 +54,13 @@
 #define fh_map_get(m, key) FH_MAP_GET(m, key, FH_UNIQUE(fh_m_), FH_UNIQUE(fh_k_))
 #define fh_map_entry(m, key) FH_MAP_ENTRY(m, key, false, FH_UNIQUE(fh_m_), FH_UNIQUE(fh_k_))
 #define fh_map_try_entry(m, key) FH_MAP_ENTRY(m, key, true, FH_UNIQUE(fh_m_), FH_UNIQUE(fh_k_))
-#define fh_map_insert(X, m, key, value) FH_CAT(X, _insert)((m), (key), (value))
+#define fh_map_insert(X, m, key, value) FH_CAT(X, _insert)(FH_USED(X, m, "map_insert(" #m ")"), (key), (value))
 #define fh_map_remove(m, key) FH_MAP_REMOVE(m, key, FH_UNIQUE(fh_m_), FH_UNIQUE(fh_k_), FH_UNIQUE(fh_v_))
-#define fh_map_delete(X, m, key) FH_CAT(X, _delete)((m), (key))
-#define fh_map_clear(X, m) FH_CAT(X, _clear)(m)
+#define fh_map_delete(X, m, key) FH_CAT(X, _delete)(FH_USED(X, m, "map_delete(" #m ")"), (key))
+#define fh_map_clear(X, m) FH_CAT(X, _clear)(FH_USED(X, m, "map_clear(" #m ")"))
 #define fh_map_reserve(m, n) FH_MAP_RESERVE(m, n, FH_UNIQUE(fh_m_))
-#define fh_map_each(e, m)                                                                  \
-    for (__typeof__(&*(m)->slots) e =                                                      \
-             (__typeof__(e))fh_map_next((m)->slots, (m)->mask, (m)->len, NULL, sizeof *e); \
-         e != NULL; e = (__typeof__(e))fh_map_next((m)->slots, (m)->mask, (m)->len, e, sizeof *e))
+#define fh_map_each(e, m) \
+    FH_MAP_EACH(e, m, "map_each(" #m ")", FH_UNIQUE(fh_m_), FH_UNIQUE(fh_once_), FH_UNIQUE(fh_first_))
 
 /* ---------------------------------------------------------------- how ---------------------------------- */
 
@@ -251,6 +249,17 @@ FH_INLINE void *fh_map_next(const void *slots, size_t mask, size_t len, const vo
 #define FH_MAP_RAW(m) ((struct fh_raw_map *)(void *)(m))
 #define FH_MAP_KEYS(m) sizeof *(m)->slots, sizeof(m)->slots->key
 
+/* As FH_VEC_EACH. A table that has grown since is another block. */
+#define FH_EACH_SLOT(e, m, same)                                                           \
+    for (__typeof__(&*(m)->slots) e =                                                      \
+             (__typeof__(e))fh_map_next((m)->slots, (m)->mask, (m)->len, NULL, sizeof *e); \
+         e != NULL;                                                                        \
+         (void)(same), e = (__typeof__(e))fh_map_next((m)->slots, (m)->mask, (m)->len, e, sizeof *e))
+#define FH_MAP_EACH(e, m, text, mm, once, first)                                                    \
+    for (__typeof__(&*(m)) mm = (m), *once = (FH_USE_AT(mm, text), &mm); once != NULL; once = NULL) \
+        for (__attribute__((unused)) const void *first = mm->slots; once != NULL; once = NULL)      \
+    FH_EACH_SLOT(e, mm, FH_SAME(first == (const void *)mm->slots, text))
+
 #define FH_MAP_GET(m, k, mm, kk)                                                                      \
     __extension__({                                                                                   \
         __typeof__(m) mm = (m);                                                                       \
@@ -293,6 +302,7 @@ FH_INLINE void *fh_map_next(const void *slots, size_t mask, size_t len, const vo
 #define FH_MAP_RESERVE(m, n, mm)                                    \
     __extension__({                                                 \
         __typeof__(m) mm = (m);                                     \
+        FH_USE_AT(mm, "map_reserve(" #m ")");                       \
         (void)fh_map_room((void *)mm, FH_MAP_KEYS(mm), (n), false); \
     })
 
@@ -306,7 +316,7 @@ FH_INLINE bool fh_map_set_key(struct fh_raw_map *map, char *at, const void *look
     }
     fh_str *text = (fh_str *)(void *)at;
     if (!quiet) {
-        *text = fh_str_from_view(*(const fh_str_view *)lookup);
+        *text = (fh_str_from_view)(*(const fh_str_view *)lookup);
         return true;
     }
     if (fh_str_try_from(text, *(const fh_str_view *)lookup)) return true;
@@ -356,7 +366,7 @@ FH_MAP_KEY(uintptr_t)
         fh_Lookup_##K *fh_lookup[0];                                                                          \
     } M FH_NOTE("fh:map");                                                                                    \
     FH_GLUE void M##_clear(M *map) {                                                                          \
-        if (!fh_plain_##K || !fh_plain_##V) fh_map_each(fh_e_, map) {                                         \
+        if (!fh_plain_##K || !fh_plain_##V) FH_EACH_SLOT(fh_e_, map, true) {                                  \
                 fh_drop_##K(&fh_e_->key);                                                                     \
                 fh_drop_##V(&fh_e_->value);                                                                   \
             }                                                                                                 \
@@ -365,7 +375,7 @@ FH_MAP_KEY(uintptr_t)
     FH_GLUE void M##_run(void *p, size_t len, size_t mask) {                                                  \
         M fh_map_ = FH_ZERO(M);                                                                               \
         fh_map_.slots = (M##_slot *)p, fh_map_.len = len, fh_map_.mask = mask;                                \
-        fh_map_each(fh_e_, &fh_map_) {                                                                        \
+        FH_EACH_SLOT(fh_e_, &fh_map_, true) {                                                                 \
             fh_drop_##K(&fh_e_->key);                                                                         \
             fh_drop_##V(&fh_e_->value);                                                                       \
         }                                                                                                     \
@@ -407,12 +417,13 @@ FH_MAP_KEY(uintptr_t)
 
 #define FH_MAP_CLONE(K, V) FH_MAP_CLONE_I(K, V, FH_CAT(FH_CAT(FH_CAT(fh_Map_, K), _), V))
 #define FH_MAP_CLONE_I(K, V, M) FH_MAP_CLONE_II(K, V, M)
-#define FH_MAP_CLONE_II(K, V, M)                                                                               \
-    FH_GLUE M M##_clone(const M *map) {                                                                        \
-        M fh_copy_ = FH_ZERO(M);                                                                               \
-        if (map->len > 0) (void)fh_map_room(&fh_copy_, FH_MAP_KEYS(map), map->len, false);                     \
-        fh_map_each(fh_e_, map) M##_insert(&fh_copy_, fh_clone_##K(&fh_e_->key), fh_clone_##V(&fh_e_->value)); \
-        return fh_copy_;                                                                                       \
+#define FH_MAP_CLONE_II(K, V, M)                                                           \
+    FH_GLUE M M##_clone(const M *map) {                                                    \
+        M fh_copy_ = FH_ZERO(M);                                                           \
+        if (map->len > 0) (void)fh_map_room(&fh_copy_, FH_MAP_KEYS(map), map->len, false); \
+        FH_EACH_SLOT(fh_e_, map, true)                                                     \
+        M##_insert(&fh_copy_, fh_clone_##K(&fh_e_->key), fh_clone_##V(&fh_e_->value));     \
+        return fh_copy_;                                                                   \
     }
 
 /* All slots are empty, and their memory is kept. */

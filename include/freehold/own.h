@@ -174,6 +174,21 @@ FH_API void fh_scope_leave(struct fh_scope *scope);
 FH_API void fh_note_move(const void *p, size_t size, const void *frame, const struct fh_site *site);
 /* The owner at p is used; stops when it was moved from and not set since. */
 FH_API void fh_note_use(const void *p, size_t size, const struct fh_site *site);
+/* The owner at p is used, and handed on. */
+FH_INLINE void *fh_used(const void *p, size_t size, const struct fh_site *site) {
+    fh_note_use(p, size, site);
+    return (void *)(uintptr_t)p;
+}
+/* A handle that is written `name` is used by value and was empty; stops when a variable of that name was moved
+ * from in this frame. */
+FH_API void fh_note_empty(const char *name, const void *frame, const struct fh_site *site);
+FH_INLINE const void *fh_value_used(const void *value, const char *name, const void *frame,
+                                    const struct fh_site *site) {
+    if (value == NULL) fh_note_empty(name, frame, site);
+    return value;
+}
+/* Something with elements was changed while the loop at `loop` walks it: stops in checked mode. */
+FH_API void fh_note_changed(const struct fh_site *loop) __attribute__((cold));
 /* What the owner at p holds shall not count as leaked. */
 FH_API void fh_note_forget(const void *p);
 

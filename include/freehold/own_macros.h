@@ -70,6 +70,9 @@ FH_INLINE void fh_mark_use(const void *owner) { (void)owner; }
 #define FH_BEGIN_DROP(text) ((void)(fh_dropping = fh_at(FH_PLACE(text))))
 #define FH_END_DROP ((void)(fh_dropping = NULL))
 #define FH_USE_AT(p, text) fh_note_use((p), sizeof *(p), fh_at(FH_PLACE(text)))
+#define FH_USED(X, p, text) ((X *)fh_used((p), sizeof(X), fh_at(FH_PLACE(text))))
+#define FH_VALUE_USED(x, name, text) fh_value_used((x), name, __builtin_frame_address(0), fh_at(FH_PLACE(text)))
+#define FH_SAME(same, text) ((same) ? (void)0 : fh_note_changed(FH_PLACE(text)))
 #define FH_NOTE_fh_mark_move(p, x) \
     fh_note_move((p), sizeof *(p), __builtin_frame_address(0), fh_at(FH_PLACE(#x)))
 #define FH_NOTE_fh_mark_take(p, x) ((void)fh_at(FH_PLACE(#x)))
@@ -80,6 +83,9 @@ FH_INLINE void fh_mark_use(const void *owner) { (void)owner; }
 #define FH_BEGIN_DROP(text) ((void)0)
 #define FH_END_DROP ((void)0)
 #define FH_USE_AT(p, text) FH_MARK(fh_mark_use, p)
+#define FH_USED(X, p, text) (p)
+#define FH_VALUE_USED(x, name, text) (x)
+#define FH_SAME(same, text) ((void)0)
 #define FH_NOTE_MOVED(marker, p, x) FH_MARK(marker, p)
 #define FH_NOTE_FORGET(p) fh_note_forget(p)
 #endif
@@ -141,7 +147,7 @@ FH_INLINE void fh_mark_use(const void *owner) { (void)owner; }
     })
 #define FH_DROP_MARKED(X, p) FH_CAT(X, _drop)(FH_MARKED(fh_mark_drop, p))
 #define FH_CLONE_NOW(X, p) \
-    (FH_AT("clone(" FH_TEXT(X) ", " FH_TEXT(p) ")"), FH_CAT(X, _clone)(FH_MARKED(fh_mark_clone, p)))
+    FH_CAT(X, _clone)(FH_USED(const X, FH_MARKED(fh_mark_clone, p), "clone(" FH_TEXT(X) ", " FH_TEXT(p) ")"))
 #define FH_PUT(X, p, value, to, in, old)                      \
     __extension__({                                           \
         X *to = (p);                                          \

@@ -51,10 +51,10 @@
  * fh_rc_strong_count(r)  fh_rc_weak_count(r)
  * fh_rc_get_mut(r)           a T * when r is the only handle, else NULL
  * fh_rc_ptr_eq(a, b)         whether both are the same T */
-#define fh_rc_clone(r)                           \
-    __extension__({                              \
-        FH_AT("rc_clone(" #r ")");               \
-        (__typeof__(r))(uintptr_t)fh_rc_more(r); \
+#define fh_rc_clone(r)                                                                  \
+    __extension__({                                                                     \
+        FH_AT("rc_clone(" #r ")");                                                      \
+        (__typeof__(r))(uintptr_t)fh_rc_more(FH_VALUE_USED(r, #r, "rc_clone(" #r ")")); \
     })
 #define fh_rc_downgrade(T, r) FH_DOWNGRADE(fh_Weak(T), T, r, fh_rc_more_weak)
 #define fh_weak_upgrade(w)                                              \

@@ -111,12 +111,13 @@ FH_API bool fh_view_to_double(fh_str_view text, double *out);
 
 /* Out of memory is reported, then abort; the try_ forms return false (or an empty Str of cap 0) and leave s as
  * it was. Text that is added may be part of s itself. */
-FH_INLINE fh_str fh_str_from_view(fh_str_view text);
-FH_INLINE fh_str fh_str_from(const char *text) { return fh_str_from_view(fh_view_of(text)); }
-FH_API fh_str fh_str_with(size_t room); /* empty, with room for that many bytes */
+#define FH_NEW_STR __attribute__((warn_unused_result))
+FH_NEW_STR FH_INLINE fh_str fh_str_from_view(fh_str_view text);
+FH_NEW_STR FH_INLINE fh_str fh_str_from(const char *text) { return fh_str_from_view(fh_view_of(text)); }
+FH_API fh_str fh_str_with(size_t room) FH_NEW_STR; /* empty, with room for that many bytes */
 FH_API fh_str fh_str_of(const char *format, ...)
-    __attribute__((format(printf, 1, 2))); /* as printf would print it */
-FH_API fh_str fh_str_clone(const fh_str *s);
+    __attribute__((format(printf, 1, 2))) FH_NEW_STR; /* as printf would print it */
+FH_API fh_str fh_str_clone(const fh_str *s) FH_NEW_STR;
 FH_API bool fh_str_try_from(fh_str *out, fh_str_view text); /* *out must be empty */
 FH_INLINE void fh_str_drop(fh_str *s);
 
@@ -139,7 +140,7 @@ FH_API void fh_str_truncate(fh_str *s, size_t len); /* keeps the memory; longer 
 FH_INLINE void fh_str_clear(fh_str *s) { fh_str_truncate(s, 0); }
 FH_API uint32_t fh_str_pop_char(fh_str *s); /* the last character, which leaves s; 0 when s is empty */
 /* All occurrences of `what`, replaced, as a new Str. */
-FH_API fh_str fh_view_replace(fh_str_view text, fh_str_view what, fh_str_view with);
+FH_API fh_str fh_view_replace(fh_str_view text, fh_str_view what, fh_str_view with) FH_NEW_STR;
 /* ASCII letters only; the rest of UTF-8 stays. */
 FH_API void fh_str_to_lower(fh_str *s);
 FH_API void fh_str_to_upper(fh_str *s);
@@ -215,15 +216,32 @@ FH_INLINE bool fh_str_equal(const fh_str *a, const fh_str *b) {
 
 #ifdef FH_CHECKED
 /* The same functions, telling where they are called, and refusing a Str that was moved from. */
-#define fh_str_push(s, text) (FH_USE_AT(s, "str_push(" #s ")"), (fh_str_push)(s, text))
-#define fh_str_push_view(s, text) (FH_USE_AT(s, "str_push_view(" #s ")"), (fh_str_push_view)(s, text))
-#define fh_str_push_char(s, c) (FH_USE_AT(s, "str_push_char(" #s ")"), (fh_str_push_char)(s, c))
-#define fh_str_insert(s, at, text) (FH_USE_AT(s, "str_insert(" #s ")"), (fh_str_insert)(s, at, text))
-#define fh_str_format(s, ...) (FH_USE_AT(s, "str_format(" #s ")"), (fh_str_format)(s, __VA_ARGS__))
-#define fh_str_c(s) (FH_USE_AT(s, "str_c(" #s ")"), (fh_str_c)(s))
-#define fh_str_as_view(s) (FH_USE_AT(s, "str_as_view(" #s ")"), (fh_str_as_view)(s))
-#define fh_str_part(s, from, to) (FH_USE_AT(s, "str_part(" #s ")"), (fh_str_part)(s, from, to))
+#define fh_str_push(s, text) (fh_str_push)(FH_USED(fh_str, s, "str_push(" #s ")"), text)
+#define fh_str_push_view(s, text) (fh_str_push_view)(FH_USED(fh_str, s, "str_push_view(" #s ")"), text)
+#define fh_str_try_push(s, text) (fh_str_try_push)(FH_USED(fh_str, s, "str_try_push(" #s ")"), text)
+#define fh_str_push_char(s, c) (fh_str_push_char)(FH_USED(fh_str, s, "str_push_char(" #s ")"), c)
+#define fh_str_insert(s, at, text) (fh_str_insert)(FH_USED(fh_str, s, "str_insert(" #s ")"), at, text)
+#define fh_str_remove(s, from, to) (fh_str_remove)(FH_USED(fh_str, s, "str_remove(" #s ")"), from, to)
+#define fh_str_truncate(s, len) (fh_str_truncate)(FH_USED(fh_str, s, "str_truncate(" #s ")"), len)
+#define fh_str_clear(s) (fh_str_clear)(FH_USED(fh_str, s, "str_clear(" #s ")"))
+#define fh_str_pop_char(s) (fh_str_pop_char)(FH_USED(fh_str, s, "str_pop_char(" #s ")"))
+#define fh_str_to_lower(s) (fh_str_to_lower)(FH_USED(fh_str, s, "str_to_lower(" #s ")"))
+#define fh_str_to_upper(s) (fh_str_to_upper)(FH_USED(fh_str, s, "str_to_upper(" #s ")"))
+#define fh_str_reserve(s, room) (fh_str_reserve)(FH_USED(fh_str, s, "str_reserve(" #s ")"), room)
+#define fh_str_try_reserve(s, room) (fh_str_try_reserve)(FH_USED(fh_str, s, "str_try_reserve(" #s ")"), room)
+#define fh_str_shrink(s) (fh_str_shrink)(FH_USED(fh_str, s, "str_shrink(" #s ")"))
+#define fh_str_vformat(s, format, args) \
+    (fh_str_vformat)(FH_USED(fh_str, s, "str_vformat(" #s ")"), format, args)
+#define fh_str_format(s, ...) (fh_str_format)(FH_USED(fh_str, s, "str_format(" #s ")"), __VA_ARGS__)
+#define fh_str_c(s) (fh_str_c)(FH_USED(const fh_str, s, "str_c(" #s ")"))
+#define fh_str_as_view(s) (fh_str_as_view)(FH_USED(const fh_str, s, "str_as_view(" #s ")"))
+#define fh_str_part(s, from, to) (fh_str_part)(FH_USED(const fh_str, s, "str_part(" #s ")"), from, to)
+#define fh_str_equal(a, b) \
+    (fh_str_equal)(FH_USED(const fh_str, a, "str_equal(" #a ")"), FH_USED(const fh_str, b, "str_equal(" #b ")"))
 #define fh_str_from(text) (FH_AT("str_from(" #text ")"), (fh_str_from)(text))
+#define fh_str_from_view(text) (FH_AT("str_from_view(" #text ")"), (fh_str_from_view)(text))
+#define fh_str_with(room) (FH_AT("str_with(" #room ")"), (fh_str_with)(room))
+#define fh_str_of(...) (FH_AT("str_of(...)"), (fh_str_of)(__VA_ARGS__))
 #endif
 
 #ifdef __cplusplus

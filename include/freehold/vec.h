@@ -76,8 +76,8 @@
 /* fh_vec_clear(X, v)  fh_vec_truncate(X, v, len)    drops all elements, or those from len on; X is the Vec's type
  * fh_vec_reserve(v, n)         room for n more          fh_vec_try_reserve(v, n) false when there is no memory
  * fh_vec_shrink(v)             gives back the room that is not used */
-#define fh_vec_clear(X, v) FH_CAT(X, _truncate)((v), 0)
-#define fh_vec_truncate(X, v, len) FH_CAT(X, _truncate)((v), (len))
+#define fh_vec_clear(X, v) FH_CAT(X, _truncate)(FH_USED(X, v, "vec_clear(" #v ")"), 0)
+#define fh_vec_truncate(X, v, len) FH_CAT(X, _truncate)(FH_USED(X, v, "vec_truncate(" #v ")"), (len))
 #define fh_vec_reserve(v, n) FH_VEC_CALL(fh_vec_room, v, n, FH_UNIQUE(fh_v_))
 #define fh_vec_try_reserve(v, n) FH_VEC_CALL(fh_vec_try_room, v, n, FH_UNIQUE(fh_v_))
 #define fh_vec_shrink(v) FH_VEC_CALL(fh_vec_fit, v, 0, FH_UNIQUE(fh_v_))
@@ -96,7 +96,8 @@
 #define fh_vec_get(v, i) FH_VEC_GET(v, i, FH_UNIQUE(fh_v_), FH_UNIQUE(fh_i_))
 #define fh_vec_first(v) fh_vec_get(v, 0)
 #define fh_vec_last(v) FH_VEC_LAST(v, FH_UNIQUE(fh_v_))
-#define fh_vec_each(x, v) FH_VEC_EACH(x, v, FH_UNIQUE(fh_v_), FH_UNIQUE(fh_end_))
+#define fh_vec_each(x, v) \
+    FH_VEC_EACH(x, v, "vec_each(" #v ")", FH_UNIQUE(fh_v_), FH_UNIQUE(fh_once_), FH_UNIQUE(fh_end_))
 #define fh_slice(v, from, to) FH_SLICE(v, from, to, FH_UNIQUE(fh_v_), FH_UNIQUE(fh_s_))
 #define fh_vec_sort(v, compare) FH_VEC_SORT(v, compare, FH_UNIQUE(fh_v_), FH_UNIQUE(fh_c_))
 #define fh_vec_search(v, key, compare) \
@@ -252,9 +253,13 @@ FH_INLINE void *fh_vec_end(const void *ptr, size_t len, size_t size) {
         FH_USE_AT(vv, "vec_last(" #v ")");            \
         vv->len > 0 ? vv->ptr + (vv->len - 1) : NULL; \
     })
-#define FH_VEC_EACH(x, v, vv, end)                                                                     \
-    for (__typeof__(&*(v)->ptr) x = (v)->ptr, end = (__typeof__(x))fh_vec_end(x, (v)->len, sizeof *x); \
-         x != end; ++x)
+/* The outer loop runs once: it is there so that v is evaluated once, and may have a name. With -DFH_CHECKED
+ * each turn asks whether the Vec is still where and as long as it was. */
+#define FH_VEC_EACH(x, v, text, vv, once, end)                                                         \
+    for (__typeof__(&*(v)) vv = (v), *once = (FH_USE_AT(vv, text), &vv); once != NULL; once = NULL)    \
+        for (__typeof__(&*vv->ptr) x = vv->ptr,                                                        \
+                                   end = (__typeof__(x))fh_vec_end(vv->ptr, vv->len, sizeof *vv->ptr); \
+             FH_SAME((void *)end == fh_vec_end(vv->ptr, vv->len, sizeof *vv->ptr), text), x != end; ++x)
 #define FH_SLICE(v, from, to, vv, ss)                                                       \
     __extension__({                                                                         \
         __typeof__(v) vv = (v);                                                             \
@@ -281,6 +286,7 @@ FH_INLINE void *fh_vec_end(const void *ptr, size_t len, size_t size) {
         __typeof__(v) vv = (v);                                                         \
         FH_COMPARE(__typeof__(*vv->ptr), c) = (compare);                                \
         const __typeof__(*vv->ptr) *k = (key);                                          \
+        FH_USE_AT(vv, "vec_search(" #v ")");                                            \
         (__typeof__(vv->ptr))fh_vec_search_raw(vv->ptr, vv->len, sizeof *k, k,          \
                                                (int (*)(const void *, const void *))c); \
     })

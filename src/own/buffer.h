@@ -14,5 +14,10 @@ void *fh_buffer_get(size_t size, size_t align, const char *what);
  * may be NULL. */
 void *fh_buffer_resize(void *p, size_t old, size_t size, size_t align, const char *what);
 void fh_buffer_free(void *p, size_t size, size_t align);
+/* The same, when what stood in it stands in a larger one now. */
+void fh_buffer_leave(void *p, size_t size, size_t align);
+/* Whether a buffer of that size shall have no room to spare: in checked mode a short one has not, so that each
+ * push moves it, and a pointer into it that is kept over a push is caught at once, as Rust would refuse it. */
+bool fh_buffer_is_tight(size_t size);
 
 #endif

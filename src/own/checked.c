@@ -8,7 +8,7 @@
  *
  * Pages of its own: a block stands at the end of its pages, as far as its alignment lets it, and when dropped
  * the pages become inaccessible. The first PAGES_FIRST blocks get them, then every PAGES_EACH-th, while no more
- * than PAGES_LIVE are in use: each costs a map of the kernel, of which a process may have 65 530.
+ * than PAGES_LIVE are in use: each costs two maps of the kernel, of which a process may have 65 530.
  */
 #include "own/checked.h"
 
@@ -21,7 +21,7 @@
 #include <freehold/rc.h>
 #include <string.h>
 
-enum { QUARANTINE = 8192, PAGES_FIRST = 4096, PAGES_EACH = 251, PAGES_LIVE = 8192, FILL = 0xdd };
+enum { QUARANTINE = 8192, PAGES_FIRST = 16384, PAGES_EACH = 251, PAGES_LIVE = 16384, FILL = 0xdd };
 
 static struct fh_lock lock;
 static struct fh_record *table;
@@ -81,9 +81,16 @@ void fh_each_record(void (*look)(struct fh_record *)) {
         if (table[i].block != 0) look(&table[i]);
 }
 
-struct fh_where fh_born(uintptr_t block) {
+struct fh_record *fh_record_of_value(uintptr_t value) {
+    struct fh_record *record = fh_record_of(value);
+    for (size_t head = 8; record == NULL && value > 4096 && head <= 4096; head *= 2)
+        record = fh_record_of(value - head);
+    return record;
+}
+
+struct fh_where fh_born(uintptr_t value) {
     fh_lock(&lock);
-    const struct fh_record *record = fh_record_of(block);
+    const struct fh_record *record = fh_record_of_value(value);
     struct fh_where born = record ? record->born : (struct fh_where){0};
     fh_unlock(&lock);
     return born;
@@ -241,9 +248,7 @@ void fh_checked_end(void *block, size_t size, size_t align, bool grown, struct f
 
 void fh_checked_rc_touch(const void *value, struct fh_where where) {
     fh_lock(&lock);
-    struct fh_record *r = fh_record_of((uintptr_t)value -
-                                       8); /* the block begins 8 bytes before, or more for a larger alignment */
-    for (size_t head = 16; r == NULL && head <= 4096; head *= 2) r = fh_record_of((uintptr_t)value - head);
+    struct fh_record *r = fh_record_of_value((uintptr_t)value);
     struct fh_record copy = r ? *r : (struct fh_record){0};
     fh_unlock(&lock);
     if (copy.state == FH_RECORD_DROPPED) stop_double_drop(&copy, where);
@@ -265,8 +270,7 @@ void fh_note_forget(const void *owner) {
     uintptr_t block;
     memcpy(&block, owner, sizeof block); /* the first word of each owner */
     fh_lock(&lock);
-    struct fh_record *r = fh_record_of(block);
-    for (size_t head = 8; r == NULL && block > 4096 && head <= 64; head *= 2) r = fh_record_of(block - head);
+    struct fh_record *r = fh_record_of_value(block);
     if (r && r->state == FH_RECORD_LIVE) r->state = FH_RECORD_FORGOTTEN;
     fh_unlock(&lock);
 }

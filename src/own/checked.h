@@ -75,8 +75,11 @@ void fh_checked_rc_touch(const void *block, struct fh_where where);
 struct fh_record *fh_record_of(uintptr_t address);
 struct fh_record *fh_record_around(uintptr_t address);
 void fh_each_record(void (*look)(struct fh_record *record));
-/* Where the block was made; nothing known: all zero. Takes the lock. */
-struct fh_where fh_born(uintptr_t block);
+/* The record of an owner by what it points to: a block, or the value of an Rc or Arc, which begins 8 bytes
+ * after its block or, with a larger alignment, that many. */
+struct fh_record *fh_record_of_value(uintptr_t value);
+/* Where what the owner points to was made; nothing known: all zero. Takes the lock. */
+struct fh_where fh_born(uintptr_t value);
 /* Holds up all threads that make or drop owners: for the search at exit, and (false: it is held) in a fault. */
 void fh_records_lock(void);
 bool fh_records_trylock(void);

@@ -11,6 +11,8 @@
 #include "base/report.h"
 #include "os/os_own.h"
 
+#include <string.h>
+
 static void explain_empty(uintptr_t address, struct fh_where where) {
     const char *name = fh_moved_name();
     if (name) fh_report_begin("E0382", "use of moved value: `%s`", name);
@@ -28,11 +30,14 @@ static void explain_record(const struct fh_record *r, uintptr_t address, struct 
         fh_report_line("used here", where);
         fh_report_line("grown here", r->ended);
     } else if (r->state == FH_RECORD_DROPPED) {
-        fh_report_begin("E0505",
-                        "use of %s after it was dropped: the borrow outlives the owner (E0505, E0515, E0597)",
-                        r->what);
+        bool set = r->ended.site && strncmp(r->ended.site->text, "set(", 4) == 0;
+        if (set) fh_report_begin("E0506", "use of %s after its owner was assigned to while borrowed", r->what);
+        else
+            fh_report_begin(
+                "E0505", "use of %s after it was dropped: the borrow outlives the owner (E0505, E0515, E0597)",
+                r->what);
         fh_report_line("used here", where);
-        fh_report_line("dropped here", r->ended);
+        fh_report_line(set ? "assigned to here" : "dropped here", r->ended);
     } else {
         fh_report_begin("bounds", "access %zu bytes past the end of %s", (size_t)(address - r->block - r->size),
                         r->what);

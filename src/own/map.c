@@ -128,7 +128,7 @@ static bool rebuild(struct fh_raw_map *map, size_t slot, size_t key, size_t grou
          at = fh_map_next(map->slots, map->mask, map->len, at, slot)) {
         copy_slot(fh_map_claim(&fresh, slot, hash_of(at, key, fresh.seed)), at, slot);
     }
-    if (map->slots != NULL) fh_buffer_free(map->slots, bytes_of(map->mask + 1, slot), 16);
+    if (map->slots != NULL) fh_buffer_leave(map->slots, bytes_of(map->mask + 1, slot), 16);
     *map = fresh;
     return true;
 }

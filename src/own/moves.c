@@ -133,6 +133,22 @@ void fh_note_use(const void *owner, size_t size, const struct fh_site *site) {
     forget_move((size_t)(known - moves));
 }
 
+void fh_note_empty(const char *name, const void *frame, const struct fh_site *site) {
+    for (size_t i = move_count; i-- > 0;)
+        if (moves[i].frame == frame && strcmp(moves[i].site->text, name) == 0 &&
+            all_zero(moves[i].owner, moves[i].size))
+            stop_moved(&moves[i], site, "used here");
+}
+
+void fh_note_changed(const struct fh_site *loop) {
+    if (!fh_checked_on()) return;
+    fh_report_begin("E0502", "changed while a loop walks it: %s", loop->text);
+    if (fh_here && fh_here != loop) fh_report_line("changed here", (struct fh_where){fh_here, 0, false});
+    fh_report_line("walked here", (struct fh_where){loop, 0, false});
+    fh_report_note("the loop goes on with elements that may have moved or gone; change it after the loop");
+    fh_report_end();
+}
+
 const char *fh_moved_name(void) {
     for (size_t i = move_count; i-- > 0;)
         if (all_zero(moves[i].owner, moves[i].size)) return moves[i].site->text;

@@ -122,6 +122,10 @@ void fh_own_free_slow(void *p, size_t size, size_t align) {
 
 /* ---- buffers ---- */
 
+enum { TIGHT = 128 };
+
+bool fh_buffer_is_tight(size_t size) { return size <= TIGHT && fh_checked_on(); }
+
 void *fh_buffer_get(size_t size, size_t align, const char *what) {
     if (fh_checked_on()) return fh_checked_new(size, align, what, FH_THERE);
     return align <= 16 ? fh_malloc(size) : fh_aligned_alloc(align, size);
@@ -131,6 +135,11 @@ void fh_buffer_free(void *p, size_t size, size_t align) {
     if (fh_checked_on()) fh_checked_end(p, size, align, false, fh_where_dropped(fh_caller));
     else if (align <= 16) fh_free_sized(p, size);
     else fh_free_aligned_sized(p, align, size);
+}
+
+void fh_buffer_leave(void *p, size_t size, size_t align) {
+    if (fh_checked_on()) fh_checked_end(p, size, align, true, FH_THERE);
+    else fh_buffer_free(p, size, align);
 }
 
 /* Str's inlined drop frees a buffer by the class of its size, so it must be of that class. A buffer that shrinks in the place

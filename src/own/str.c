@@ -14,6 +14,13 @@
 
 enum { LEAST = 16 };
 
+static size_t capacity(const fh_str *s, size_t least) {
+    if (fh_buffer_is_tight(least)) return least;
+    size_t cap = s->cap * 2;
+    if (cap < least) cap = least;
+    return fh_good_size(cap < LEAST ? LEAST : cap);
+}
+
 /* Room for `room` more bytes and the NUL. */
 static bool make_room(fh_str *s, size_t room) {
     if (room < s->cap - s->len)
@@ -22,10 +29,7 @@ static bool make_room(fh_str *s, size_t room) {
         errno = ENOMEM;
         return false;
     }
-    size_t least = s->len + room + 1, cap = s->cap * 2;
-    if (cap < least) cap = least;
-    if (cap < LEAST) cap = LEAST;
-    cap = fh_good_size(cap);
+    size_t cap = capacity(s, s->len + room + 1);
     char *ptr = fh_buffer_resize(s->ptr, s->cap, cap, 1, "Str");
     if (ptr == NULL) return false;
     s->ptr = ptr;

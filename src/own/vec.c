@@ -1,7 +1,8 @@
 /* vec.c - the parts of Vec that are not worth inlining: growth, gaps, cuts. Elements are bytes here.
  *
  * Growth: twice the capacity, at least 4 elements and 64 bytes, at least what is asked; then rounded up to what
- * the heap's block holds anyway. realloc extends in place or remaps pages where it can.
+ * the heap's block holds anyway (in checked mode a short Vec has no room to spare: buffer.h). realloc extends
+ * in place or remaps pages where it can.
  */
 #include <freehold/vec.h>
 
@@ -28,6 +29,15 @@ static void *resize(struct fh_raw_vec *v, size_t size, size_t align, size_t whol
     return ptr;
 }
 
+static size_t capacity(const struct fh_raw_vec *v, size_t size, size_t least, size_t most) {
+    if (fh_buffer_is_tight(least * size)) return least;
+    size_t cap = v->cap > most / 2 ? most : v->cap * 2;
+    if (cap < 64 / size) cap = 64 / size;
+    if (cap < 4) cap = 4;
+    if (cap < least) cap = least;
+    return cap * size <= PTRDIFF_MAX / 2 ? fh_good_size(cap * size) / size : cap;
+}
+
 static bool make_room(struct fh_raw_vec *v, size_t size, size_t align, size_t whole, size_t n) {
     if (n <= v->cap - v->len) return true;
     if (size == 0) size = 1;
@@ -36,12 +46,7 @@ static bool make_room(struct fh_raw_vec *v, size_t size, size_t align, size_t wh
         errno = ENOMEM;
         return false;
     }
-    size_t least = v->len + n;
-    size_t cap = v->cap > most / 2 ? most : v->cap * 2;
-    if (cap < 64 / size) cap = 64 / size;
-    if (cap < 4) cap = 4;
-    if (cap < least) cap = least;
-    if (cap * size <= PTRDIFF_MAX / 2) cap = fh_good_size(cap * size) / size;
+    size_t cap = capacity(v, size, v->len + n, most);
     void *ptr = resize(v, size, align, whole, cap);
     if (ptr == NULL) return false;
     v->ptr = ptr;

@@ -42,7 +42,7 @@ def compile_with(compiler, source, flags, more):
 def verdict(done):
     if done.returncode != 0:
         return "error"
-    words = re.findall(r"warning: .*\[-W([\w-]+)\]", done.stderr)
+    words = re.findall(r"warning: .*\[-W([\w-]+)=?\]", done.stderr)
     return "`-W" + words[0] + "`" if words else "–"
 
 

@@ -375,6 +375,33 @@ static void a_flooded_map_changes_its_hash(void **state) {
     for (uint64_t k = 0; k < 20000; k++) assert_int_equal(*map_get(&m, k + (1ull << 50)), k);
 }
 
+/* ---- macros ---- */
+
+static int asked;
+static Vec(int) * the_vec(Vec(int) * v) { return asked++, v; }
+static Str *the_str(Str *s) { return asked++, s; }
+
+/* In each expansion of the macros. */
+static void arguments_are_evaluated_once(void **state) {
+    (void)state;
+    own(Vec(int)) v = vec_of(int, 3, 1, 2);
+    own(Str) s = {0};
+    asked = 0;
+    int sum = 0;
+    vec_each(x, the_vec(&v)) sum += *x;
+    assert_int_equal(sum, 6);
+    vec_push(the_vec(&v), 4);
+    vec_truncate(Vec(int), the_vec(&v), 3);
+    own(Vec(int)) w = clone(Vec(int), the_vec(&v));
+    assert_true(w.len == 3 && asked == 4);
+    str_push(the_str(&s), "hello");
+    str_format(the_str(&s), " %d", 1);
+    assert_string_equal(str_c(the_str(&s)), "hello 1");
+    assert_true(str_equal(the_str(&s), &s));
+    str_clear(the_str(&s));
+    assert_true(s.len == 0 && asked == 9);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_vec_does_what_an_array_does),
@@ -389,6 +416,7 @@ int main(void) {
         cmocka_unit_test(integer_keys_of_all_values_are_kept_apart),
         cmocka_unit_test(values_that_own_are_dropped_with_the_map),
         cmocka_unit_test(a_flooded_map_changes_its_hash),
+        cmocka_unit_test(arguments_are_evaluated_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

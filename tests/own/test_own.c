@@ -475,7 +475,6 @@ static void an_arena_in_a_frame_is_dropped_with_it(void **state) {
  * them.) */
 static void an_arena_takes_its_heap_along(void **state) {
     (void)state;
-    if (long_list() < 10000000) skip();
     {
         own(Arena) arena = arena_in_heap(fh_heap_new(1 << 20));
         place(Witness, &arena, 'h');
