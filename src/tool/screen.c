@@ -196,5 +196,6 @@ const char *fh_percent_text(uint64_t part, uint64_t whole) {
 }
 
 const char *fh_percent_text_joined(uint64_t part, uint64_t whole) {
-    return joined(strcpy(buffer(), fh_percent_text(part, whole)));
+    const char *text = fh_percent_text(part, whole);
+    return joined(memmove(buffer(), text, strlen(text) + 1));
 }
