@@ -183,9 +183,10 @@ static void name_cycle(struct room *room, char *buf, size_t size) {
         fh_format(buf + at, size - at, " -> (%zu more)", room->period - shown);
 }
 
+/* Of the second turn: the innermost frame may have come about in part only. */
 static uint64_t bytes_a_turn(const struct room *room) {
     uint64_t bytes = 0;
-    for (size_t i = 0; i < room->period; i++) bytes += room->head[room->start + i].bytes;
+    for (size_t i = 0; i < room->period; i++) bytes += room->head[room->start + room->period + i].bytes;
     return bytes;
 }
 

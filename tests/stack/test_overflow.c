@@ -51,8 +51,24 @@ NOINLINE static int big_array(int n) {
     return one ? big_array(n + one) + array[0] : n;
 }
 
+/* Saves many registers, so that the fault comes in the middle of that as a rule: its last frame is not whole. */
+__attribute__((noinline)) static int saves(int n) {
+#ifdef __x86_64__
+    __asm__ volatile("" : : : "rbx", "r12", "r13", "r14", "r15");
+#endif
+    return one ? saves(n + one) + one : n;
+}
+
 static void install(void) {
     if (fh_stack_install() != 0) _exit(99);
+}
+
+static size_t shift;
+static void in_the_prologue(void) {
+    install();
+    volatile char *room = alloca(16 * shift + 1);
+    room[0] = 0;
+    saves(1);
 }
 
 static void direct(void) {
@@ -174,6 +190,16 @@ static long depth_said(void) {
     return depth;
 }
 
+/* Of "alone, 1 234 times, 48 B each time round" the product. */
+static long bytes_of_turns_said(void) {
+    const char *at = strstr(outcome.text, "  recursion    ");
+    long times = 0;
+    at = at ? strchr(at, ',') : NULL;
+    for (; at && *at && *at != 't'; at++)
+        if (*at >= '0' && *at <= '9') times = times * 10 + (*at - '0');
+    return at && strncmp(at, "times, ", 7) == 0 ? times * atol(at + 7) : 0;
+}
+
 static void check_report(const char *what, const char *recursion) {
     expect_signal(what, SIGSEGV);
     expect_text(what, "freehold: stack overflow in thread \"");
@@ -204,6 +230,14 @@ int main(void) {
     expect_text("direct", ", the main thread)");
     expect_text("direct", "main+");
     expect("direct: depth", depth_said() > 50000);
+
+    struct rlimit most;
+    getrlimit(RLIMIT_STACK, &most);
+    for (shift = 0; shift < 4 && most.rlim_cur != RLIM_INFINITY; shift++) {
+        run_child(in_the_prologue);
+        check_report("prologue", "  recursion    saves, ");
+        expect("prologue: the turns fill the stack", bytes_of_turns_said() > (long)most.rlim_cur / 4 * 3);
+    }
 
     run_child(mutual);
     check_report("mutual", "  recursion    p");
