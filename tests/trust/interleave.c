@@ -1,8 +1,8 @@
-/* interleave.c - every interleaving of the cross-thread protocol of src/heap/span.c, up to a number of
- * preemptions.
+/* interleave.c - every interleaving of the cross-thread protocol of src/heap, up to a number of preemptions: remote frees and
+ * their collection (span.c), parking, adopting and draining of heaps (heap.c), magazines on their way (depot.c).
  *
- * The real code is compiled here with atomics that first give the scheduler a chance: threads are coroutines,
- * and a switch can happen before each atomic operation and where a lock is held by another. The explorer goes
+ * The real code is compiled here with atomics and locks that first give the scheduler a chance: threads are
+ * coroutines, and a switch can happen before each of them. The explorer goes
  * through all schedules in which a thread that could go on is interrupted at most BOUND times (iterative
  * context bounding: Musuvathi and Qadeer, 2007); each schedule is a list of choices, and a failing one is
  * printed.
@@ -53,10 +53,21 @@ static void yield(void);
 #define atomic_compare_exchange_weak(p, e, v) \
     BEFORE(__atomic_compare_exchange_n(p, e, v, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
 
+/* A lock may be waited for: the scheduler lets others go on then. */
+static void take_any_lock(struct fh_lock *lock);
+static bool try_any_lock(struct fh_lock *lock) { return yield(), fh_trylock(lock); }
+static void drop_any_lock(struct fh_lock *lock) { yield(), fh_unlock(lock); }
+static bool plain_trylock(struct fh_lock *lock) { return fh_trylock(lock); }
+#define fh_lock(lock) take_any_lock(lock)
+#define fh_trylock(lock) try_any_lock(lock)
+#define fh_unlock(lock) drop_any_lock(lock)
+
 #include "heap/class.c"
+#include "heap/depot.c"
+#include "heap/heap.c"
 #include "heap/span.c"
 
-enum { GRANULES = 16, THREADS = 3, STEPS = 4096, STACK = 64 << 10 };
+enum { GRANULES = 40, THREADS = 3, STEPS = 4096, STACK = 64 << 10 };
 
 /* ---------------------------------------------------------------- what span.c stands upon ---- */
 
@@ -69,6 +80,7 @@ static struct fh_remote remotes[GRANULES];
 static uint8_t classes[GRANULES];
 static struct fh_heap heaps[THREADS];
 static const char *scenario;
+static void (*scenarios_begin)(void);
 static int choices[STEPS], options[STEPS], steps;
 static unsigned long runs;
 
@@ -86,7 +98,27 @@ _Noreturn void fh_fatal(const char *format, ...) {
 void fh_lock_wait(struct fh_lock *lock) { (void)lock, fail("waits for a lock"); }
 void fh_lock_wake(struct fh_lock *lock) { (void)lock; }
 void fh_check_new_span(uint32_t g, unsigned blocks) { (void)g, (void)blocks; }
-bool fh_heap_scavenge(struct fh_heap *heap, unsigned c) { return (void)heap, (void)c, false; }
+struct fh_closed_bin fh_closed;
+void fh_settings_init(void) {}
+bool fh_space_begin(bool counting, bool marks) { return (void)counting, (void)marks, false; }
+void fh_checks_begin(void) {}
+void fh_extent_begin(void) {}
+void fh_extent_lock_all(void) {}
+void fh_extent_unlock_all(void) {}
+void fh_meta_lock(void) {}
+void fh_meta_unlock(void) {}
+void fh_guard_lock(void) {}
+void fh_guard_unlock(void) {}
+void fh_on_start(void) {}
+void fh_on_fork_hooks(void) {}
+bool fh_os_at_thread_exit(void (*hook)(void *)) { return (void)hook, false; }
+void fh_os_at_thread_exit_arm(void) {}
+bool fh_os_at_fork(void (*before)(void), void (*in_parent)(void), void (*in_child)(void)) {
+    return (void)before, (void)in_parent, (void)in_child, true;
+}
+void fh_bin_close_all(struct fh_heap *heap) { (void)heap; } /* the bins are empty here */
+void *fh_meta_take(size_t size) { return (void)size, NULL; }
+void fh_meta_give(void *p, size_t size) { (void)p, (void)size; }
 
 uint32_t fh_extent_take(uint32_t granules, uint32_t align, enum fh_kind kind, uint8_t class,
                         struct fh_range *clean) {
@@ -116,7 +148,7 @@ static struct thread {
     ucontext_t context;
     void (*run)(void);
     bool done;
-    struct fh_heap *wants; /* waits until this heap's lock is free */
+    struct fh_lock *wants; /* waits until this lock is free */
     char stack[STACK];
 } threads[THREADS];
 static ucontext_t explorer;
@@ -124,7 +156,7 @@ static int now = -1, preemptions, bound;
 
 static bool can_run(int i) {
     return !threads[i].done &&
-           (threads[i].wants == NULL || __atomic_load_n(&threads[i].wants->lock.word, __ATOMIC_SEQ_CST) == 0);
+           (threads[i].wants == NULL || __atomic_load_n(&threads[i].wants->word, __ATOMIC_SEQ_CST) == 0);
 }
 
 /* Who goes on: choice 0 is whoever runs now, if he can; the others count as a preemption then. */
@@ -162,19 +194,17 @@ static void body(void) {
     else swapcontext(&threads[me].context, &threads[next].context);
 }
 
-static void take_lock(struct fh_heap *heap) {
-    while (!fh_trylock(&heap->lock)) {
+static void take_any_lock(struct fh_lock *lock) {
+    yield();
+    while (!plain_trylock(lock)) {
         if (now < 0) fail("a lock was left locked");
-        threads[now].wants = heap;
+        threads[now].wants = lock;
         yield();
         threads[now].wants = NULL;
     }
-    yield();
 }
-static void drop_lock(struct fh_heap *heap) {
-    fh_unlock(&heap->lock);
-    yield();
-}
+static void take_lock(struct fh_heap *heap) { fh_lock(&heap->lock); }
+static void drop_lock(struct fh_heap *heap) { fh_unlock(&heap->lock); }
 
 /* ---------------------------------------------------------------- steps of the scenarios ---- */
 
@@ -256,15 +286,18 @@ static void begin_with(size_t size, unsigned blocks) {
     memset(classes, 0, sizeof classes);
     memset(heaps, 0, sizeof heaps);
     memset(live, 0, sizeof live);
+    memset(depots, 0, sizeof depots);
+    parked_first = parked_last = NULL;
+    parked_count = 0;
     for (int i = 0; i < THREADS; i++) heaps[i].bins = heaps[i].hidden;
     own_count = blocks;
     for (unsigned i = 0; i < blocks; i++) own[i] = take_block(&heaps[0]);
 }
 
-static void begin(unsigned blocks) { begin_with(FH_GRANULE / 8, blocks); }
+static void begin_blocks(unsigned blocks) { begin_with(FH_GRANULE / 8, blocks); }
 
 /* Two threads free blocks of one word of one span, the owner collects meanwhile. */
-static void begin_two(void) { begin(6); }
+static void begin_two(void) { begin_blocks(6); }
 static void two_owner(void) {
     collect(&heaps[0]);
     give_blocks(&heaps[0], &own[4], 1);
@@ -278,7 +311,7 @@ static void two_second(void) {
 
 /* A span becomes empty by a remote free, ends, and its granules begin another life with another owner, while
  * the push of the one who freed is late. */
-static void begin_life(void) { begin(9); } /* a whole span of eight, and one of a second */
+static void begin_life(void) { begin_blocks(9); } /* a whole span of eight, and one of a second */
 static void life_owner(void) {
     give_blocks(&heaps[0], own, 7);
     collect(&heaps[0]);
@@ -292,7 +325,7 @@ static void life_next(void) {
 
 /* The span moves to another heap while a third thread frees into it. */
 static void begin_move(void) {
-    begin(6);
+    begin_blocks(6);
     heaps[0].bins = NULL; /* parked */
 }
 static void move_adopter(void) {
@@ -322,6 +355,104 @@ static void words_second(void) {
     give_blocks(&heaps[2], &own[1], 1);
 }
 
+/* A thread ends and parks its heap, another adopts it and goes on, a third looks for spans in what is parked and frees
+ * blocks of it. */
+static struct fh_heap *adopted;
+static void begin_park(void) {
+    begin_blocks(10); /* a whole span of eight, and one of which two are in use */
+    adopted = NULL;
+}
+static void park_ends(void) {
+    fh_lock(&heaps[0].lock);
+    leave(&heaps[0]);
+    fh_unlock(&heaps[0].lock);
+    park(&heaps[0]);
+}
+static void park_adopts(void) {
+    struct fh_heap *heap = take_parked();
+    if (heap == NULL) return;
+    adopted = heap;
+    take_lock(heap);
+    heap->bins = heap->hidden;
+    drop_lock(heap);
+    (void)take_block(heap);
+}
+static void park_scavenges(void) {
+    give_blocks(&heaps[2], &own[0], 1);
+    (void)take_block(&heaps[2]); /* which has no span: it looks into what is parked */
+    give_blocks(&heaps[2], &own[8], 1);
+}
+static void check_parked(void) {
+    unsigned seen = 0;
+    const struct fh_heap *last = NULL;
+    for (const struct fh_heap *heap = parked_first; heap; last = heap, heap = heap->next_parked) {
+        if (++seen > THREADS) fail("the parked heaps are a circle");
+        if (!heap->parked || heap->bins || heap == adopted) fail("a heap in use is parked");
+    }
+    if (seen != parked_count || last != parked_last) fail("the list of parked heaps does not agree");
+    if (scenarios_begin == begin_park && seen + (adopted != NULL) != 1)
+        fail("a parked heap was lost, or is there twice");
+}
+
+/* Sixteen spans have remote frees that their owner does not look at: who frees into one more does its work. */
+static void begin_help(void) {
+    begin_with(FH_SMALL_MAX, 36); /* eighteen spans of two */
+    for (unsigned i = 0; i < 30; i += 2) give_blocks(&heaps[1], &own[i], 1);
+}
+static void help_owner(void) {
+    collect(&heaps[0]);
+    give_blocks(&heaps[0], &own[33], 1);
+}
+static void help_first(void) { give_blocks(&heaps[1], &own[30], 1); }
+static void help_second(void) { give_blocks(&heaps[2], &own[32], 1); }
+
+/* Magazines of the depot: each that was left there is taken once, by whoever comes. */
+enum { MAGAZINES = 3, IN_ONE = 4 };
+static void *magazines[MAGAZINES][FH_MAGAZINE_HEAD + IN_ONE];
+static unsigned left[MAGAZINES], taken[MAGAZINES];
+static void begin_depot(void) {
+    begin_with(FH_GRANULE / 8, 0);
+    memset(magazines, 0, sizeof magazines);
+    memset(left, 0, sizeof left);
+    memset(taken, 0, sizeof taken);
+}
+static void note_taken_from_depot(void **base, const unsigned *capacity) {
+    for (unsigned i = 0; base && i < MAGAZINES; i++)
+        if (base == magazines[i] + FH_MAGAZINE_HEAD) {
+            if (taken[i]++ || !left[i]) fail("a magazine was taken twice, or before it was there");
+            if (*capacity != IN_ONE || base[-1] != NULL) fail("a magazine is not as it was left");
+        }
+}
+static void leave_at_depot(unsigned i) {
+    left[i] = 1;
+    if (!fh_depot_put(test_class, magazines[i] + FH_MAGAZINE_HEAD, IN_ONE)) left[i] = 0;
+}
+static void depot_frees(void) {
+    unsigned capacity = 0;
+    leave_at_depot(0);
+    leave_at_depot(1);
+    note_taken_from_depot(fh_depot_overflowed(test_class, 1000, &capacity), &capacity);
+}
+static void depot_takes(void) {
+    unsigned capacity = 0;
+    for (unsigned i = 0; i < 2; i++) note_taken_from_depot(fh_depot_get(test_class, &capacity), &capacity);
+}
+static void depot_drains(void) {
+    unsigned capacity = 0;
+    leave_at_depot(2);
+    note_taken_from_depot(fh_depot_get_idle(test_class, false, &capacity), &capacity);
+    note_taken_from_depot(fh_depot_get_idle(test_class, true, &capacity), &capacity);
+}
+static void check_depot(void) {
+    unsigned capacity = 0, inside = 0;
+    size_t blocks = fh_depot_blocks(test_class);
+    for (void **base; (base = fh_depot_get_idle(test_class, true, &capacity)); inside++)
+        note_taken_from_depot(base, &capacity);
+    if (blocks != (size_t)inside * IN_ONE || fh_depot_blocks(test_class)) fail("a depot has miscounted");
+    for (unsigned i = 0; i < MAGAZINES; i++)
+        if (left[i] != taken[i]) fail("a magazine was lost");
+}
+
 static const struct {
     const char *name;
     void (*begin)(void);
@@ -331,11 +462,15 @@ static const struct {
     {"the blocks lie in two words", begin_words, {words_owner, words_first, words_second}},
     {"a span ends and begins again", begin_life, {life_owner, life_freer, life_next}},
     {"a span moves to another heap", begin_move, {move_other, move_adopter, move_freer}},
+    {"a heap is parked, adopted, scavenged", begin_park, {park_ends, park_adopts, park_scavenges}},
+    {"who frees does the owner's work", begin_help, {help_owner, help_first, help_second}},
+    {"magazines come and go", begin_depot, {depot_frees, depot_takes, depot_drains}},
 };
 
 static void run_once(int s) {
     now = -1;
-    scenarios[s].begin();
+    scenarios_begin = scenarios[s].begin;
+    scenarios_begin();
     steps = preemptions = 0;
     for (int i = 0; i < THREADS; i++) {
         getcontext(&threads[i].context);
@@ -351,6 +486,8 @@ static void run_once(int s) {
     now = first;
     swapcontext(&explorer, &threads[first].context);
     now = -1;
+    check_parked();
+    check_depot();
     check_all();
 }
 
