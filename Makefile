@@ -29,7 +29,7 @@ ROWS   ?=
 ROUNDS ?=
 ARGS   ?=
 
-.PHONY: all run test bench install soak fuzz coverage format lint clean help
+.PHONY: all run test bench install soak fuzz coverage analyze mutants format lint clean help
 
 all:
 	@./setup build
@@ -94,6 +94,13 @@ coverage:
 	@./setup test
 	@tests/coverage/run $(ARGS)
 
+analyze:
+	@./setup analyze
+	@tests/analyze/run.py
+
+mutants:
+	@$(MAKE) --no-print-directory test ONLY='^trust\.mutants_all$$'
+
 clean:
 	@rm -rf $(BUILD)
 
@@ -106,6 +113,8 @@ help:
 	@echo "make bench ROWS='list*'   some rows only, to the terminal; ROUNDS=5 for more runs of each"
 	@echo "make install              to PREFIX=/usr/local, below DESTDIR if given"
 	@echo "make fuzz                 looks for programs that the heap gets wrong; TIME=600 seconds, ENGINE=afl"
+	@echo "make soak                 half an hour of a program that must not grow; MINUTES=5"
+	@echo "make analyze              GCC's and clang's analyzers, and cppcheck"
 	@echo "make coverage             which lines and branches the tests run; ARGS=--missed shows the others"
 	@echo "make lint, make format    check the code's layout and habits; put the layout right"
 	@echo "make clean                remove build/"

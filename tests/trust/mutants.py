@@ -58,13 +58,49 @@ MUTANTS = [
      "unsigned chosen = left - 1;", "misuse"),
     ("guard_page_kept_open", "heap/guard.c", "if (r->pages) fh_os_decommit(address_of(r->page), r->pages * page_size);", "",
      "misuse"),
+    ("parked_without_end", "heap/heap.c", "if (parked_last == NULL) parked_last = heap;", "", "interleave"),
+    ("magazine_keeps_link", "heap/depot.c", "    base[-1] = NULL;\n    uint32_t blocks", "    uint32_t blocks", "interleave"),
+    ("depot_miscounts", "heap/depot.c", "blocks - *capacity,", "blocks,", "interleave"),
+    ("meta_gives_twice", "heap/meta.c", "if (piece) pieces[i] = piece->next;", "if (piece) pieces[i] = piece;", "corpus"),
+    ("stats_lose_a_block", "heap/stats.c", "class->free += head->free;", "class->free += head->free / 2u;", "model"),
+    ("free_not_counted", "heap/count.c", "    add(&fh_counters->frees, 1);\n", "", "counting"),
+    ("quarantine_runs_over", "heap/quarantine.c", "if (place >= ring->places) place -= ring->places;", "", "corpus_checked"),
+    ("*tree_keeps_stale_child", "heap/extent_tree.h", "    *below = *above = 0;", "    *below = 0;", "corpus"),
+    ("last_canary_not_seen", "heap/canary.h", "for (; at < end; at++)", "for (; at < end - 1; at++)", "misuse"),
+    ("cached_shown_as_live", "heap/walk.c", "if (number < class->blocks) picture->cached", "if (0) picture->cached", "heaps"),
+    ("large_calloc_stays_dirty", "heap/large.c", "if (from < to) memset", "if (from + (1u << 20) < to) memset", "model"),
+    ("own_heap_miscounts", "heap/private.c", "heap->private->blocks--;", "", "corpus"),
+    ("space_ends_early", "heap/space.c", "fh_space.mapped = at + granules;", "fh_space.mapped = at + granules - 1;", "corpus"),
+    ("region_rounds_down", "stack/region.c", "size_t rounded = (size + 15) & ~(size_t)15;",
+     "size_t rounded = size & ~(size_t)15;", "region_model"),
+    ("*trim_takes_what_is_pushed", "stack/region_deep.c", "max_of(top, region->base + (keep < most ? keep : most));",
+     "region->base + (keep < most ? keep : most);", "corpus"),
+    ("turn_forgets_top", "stack/region_frame.c", "thread->now->top = fh_frames.top;\n    thread->now = region;",
+     "thread->now = region;", "corpus"),
+    ("text_without_end", "stack/region_text.c", "copy[length] = '\\0';", "copy[length] = 'x';", "region"),
+    ("checked_run_stays_free", "stack/region_check.c", "i < first + n ? LIVE : GUARD, 0, 0}", "i < first + n ? FREE : GUARD, 0, 0}",
+     "region_model_checked"),
+    ("stack_left_from_above", "stack/callstack.c", "return (size_t)(here - bounds.low);", "return (size_t)(bounds.high - here);",
+     "callstack"),
+    ("grown_stack_not_left", "stack/grow.c", "    fh_call_stack = outer;", "", "callstack"),
+    ("overflow_not_reported", "stack/overflow.c", "if (fault.kind != FH_FAULT_OTHER) report_once(&fault);", "", "overflow"),
+    ("arena_chunk_too_small", "own/arena.c", "if (size < need) size = need;", "", "own"),
+    ("record_lost_in_erase", "own/checked.c", "        table[hole] = table[i];\n        hole = i;", "        hole = i;",
+     "corpus_checked"),
+    ("map_without_tags", "own/map.c", "groups * FH_MAP_GROUP * (slot + 1)", "groups * FH_MAP_GROUP * slot", "corpus"),
+    ("*shrunk_buffer_stays", "own/own.c", "return size >= old ||", "return size >= 0 ||", "containers"),
+    ("rc_clone_not_counted", "own/rc.c", "    ++*word;\n", "", "own_checked"),
+    ("str_pushed_onto_itself", "own/str.c", "inside < s->len ? s->ptr + inside : text.ptr", "text.ptr", "containers"),
+    ("vec_too_small", "own/vec.c", "    if (cap < least) cap = least;\n", "", "containers"),
+    ("overlong_utf8_taken", "own/view.c", "good && c >= least[length] &&", "good &&", "containers"),
     ("kinds_not_compared", "heap/found.c", "if (family != freed_as && fh_settings.check_kinds) {",
      "if (0 && family != freed_as) {", "misuse"),
 ]
 
 
 def run(command, **more):
-    return subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=1500, **more)
+    return subprocess.run([str(c) for c in command], capture_output=True, text=True, errors="replace", timeout=1500,
+                          **more)
 
 
 def build(command):
@@ -82,7 +118,8 @@ def interleave(work, _):
 
 def library(work, file):
     """The static library of the build tree, with what the fault changes compiled anew."""
-    sources = [file] if file.endswith(".c") else ["heap/alloc.c", "malloc/malloc.c", "malloc/cxx.c"]
+    headers = {"heap/extent_tree.h": ["heap/extent.c"], "heap/canary.h": ["heap/check.c", "heap/guard.c"]}
+    sources = [file] if file.endswith(".c") else headers.get(file, ["heap/alloc.c", "malloc/malloc.c", "malloc/cxx.c"])
     shutil.copy(BUILD / "libfreehold.a", work / "libfreehold.a")
     for source in sources:
         name = work / (Path(source).name + ".o")
@@ -109,7 +146,40 @@ def misuse(work, file):
     return run([sys.executable, SOURCE / "tests/trust/outcomes.py", *programs]).returncode
 
 
-TESTS = {"interleave": interleave, "model": model, "misuse": misuse}
+WORLD = ["fuzz/replay.c", "fuzz/program.c", "fuzz/heaps.c", "fuzz/frames.c", "fuzz/owners.c", "fuzz/fuzz.c", "heap/model.c",
+         "heap/support.c"]
+
+# test: its sources, arguments, FREEHOLD, definitions
+PROGRAMS = {
+    "corpus": (WORLD, [SOURCE / "tests/fuzz/corpus"], "", []),
+    "corpus_checked": (WORLD, ["--seconds", "5", SOURCE / "tests/fuzz/corpus"], "mode=checked,quarantine=16k", []),
+    "heaps": (["heap/test_heaps.c", "heap/model.c", "heap/support.c"], [], "", []),
+    "counting": (["heap/test_stats.c", "heap/support.c"], [], "count=on", []),
+    "region": (["stack/test_region.c"], [], "", []),
+    "region_model": (["stack/test_region_model.c"], [], "", []),
+    "region_model_checked": (["stack/test_region_model.c"], [], "", ["-DCHECKED"]),
+    "callstack": (["stack/test_callstack.c"], [], "", []),
+    "overflow": (["stack/test_overflow.c"], [], "", ["-fno-optimize-sibling-calls"]),
+    "containers": (["own/test_containers.c"], [], "", []),
+    "own": (["own/test_own.c"], [], "", []),
+    "own_checked": (["own/test_own.c"], [], "mode=checked", ["-DFH_CHECKED"]),
+}
+
+
+def program(name):
+    sources, arguments, settings, definitions = PROGRAMS[name]
+
+    def test(work, file):
+        build([CC, *FLAGS, *definitions, "-DTEST_FH_NAMES", "-DTEST_LINKED", "-DFREEHOLD_REPLACES_MALLOC=1", "-I", SOURCE / "include",
+               "-I", work / "src", "-I", SOURCE / "tests/heap", *(SOURCE / "tests" / source for source in sources),
+               library(work, file), "-o", work / "test", "-lpthread", "-lcmocka"])
+        env = {**os.environ, "FREEHOLD": settings, "TEST_SECONDS": "3", "TEST_SEED": "1"}
+        return run([work / "test", *arguments], cwd=work, env=env).returncode
+
+    return test
+
+
+TESTS = {"interleave": interleave, "model": model, "misuse": misuse, **{name: program(name) for name in PROGRAMS}}
 
 
 def outcome(name, file, old, new, test):
@@ -138,7 +208,10 @@ def main():
         result = outcome(name, file, old, new, test)
         print(f"{name} ({test}): {result}", flush=True)
         failed += result != "caught"
-    for test, file in (("interleave", "heap/span.c"), ("model", "heap/bin.c"), ("misuse", "heap/check.c")):
+    for test in TESTS: # whoever always fails catches nothing
+        if not ("--all" in sys.argv or test in ("interleave", "corpus")) or named:
+            continue
+        file = "heap/span.c"
         result = outcome("no fault", file, None, None, test)
         print(f"no fault ({test}): {'passes' if result == 'not caught' else result}", flush=True)
         failed += result != "not caught"
