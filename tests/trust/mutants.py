@@ -64,7 +64,7 @@ MUTANTS = [
     ("meta_gives_twice", "heap/meta.c", "if (piece) pieces[i] = piece->next;", "if (piece) pieces[i] = piece;", "corpus"),
     ("stats_lose_a_block", "heap/stats.c", "class->free += head->free;", "class->free += head->free / 2u;", "model"),
     ("free_not_counted", "heap/count.c", "    add(&fh_counters->frees, 1);\n", "", "counting"),
-    ("quarantine_runs_over", "heap/quarantine.c", "if (place >= ring->places) place -= ring->places;", "", "corpus_checked"),
+    ("shuffle_doubles_a_block", "heap/quarantine.c", "        blocks[left - 1] = block;\n", "", "corpus_checked"),
     ("*tree_keeps_stale_child", "heap/extent_tree.h", "    *below = *above = 0;", "    *below = 0;", "corpus"),
     ("last_canary_not_seen", "heap/canary.h", "for (; at < end; at++)", "for (; at < end - 1; at++)", "misuse"),
     ("cached_shown_as_live", "heap/walk.c", "if (number < class->blocks) picture->cached", "if (0) picture->cached", "heaps"),
@@ -98,8 +98,8 @@ MUTANTS = [
 ]
 
 
-def run(command, **more):
-    return subprocess.run([str(c) for c in command], capture_output=True, text=True, errors="replace", timeout=1500,
+def run(command, timeout=1500, **more):
+    return subprocess.run([str(c) for c in command], capture_output=True, text=True, errors="replace", timeout=timeout,
                           **more)
 
 
@@ -174,7 +174,7 @@ def program(name):
                "-I", work / "src", "-I", SOURCE / "tests/heap", *(SOURCE / "tests" / source for source in sources),
                library(work, file), "-o", work / "test", "-lpthread", "-lcmocka"])
         env = {**os.environ, "FREEHOLD": settings, "TEST_SECONDS": "3", "TEST_SEED": "1"}
-        return run([work / "test", *arguments], cwd=work, env=env).returncode
+        return run([work / "test", *arguments], timeout=240, cwd=work, env=env).returncode
 
     return test
 
