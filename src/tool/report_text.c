@@ -134,7 +134,8 @@ static void end_sentence(struct sentence *sentence, struct fh_screen *screen) {
 
 static const char *plural(uint64_t n) { return n == 1 ? "" : "s"; }
 
-static void say_calls(const struct fh_counters *main, struct fh_screen *screen) {
+static void say_calls(const struct fh_run *run, struct fh_screen *screen) {
+    const struct fh_counters *main = run->numbers->main;
     struct sentence sentence;
     FILE *out = begin_sentence(&sentence);
     uint64_t allocs = main->allocs - main->inherited.allocs, frees = main->frees - main->inherited.frees;
@@ -143,7 +144,8 @@ static void say_calls(const struct fh_counters *main, struct fh_screen *screen) 
             fh_count_text(allocs), plural(allocs), fh_count_text(frees), plural(frees),
             fh_count_text(main->reallocs), plural(main->reallocs));
     if (allocs == 0) {
-        fprintf(out, "The program did not use this heap: it has an allocator of its own, or needs none.");
+        if (run->note == NULL)
+            fprintf(out, "The program did not use this heap: it has an allocator of its own, or needs none.");
     } else if (live == 0) {
         fprintf(out, "Every block was freed.");
     } else {
@@ -300,7 +302,7 @@ static void print_sentences(const struct fh_run *run, struct fh_screen *screen) 
     if (main == NULL) return;
     say_before(run, screen);
     if (main->counting) {
-        say_calls(main, screen);
+        say_calls(run, screen);
         say_peak(main, screen);
     } else {
         say_fast(screen);

@@ -232,6 +232,10 @@ static char *make_note(const struct fh_run *run) {
             "LD_PRELOAD and "
             "FREEHOLD, or because that program is static or set-user-ID.",
             last, main->name);
+    const char *settings = getenv("FREEHOLD");
+    if (settings != NULL && strstr(settings, "mode=guard") != NULL)
+        return fh_tool_text("With mode=guard blocks stand on pages of their own, which are not counted. The "
+                            "numbers are of the other blocks.");
     return NULL;
 }
 

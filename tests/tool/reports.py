@@ -56,6 +56,11 @@ class Text(Test):
     def test_nothing_allocated(self):
         self.assertIn("did not use this heap", unbroken(text_of(SUBJECT, "exits", "0")))
 
+    def test_guarded_blocks_are_not_said_to_be_none(self):
+        text = unbroken(text_of(SUBJECT, "counts", options=["--set", "mode=guard"]))
+        self.assertNotIn("did not use this heap", text)
+        self.assertIn("With mode=guard blocks stand on pages of their own, which are not counted.", text)
+
     def test_ends(self):
         self.assertIn("killed by SIGKILL (Killed),", text_of(SUBJECT, "dies", "9"))
         self.assertIn("exit 3,", text_of(SUBJECT, "exits_at_once", "3"))
