@@ -142,8 +142,9 @@ void fh_buffer_leave(void *p, size_t size, size_t align) {
     else fh_buffer_free(p, size, align);
 }
 
-/* Str's inlined drop frees a buffer by the class of its size, so it must be of that class. A buffer that shrinks in the place
- * where it is would be of a larger one: fh_realloc leaves it there when more than half of it is used. */
+/* Str's inlined drop frees a buffer by the class of its size, so it must be of that class. A buffer that
+ * shrinks in the place where it is would be of a larger one: fh_realloc leaves it there when more than half of
+ * it is used. */
 static bool may_stay(size_t old, size_t size) {
     return size >= old || size > FH_SMALL_MAX || fh_class_of(size) == fh_class_of(old);
 }

@@ -196,7 +196,8 @@ static void a_str_does_what_a_buffer_does(void **state) {
     }
 }
 
-/* Its drop is inlined and frees by size: a block left in place by the shrinking must not come into the bin of smaller ones. */
+/* Its drop is inlined and frees by size: a block left in place by the shrinking must not come into the bin of
+ * smaller ones. */
 static void a_str_that_was_shrunk_is_freed_as_the_block_that_it_is(void **state) {
     (void)state;
     for (size_t room = 16; room <= 300; room += 7) {
