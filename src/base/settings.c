@@ -32,7 +32,6 @@ struct fh_settings fh_settings = {
     .sweep = true,
     .guard_first = 64,
     .guard_most = 20000,
-    .guard_align = 16,
 };
 
 enum kind { CHOICE, SWITCH, SIZE, DURATION, TEXT };
@@ -88,7 +87,8 @@ static const struct row rows[] = {
     {"guard_sample", SIZE, AT_START, FIELD(guard_sample),
      "about one in N allocations gets guard pages; 0: none"},
     {"guard_most", SIZE, AT_START, FIELD(guard_most), "most blocks with guard pages at once"},
-    {"guard_align", SIZE, AT_START, FIELD(guard_align), "how close a block stands to its guard page: 1 to 16"},
+    {"guard_align", SIZE, AT_START, FIELD(guard_align),
+     "alignment of guarded blocks, 1 to 16; 0: as their size needs"},
     {"guard", CHOICE, AT_START, CHOICES(guard_place, guard_words), "guard page at a block's end or start"},
 };
 

@@ -43,7 +43,7 @@ struct fh_settings {
     size_t guard_first;   /* guard_first=N               checked: the first N allocations are guarded    */
     size_t guard_sample;  /* guard_sample=N              about one in N allocations is guarded; 0: none  */
     size_t guard_most;    /* guard_most=N                most guarded blocks in use at once              */
-    size_t guard_align;   /* guard_align=N               1, 2, 4, 8 or 16: how close to its guard        */
+    size_t guard_align;   /* guard_align=N               1, 2, 4, 8 or 16: how close to its guard; 0: by size */
     enum fh_guard_place
         guard_place; /* guard=end|start             on which side a block touches its guard page    */
 };

@@ -125,12 +125,12 @@ FH_INLINE void *alloc_or_sample(size_t size, size_t align, unsigned call, uintpt
 
 void *fh_malloc_slow(size_t size) { return alloc_or_sample(size, 1, FH_KIND_MALLOC, CALLER); }
 
-void *fh_aligned_slow(size_t size, size_t align) {
-    return alloc_or_sample(size, align, FH_CALL_ALIGNED, CALLER);
+void *fh_aligned_slow(size_t size, size_t align, uintptr_t caller) {
+    return alloc_or_sample(size, align, FH_CALL_ALIGNED, caller);
 }
 
-void *fh_new_slow(size_t size, size_t align, unsigned kind) {
-    return alloc_or_sample(size, align, kind | (align > 1 ? FH_CALL_ALIGNED : 0), CALLER);
+void *fh_new_slow(size_t size, size_t align, unsigned kind, uintptr_t caller) {
+    return alloc_or_sample(size, align, kind | (align > 1 ? FH_CALL_ALIGNED : 0), caller);
 }
 
 void *fh_calloc_slow(size_t n, size_t size) {
@@ -296,7 +296,7 @@ void *fh_malloc(size_t size) { return fh_fast_malloc(size); }
 void *fh_calloc(size_t n, size_t size) { return fh_fast_calloc(n, size); }
 
 void *fh_aligned_alloc(size_t align, size_t size) {
-    if (FH_LIKELY(align && (align & (align - 1)) == 0)) return fh_fast_aligned(align, size);
+    if (FH_LIKELY(align && (align & (align - 1)) == 0)) return fh_fast_aligned(align, size, CALLER);
     errno = EINVAL;
     return NULL;
 }

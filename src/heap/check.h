@@ -72,7 +72,7 @@ void fh_check_open_quick_alloc(void);
 
 /* What operator new and delete call past the bins, in every mode. `kind`: of the call, with FH_CALL_SIZED.
  * (alloc.c) */
-void *fh_new_slow(size_t size, size_t align, unsigned kind);
+void *fh_new_slow(size_t size, size_t align, unsigned kind, uintptr_t caller);
 void fh_delete_slow(void *p, size_t size, size_t align, unsigned kind);
 
 /* A span begins at granule g: nothing is known of its blocks. */
@@ -164,6 +164,8 @@ void *fh_check_resize_large(struct fh_found *f, size_t size, uint32_t site);
 bool fh_check_drain_large(void);
 /* Where a freed one was allocated; 0 = not known. */
 uint32_t fh_check_large_site(uint32_t first);
+/* The freed block, inaccessible as a whole, around the address; for a handler. */
+bool fh_check_closed_at(uintptr_t address, struct fh_found *f);
 /* The first byte of a freed one that somebody wrote to, of those that are looked at. */
 const unsigned char *fh_check_large_damage(const struct fh_found *f);
 

@@ -152,6 +152,16 @@ uint32_t fh_check_large_site(uint32_t first) {
     return 0;
 }
 
+bool fh_check_closed_at(uintptr_t address, struct fh_found *f) {
+    for (unsigned i = KEPT_PLACES; i < PLACES; i++) {
+        uint32_t first = (uint32_t)atomic_load(&waiting[i]);
+        if (first == 0) continue;
+        fh_check_find_large(first, f);
+        if (address - (uintptr_t)f->start < f->size) return true;
+    }
+    return false;
+}
+
 /* ---- resizing ---- */
 
 void *fh_check_resize_large(struct fh_found *f, size_t size, uint32_t site) {

@@ -15,9 +15,10 @@
 
 /* What the names of malloc's family call when the bin cannot serve. They stand apart from what inlined typed
  * calls use: these blocks may be guarded (guard.c), and where each call is checked, the call's kind is known.
- * The last call of the public function, so that its caller is theirs. */
+ * The last call of the public function, so that its caller is theirs; else the caller is
+ * handed on. */
 void *fh_malloc_slow(size_t size);
-void *fh_aligned_slow(size_t size, size_t align);
+void *fh_aligned_slow(size_t size, size_t align, uintptr_t caller);
 void *fh_calloc_slow(size_t n, size_t size);
 void fh_sized_slow(void *p, size_t size, size_t align);
 
@@ -56,7 +57,7 @@ FH_INLINE void fh_fast_free_sized(void *p, size_t size, size_t align) {
     if (FH_UNLIKELY(!fh_fast_put(p))) fh_sized_slow(p, size, align);
 }
 
-FH_INLINE void *fh_fast_aligned(size_t align, size_t size) {
+FH_INLINE void *fh_fast_aligned(size_t align, size_t size, uintptr_t caller) {
     if (FH_LIKELY(align <= FH_SMALL_MAX && size <= FH_SMALL_MAX)) {
         size_t need = fh_aligned_size(size, align);
         if (FH_LIKELY(need <= FH_SMALL_MAX)) {
@@ -69,7 +70,7 @@ FH_INLINE void *fh_fast_aligned(size_t align, size_t size) {
             }
         }
     }
-    return fh_aligned_slow(size, align);
+    return fh_aligned_slow(size, align, caller);
 }
 
 FH_INLINE void *fh_fast_calloc(size_t n, size_t size) {

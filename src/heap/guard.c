@@ -8,9 +8,10 @@
  * gone through, so a block that was freed faults for a long time. With guard=start a block stands at the start
  * of its pages instead.
  *
- * How close: a block ends where its alignment lets it. malloc promises 16 bytes for blocks of 16 bytes or more,
- * so up to 15 bytes may lie between; they hold canaries, looked at when the block is freed. guard_align=1 puts
- * every block right against its guard page, for programs that can live with odd addresses.
+ * How close: a block ends where its alignment lets it. An object of 8 bytes needs no more than a multiple of 8, and
+ * so on; sizes of 16 and more that are a multiple of 8 stand at one. For others up to 15 bytes may lie between; they
+ * hold canaries, looked at when the block is freed. guard_align=16 keeps every block at a multiple of 16; guard_align=1
+ * puts each right against its guard page, for programs that can live with odd addresses.
  *
  * A guarded block in use costs two memory maps, of which the kernel allows 65 530 as a rule: so no more than
  * guard_most are in use at once, and further blocks come from the heap proper.
@@ -154,17 +155,26 @@ static uint32_t find_record(void) {
 
 /* ---- alloc ---- */
 
-/* The alignment at which a block of this size stands: 16, as everywhere in the heap, unless the setting asks
- * for less. */
-static size_t alignment_for(size_t align) {
+/* The alignment at which a block stands. As a rule the least that an object of this size can need: so nothing
+ * lies between most blocks and their guard page. What new gives is at a multiple of 16 when it has 16 bytes: compilers
+ * rely on that. */
+static size_t alignment_for(size_t size, size_t align, unsigned call) {
     size_t wanted = fh_settings.guard_align;
-    if (wanted == 0 || wanted > 16) wanted = 16;
+    if (wanted == 0) {
+        bool odd = size % 8 != 0, of_new = call & FH_KIND_MASK;
+        wanted = size >= 16 ? size % 16 == 0 || odd || of_new ? 16 : 8
+                 : size > 4 ? 8
+                 : size > 2 ? 4
+                 : size     ? size
+                            : 1;
+    }
+    if (wanted > 16) wanted = 16;
     wanted = (size_t)1 << (63 - __builtin_clzll(wanted));
     return align > wanted ? align : wanted;
 }
 
 /* Lays a block into the region; the lock is held. */
-static struct record *lay(size_t size, size_t align) {
+static struct record *lay(size_t size, size_t align, unsigned call) {
     if (!open_region() || size > fh_guard_size / 16 || align > page_size || live >= fh_settings.guard_most)
         return NULL;
     uint32_t pages = (uint32_t)((size + page_size - 1) / page_size), page = find_pages(pages),
@@ -174,7 +184,7 @@ static struct record *lay(size_t size, size_t align) {
     struct record *r = &records[i];
     *r = (struct record){.asked = size, .page = page, .pages = pages, .state = FH_MARK_LIVE};
     char *end = address_of(page + pages);
-    size_t mask = alignment_for(align) - 1;
+    size_t mask = alignment_for(size, align, call) - 1;
     bool at_start = fh_settings.guard_place == FH_GUARD_START && size;
     r->p = at_start ? address_of(page) : end - ((size + mask) & ~mask);
     for (uint32_t k = 0; k <= pages; k++) record_of_page[page + k] = i;
@@ -195,7 +205,7 @@ static size_t slack_before(const struct record *r) {
 void *fh_guard_alloc(size_t size, size_t align, unsigned call, uintptr_t caller) {
     uint32_t site = fh_site_here(caller);
     fh_lock(&lock);
-    struct record *r = lay(size, align);
+    struct record *r = lay(size, align, call);
     if (r) {
         if (call & FH_CALL_ALIGNED && align > 16) r->kind = (uint8_t)(__builtin_ctzll(align) << 2);
         r->kind |= call & FH_KIND_MASK;
@@ -301,15 +311,23 @@ bool fh_guard_usable(const void *p, size_t *size, uintptr_t caller) {
 /* A freed large block: its pages wait in the quarantine, inaccessible (check_large.c). */
 static bool explain_large(uintptr_t address, struct fh_misuse *m) {
     struct fh_found f;
-    if (!fh_mode_checks() || !fh_check_find((const void *)address, &f) || f.c != 0 ||
-        f.mark->state % 4 != FH_MARK_FREED)
-        return false;
+    if (!fh_mode_checks() || !fh_check_closed_at(address, &f)) return false;
     *m = (struct fh_misuse){
         .kind = FH_FAULT_FREED, .block = f.start + f.front, .asked = f.asked, .usable = f.asked, .freed = true};
     m->freed_at = f.mark->site;
     m->allocated = fh_check_large_site(f.first);
     m->offset = (const char *)address - m->block;
     return true;
+}
+
+/* Where no block is, or was lately: the block in use that ends shortly before, if there is one. */
+static const struct record *nearest_before(uintptr_t address) {
+    enum { NEAR = 256 }; /* pages */
+    for (size_t i = 1; i <= NEAR && fh_guard_owns((const void *)(address - i * page_size)); i++) {
+        const struct record *r = record_at(address - i * page_size);
+        if (r) return r->state == FH_MARK_LIVE ? r : NULL;
+    }
+    return NULL;
 }
 
 static bool explain_guarded(uintptr_t address, struct fh_misuse *m) {
@@ -324,6 +342,7 @@ static bool explain_guarded(uintptr_t address, struct fh_misuse *m) {
                       (uintptr_t)behind->p - address < address - (uintptr_t)r->p - r->asked;
         if (nearer) r = behind;
     }
+    if (r == NULL) r = nearest_before(address);
     if (r == NULL) {
         *m = (struct fh_misuse){.kind = FH_FAULT_FREED,
                                 .detail = "In guarded memory; the block is not known any more."};

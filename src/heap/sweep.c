@@ -2,6 +2,7 @@
  * program's own is cleared. So damage to blocks that are never freed, or never used again, is seen too.
  */
 #include "../base/settings.h"
+#include "../os/os_own.h"
 #include "canary.h"
 #include "check.h"
 #include "guard.h"
@@ -81,6 +82,14 @@ void fh_check_sweep_private(const struct fh_heap *private) {
 
 static void count_threads(struct fh_heap *heap, void *count) {
     if (heap->bins) ++*(unsigned *)count;
+}
+
+static void sweep_at_exit(void);
+
+/* quick_exit runs no destructors. (Before main: registering may allocate.) */
+static __attribute__((constructor)) void hook_quick_exit(void) {
+    fh_settings_init();
+    if (fh_settings.sweep && fh_mode_checks()) fh_os_at_quick_exit(sweep_at_exit);
 }
 
 /* Late, so that what the program does at its exit is seen too. Not while other threads are at work: what they

@@ -40,20 +40,22 @@ static __attribute__((noinline, cold)) void *new_failed(size_t size, size_t alig
 }
 
 /* Behind an empty bin the kind of the call is told, so that checked mode can compare it with the delete's. */
-FH_INLINE void *new (size_t size, unsigned kind) {
+FH_INLINE void *new (size_t size, unsigned kind, uintptr_t caller) {
     void *block = fh_fast_take(size);
     if (FH_LIKELY(block != NULL)) return block;
-    block = fh_new_slow(size, 1, kind);
+    block = fh_new_slow(size, 1, kind, caller);
     return FH_LIKELY(block != NULL) ? block : new_failed(size, 1);
 }
 
-FH_INLINE void *new_aligned(size_t size, size_t align, unsigned kind) {
+FH_INLINE void *new_aligned(size_t size, size_t align, unsigned kind, uintptr_t caller) {
     void *block =
         align <= FH_SMALL_MAX && size <= FH_SMALL_MAX ? fh_fast_take(fh_aligned_size(size, align)) : NULL;
     if (FH_LIKELY(block != NULL)) return block;
-    block = fh_new_slow(size, align, kind);
+    block = fh_new_slow(size, align, kind, caller);
     return FH_LIKELY(block != NULL) ? block : new_failed(size, align);
 }
+
+#define CALLER ((uintptr_t)__builtin_return_address(0))
 
 #define NEW(name)                   \
     FH_API void *name(size_t size); \
@@ -62,10 +64,10 @@ FH_INLINE void *new_aligned(size_t size, size_t align, unsigned kind) {
     FH_API void *name(size_t size, size_t align); \
     void *name(size_t size, size_t align)
 
-NEW(_Znwm) { return new (size, FH_KIND_NEW); }
-NEW(_Znam) { return new (size, FH_KIND_NEW_ARRAY); }
-NEW_ALIGNED(_ZnwmSt11align_val_t) { return new_aligned(size, align, FH_KIND_NEW); }
-NEW_ALIGNED(_ZnamSt11align_val_t) { return new_aligned(size, align, FH_KIND_NEW_ARRAY); }
+NEW(_Znwm) { return new (size, FH_KIND_NEW, CALLER); }
+NEW(_Znam) { return new (size, FH_KIND_NEW_ARRAY, CALLER); }
+NEW_ALIGNED(_ZnwmSt11align_val_t) { return new_aligned(size, align, FH_KIND_NEW, CALLER); }
+NEW_ALIGNED(_ZnamSt11align_val_t) { return new_aligned(size, align, FH_KIND_NEW_ARRAY, CALLER); }
 
 /* All deletes are one on the fast path: the heap knows the class, and does not trust a size that a wrong
  * destructor may have made wrong. Where each call is seen, kind, size and alignment are compared with the

@@ -65,7 +65,7 @@ void *memalign(size_t align, size_t size) {
 int posix_memalign(void **result, size_t align, size_t size) {
     if (align < sizeof(void *) || (align & (align - 1))) return EINVAL;
     int saved = errno;
-    void *block = fh_aligned_alloc(align, size);
+    void *block = fh_fast_aligned(align, size, (uintptr_t)__builtin_return_address(0));
     errno = saved; /* the function reports through its result alone */
     if (block == NULL) return ENOMEM;
     *result = block;

@@ -57,6 +57,8 @@ bool fh_os_on_fault(void (*handler)(uintptr_t, uintptr_t)) {
 
 bool fh_os_at_exit(void (*hook)(void)) { return atexit(hook) == 0; }
 
+bool fh_os_at_quick_exit(void (*hook)(void)) { return at_quick_exit(hook) == 0; }
+
 void fh_os_exit_now(int status) { _exit(status); }
 
 uint64_t fh_os_thread(void) {

@@ -13,6 +13,7 @@ bool fh_os_on_fault(void (*handler)(uintptr_t address, uintptr_t pc));
 
 /* Calls hook when the process exits in order. */
 bool fh_os_at_exit(void (*hook)(void));
+bool fh_os_at_quick_exit(void (*hook)(void));
 _Noreturn void fh_os_exit_now(int status);
 
 /* A number for the calling thread that no other living thread has; whether a thread with that number lives. */

@@ -1,5 +1,6 @@
 // misuse_cxx.cpp - wrong uses of new and delete, chosen by name: as misuse.c.
 #include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -38,6 +39,51 @@ void double_delete() {
     delete static_cast<large_type *>(q);
     delete static_cast<large_type *>(hide(q));
 }
+struct with_destructor { // new[] keeps their number in front of them
+    long a = 1;
+    ~with_destructor() { a = 0; }
+};
+struct base {
+    long a = 1;
+};
+struct derived : base {
+    long more[9] = {};
+};
+void cookie_then_delete() { delete static_cast<with_destructor *>(hide(new with_destructor[3])); }
+void cookie_then_free() { free(hide(new with_destructor[3])); }
+void delete_through_base() { delete static_cast<base *>(hide(new derived)); }
+void double_delete_array() {
+    void *p = hide(new int[10]);
+    delete[] static_cast<int *>(p);
+    delete[] static_cast<int *>(hide(p));
+}
+void malloc_then_delete_array() { delete[] static_cast<char *>(hide(malloc(40))); }
+void strdup_then_delete() { delete static_cast<char *>(hide(strdup("text"))); }
+void new_then_realloc() { free(hide(realloc(hide(new large_type), 1000))); }
+void delete_interior() { delete static_cast<long *>(hide(static_cast<long *>(hide(new large_type)) + 2)); }
+void delete_stack() {
+    small_type local{};
+    delete static_cast<small_type *>(hide(&local));
+}
+void new_overflow() {
+    auto *p = static_cast<char *>(hide(new char[13]));
+    p[13] = 0;
+    delete[] static_cast<char *>(hide(p));
+}
+void write_after_delete() {
+    auto *p = static_cast<volatile long *>(hide(new large_type));
+    delete static_cast<large_type *>(hide(const_cast<long *>(p)));
+    p[3] = 1;
+}
+void new_array_too_long() {
+    volatile size_t n = SIZE_MAX / 4;
+    try {
+        hide(new large_type[n]);
+    } catch (const std::bad_alloc &) {
+        return;
+    }
+    exit(3);
+}
 void all_right() {
     delete static_cast<aligned_type *>(hide(new aligned_type));
     delete[] static_cast<aligned_type *>(hide(new aligned_type[3]));
@@ -60,6 +106,18 @@ const struct {
     {"aligned_new_then_delete", aligned_new_then_delete},
     {"delete_wrong_alignment", delete_wrong_alignment},
     {"double_delete", double_delete},
+    {"cookie_then_delete", cookie_then_delete},
+    {"cookie_then_free", cookie_then_free},
+    {"delete_through_base", delete_through_base},
+    {"double_delete_array", double_delete_array},
+    {"malloc_then_delete_array", malloc_then_delete_array},
+    {"strdup_then_delete", strdup_then_delete},
+    {"new_then_realloc", new_then_realloc},
+    {"delete_interior", delete_interior},
+    {"delete_stack", delete_stack},
+    {"new_overflow", new_overflow},
+    {"write_after_delete", write_after_delete},
+    {"new_array_too_long", new_array_too_long},
     {"all_right", all_right},
 };
 

@@ -138,7 +138,9 @@ def model(work, file):
 def misuse(work, file):
     build([CC, *FLAGS, "-I", SOURCE / "include", SOURCE / "tests/trust/misuse.c", library(work, file), "-o", work / "misuse",
            "-lpthread", "-ldl"])
-    programs = [work / "misuse"]
+    build([CC, *FLAGS, "-I", SOURCE / "include", SOURCE / "tests/trust/misuse_wide.c", library(work, file), "-o", work / "wide",
+           "-lpthread", "-ldl"])
+    programs = [work / "misuse", work / "wide"]
     if os.environ.get("CXX"):
         build([os.environ["CXX"], "-O1", "-std=c++17", "-w", "-fno-builtin", "-fsized-deallocation",
                SOURCE / "tests/trust/misuse_cxx.cpp", work / "libfreehold.a", "-o", work / "misuse_cxx", "-lpthread", "-ldl"])

@@ -20,7 +20,9 @@ from pathlib import Path
 
 MODES = [("fast", "mode=fast"), ("checked", "mode=checked,guard_first=0"), ("checked, first 64", "mode=checked"),
          ("guard", "mode=guard")]
-PROPERTIES = {"calloc_overflows", "negative_size", "stale_data", "reused_at_once", "predictable_order", "all_right"}
+PROPERTIES = {"calloc_overflows", "negative_size", "stale_data", "reused_at_once", "predictable_order", "all_right",
+              "overflow_any_size", "underflow_any_size", "reallocarray_overflows", "realloc_negative", "aligned_overflows",
+              "new_array_overflows", "new_array_too_long"}
 
 
 def outcome(program, case, settings):
@@ -38,7 +40,7 @@ def outcome(program, case, settings):
         return "stopped"
     if done.returncode == -11:
         return "fault"
-    if done.returncode == 0 and b"survived" in done.stdout:
+    if done.returncode == 0 and not text:
         return "-"
     return f"exit {done.returncode}: {text[:200]}"
 

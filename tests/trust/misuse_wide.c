@@ -1,0 +1,472 @@
+/* misuse_wide.c - more wrong uses of the heap, as misuse.c: all sizes, blocks of every origin, threads, heaps of the
+ * program's own, the typed path, and sums that overflow.
+ */
+#include <freehold/heap.h>
+#include <freehold/heaps.h>
+
+#include <errno.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { SMALL = 24, MEDIUM = 2000, LARGE = 100000, HUGE_SIZE = 3 << 20 };
+
+static void *hide(void *p) {
+    __asm__ volatile("" : "+r"(p) : : "memory");
+    return p;
+}
+
+static volatile unsigned char seen;
+
+static unsigned char *block(size_t size) {
+    unsigned char *p = hide(malloc(size));
+    if (p == NULL) exit(9);
+    memset(p, 1, size);
+    return p;
+}
+
+static void give(void *p) { free(hide(p)); }
+static void put(unsigned char *p, ptrdiff_t at, unsigned char value) {
+    ((volatile unsigned char *)hide(p))[at] = value;
+}
+static void get(unsigned char *p, ptrdiff_t at) { seen = ((volatile unsigned char *)hide(p))[at]; }
+static void pass(size_t size, size_t bytes) {
+    for (size_t done = 0; done < bytes; done += size) give(hide(malloc(size)));
+}
+static void in_thread(void *(*work)(void *), void *arg) {
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, work, arg)) exit(9);
+    pthread_join(thread, NULL);
+}
+static void *thread_gives(void *p) {
+    give(p);
+    return NULL;
+}
+static void *thread_writes(void *p) {
+    put(p, 3, 0);
+    return NULL;
+}
+
+/* ---- freed twice, and late ---- */
+
+static void twice(void *p) {
+    give(p);
+    give(p);
+}
+static void double_free_medium(void) { twice(block(MEDIUM)); }
+static void double_free_20k(void) { twice(block(20000)); }
+static void double_free_huge(void) { twice(block(HUGE_SIZE)); }
+static void double_free_calloc(void) { twice(hide(calloc(3, 40))); }
+static void double_free_aligned(void) { twice(hide(aligned_alloc(256, 512))); }
+static void double_free_page(void) { twice(hide(valloc(5000))); }
+static void double_free_strdup(void) { twice(hide(strdup(hide((void *)(uintptr_t) "some text")))); }
+static void double_free_zero_size(void) { twice(hide(malloc(0))); }
+static void double_free_in_threads(void) {
+    void *p = block(SMALL);
+    in_thread(thread_gives, p);
+    in_thread(thread_gives, p);
+}
+static void double_free_after_thread(void) {
+    void *p = block(SMALL);
+    in_thread(thread_gives, p);
+    give(p);
+}
+static void double_free_medium_reused(void) {
+    unsigned char *p = block(MEDIUM);
+    give(p);
+    pass(MEDIUM, (size_t)1 << 20);
+    give(p);
+}
+static void realloc_twice(void) {
+    void *p = block(SMALL), *q = hide(realloc(p, 3000)), *r = hide(realloc(hide(p), 4000));
+    give(q);
+    give(r);
+}
+static void realloc_after_free_large(void) {
+    void *p = block(LARGE);
+    give(p);
+    give(realloc(hide(p), 2 * LARGE));
+}
+static void double_free_large_after_shrink(void) {
+    void *p = hide(realloc(block(4 * LARGE), LARGE));
+    twice(p);
+}
+
+/* ---- no block ---- */
+
+static __thread char of_thread[64];
+static void free_thread_local(void) { give(of_thread); }
+static void free_environment(void) { give(getenv("PATH") ? getenv("PATH") : "x"); }
+static void free_interior_huge(void) { give(block(HUGE_SIZE) + (1 << 20)); }
+static void free_unaligned_large(void) { give(block(LARGE) + 1); }
+static void free_next_to_large(void) { give(block(LARGE) + 16); }
+static void free_before(void) { give(block(SMALL) - 16); }
+static void free_behind_large(void) { give(block(LARGE) + LARGE); }
+static void realloc_global(void) { give(realloc(hide(of_thread), 100)); }
+static void realloc_interior_large(void) { give(realloc(hide(block(LARGE) + 4096), 100)); }
+static void usable_size_of_stack(void) {
+    char local[32];
+    seen = (unsigned char)malloc_usable_size(hide(local));
+}
+static void free_minus_one(void) { give((void *)(intptr_t)-1); }
+static void free_other_threads_stack(void) {
+    pthread_attr_t attributes;
+    void *stack;
+    size_t size;
+    pthread_getattr_np(pthread_self(), &attributes);
+    pthread_attr_getstack(&attributes, &stack, &size);
+    give((char *)stack + size - 4096);
+}
+
+/* ---- beyond the block ---- */
+
+static void behind(void *p, size_t size, unsigned char value) {
+    put(p, (ptrdiff_t)size, value);
+    give(p);
+}
+static void overflow_calloc(void) { behind(hide(calloc(5, 8)), 40, 1); }
+static void overflow_grown(void) { behind(hide(realloc(block(SMALL), 77)), 77, 0); }
+static void overflow_shrunk(void) { behind(hide(realloc(block(120), 100)), 100, 0); }
+static void overflow_grown_large(void) { behind(hide(realloc(block(LARGE), 3 * LARGE)), 3 * LARGE, 0); }
+static void overflow_shrunk_large(void) { behind(hide(realloc(block(3 * LARGE), LARGE)), LARGE, 0); }
+static void overflow_reallocarray(void) { behind(hide(reallocarray(NULL, 7, 9)), 63, 0); }
+static void overflow_page_aligned(void) { behind(hide(aligned_alloc(4096, 4096)), 4096, 0); }
+static void overflow_aligned_odd(void) {
+    void *p = NULL;
+    if (posix_memalign(&p, 128, 100)) exit(9);
+    behind(hide(p), 100, 0);
+}
+static void overflow_huge(void) { behind(block(HUGE_SIZE), HUGE_SIZE, 0); }
+static void overflow_huge_odd(void) { behind(block(HUGE_SIZE + 77), HUGE_SIZE + 77, 0); }
+static void overflow_32k(void) { behind(block(32768), 32768, 0); }
+static void overflow_strdup(void) {
+    char *p = hide(strdup(hide((void *)(uintptr_t) "twelve chars")));
+    strcat(p, "!");
+    give(p);
+}
+static void overflow_memset(void) {
+    unsigned char *p = block(200);
+    memset(hide(p), 'A', 216);
+    give(p);
+}
+static void overflow_by_a_page(void) {
+    unsigned char *p = block(LARGE);
+    memset(hide(p + LARGE), 'A', 4096);
+    give(p);
+}
+static void overflow_far_large(void) { /* not the next byte, but one some way off */
+    unsigned char *p = block(LARGE);
+    put(p, LARGE + 2000, 0);
+    give(p);
+}
+static void overflow_farther_large(void) { /* beyond the page in which it ends, and the next */
+    unsigned char *p = block(LARGE);
+    put(p, LARGE + 12000, 0);
+    give(p);
+}
+static void overflow_by_thread(void) {
+    unsigned char *p = block(3);
+    in_thread(thread_writes, p);
+    give(p);
+}
+static void overflow_freed_by_thread(void) {
+    unsigned char *p = block(SMALL);
+    put(p, SMALL, 0);
+    in_thread(thread_gives, p);
+}
+static void overflow_seen_at_quick_end(void) { /* the program ends without destructors */
+    unsigned char *p = block(SMALL);
+    put(p, SMALL, 0);
+    quick_exit(0);
+}
+static void underflow_page(void) {
+    unsigned char *p = block(4096);
+    put(p, -1, 0);
+    give(p);
+}
+static void underflow_20k(void) {
+    unsigned char *p = block(20000);
+    put(p, -16, 0);
+    give(p);
+}
+static void underflow_huge(void) {
+    unsigned char *p = block(HUGE_SIZE);
+    put(p, -1, 0);
+    give(p);
+}
+static void underflow_calloc(void) {
+    unsigned char *p = hide(calloc(1, 60));
+    put(p, -4, 1);
+    give(p);
+}
+
+/* A wrong byte right behind a block of each of many sizes: each is found. */
+static int dies(void (*run)(size_t), size_t size) {
+    fflush(stdout);
+    pid_t child = fork();
+    if (child < 0) exit(9);
+    if (child == 0) {
+        run(size);
+        _exit(0);
+    }
+    int status;
+    if (waitpid(child, &status, 0) != child) exit(9);
+    return WIFSIGNALED(status);
+}
+static void one_behind(size_t size) { behind(block(size), size, 0); }
+static void one_before(size_t size) {
+    unsigned char *p = block(size);
+    put(p, -1, 0);
+    give(p);
+}
+static const size_t sizes[] = {0,     1,     7,     8,     15,    16,    17,    31,    33,
+                               100,   127,   128,   129,   255,   257,   500,   1000,  1007,
+                               1008,  1023,  1024,  1025,  3000,  8175,  8176,  9000,  16384,
+                               20480, 32751, 32752, 32767, 32769, 65471, 65472, 65535, 1 << 20};
+static void overflow_any_size(void) {
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        if (!dies(one_behind, sizes[i])) exit(3);
+}
+static void underflow_any_size(void) {
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        if (sizes[i] && !dies(one_before, sizes[i])) exit(3);
+}
+
+/* ---- after the free ---- */
+
+static void written_after(size_t size, ptrdiff_t at, size_t reuse) {
+    unsigned char *p = block(size);
+    give(p);
+    put(p, at, 0);
+    if (reuse) pass(size, reuse);
+}
+static void write_after_free_300k(void) { written_after(300000, 200000, 0); }
+static void write_after_free_huge(void) { written_after(HUGE_SIZE, HUGE_SIZE / 2, 0); }
+static void write_after_free_8k(void) { written_after(8000, 7999, (size_t)8 << 20); }
+static void write_after_free_by_thread(void) {
+    unsigned char *p = block(SMALL);
+    give(p);
+    in_thread(thread_writes, p);
+}
+static void write_after_free_memset(void) {
+    unsigned char *p = block(500);
+    give(p);
+    memset(hide(p), 0, 500);
+}
+static void write_after_free_calloc(void) {
+    unsigned char *p = hide(calloc(10, 10));
+    give(p);
+    put(p, 50, 7);
+}
+static void write_after_shrink_moved(void) {
+    unsigned char *p = block(5000), *q = hide(realloc(p, 20));
+    put(p, 10, 0);
+    give(q);
+}
+static void read_after_free_huge(void) {
+    unsigned char *p = block(HUGE_SIZE);
+    give(p);
+    get(p, 5);
+}
+static void read_after_realloc(void) {
+    unsigned char *p = block(SMALL), *q = hide(realloc(p, 9000));
+    get(p, 5);
+    give(q);
+}
+
+/* ---- heaps of the program's own ---- */
+
+static struct fh_heap *own;
+static unsigned char *own_block(size_t size) {
+    if (own == NULL) own = fh_heap_new(0);
+    unsigned char *p = hide(fh_heap_malloc(own, size));
+    if (p == NULL) exit(9);
+    memset(p, 1, size);
+    return p;
+}
+static void own_overflow(void) { behind(own_block(SMALL), SMALL, 0); }
+static void own_overflow_large(void) { behind(own_block(LARGE), LARGE, 0); }
+static void own_underflow(void) {
+    unsigned char *p = own_block(MEDIUM);
+    put(p, -1, 0);
+    give(p);
+}
+static void own_overflow_dropped(void) {
+    put(own_block(SMALL), SMALL, 0);
+    fh_heap_drop(own);
+}
+static void own_write_after_free(void) {
+    unsigned char *p = own_block(SMALL);
+    own_block(SMALL);
+    give(p);
+    put(p, 3, 0);
+    fh_heap_drop(own);
+}
+static void own_double_free(void) { twice(own_block(SMALL)); }
+static void own_double_free_large(void) { twice(own_block(LARGE)); }
+static void own_interior(void) { give(own_block(SMALL) + 8); }
+static void own_after_drop(void) {
+    unsigned char *p = own_block(SMALL);
+    fh_heap_drop(own);
+    give(p);
+}
+static void own_sized_wrong(void) { fh_free_sized(own_block(SMALL), 200); }
+
+/* ---- the typed path ---- */
+
+struct typed {
+    char bytes[40];
+};
+static void typed_delete_twice(void) {
+    struct typed *p = hide(fh_new(struct typed)), *q = hide(p);
+    fh_delete(p);
+    fh_delete(q);
+}
+static void typed_delete_then_free(void) {
+    struct typed *p = hide(fh_new(struct typed)), *q = hide(p);
+    fh_delete(p);
+    give(q);
+}
+static void typed_delete_interior(void) {
+    struct typed *p = hide(fh_new(struct typed));
+    fh_delete((struct typed *)hide(p->bytes + 8));
+}
+static void typed_delete_stack(void) {
+    struct typed local;
+    fh_delete((struct typed *)hide(&local));
+}
+static void typed_overflow(void) {
+    struct typed *p = hide(fh_new(struct typed));
+    put((unsigned char *)p, sizeof *p, 0);
+    fh_delete(p);
+}
+static void typed_write_after_delete(void) {
+    struct typed *p = hide(fh_new(struct typed)), *q = hide(p);
+    fh_delete(p);
+    put((unsigned char *)q, 5, 0);
+}
+
+/* ---- sums that overflow (properties) ---- */
+
+static void refuses(void *p) {
+    if (hide(p) != NULL || errno != ENOMEM) exit(3);
+}
+static size_t far(size_t n) { return (size_t)(uintptr_t)hide((void *)(uintptr_t)n); }
+static void reallocarray_overflows(void) {
+    void *p = block(SMALL);
+    refuses(reallocarray(p, far(SIZE_MAX / 2), far(3)));
+    give(p); /* it is still there */
+}
+static void realloc_negative(void) {
+    void *p = block(SMALL);
+    refuses(realloc(p, far((size_t)-8)));
+    give(p);
+}
+static void aligned_overflows(void) { refuses(aligned_alloc(far(4096), far(SIZE_MAX - 100))); }
+static void new_array_overflows(void) { refuses(fh_calloc(far(SIZE_MAX / 16), far(32))); }
+
+static const struct {
+    const char *name;
+    void (*run)(void);
+} cases[] = {
+#define CASE(name) \
+    { #name, name }
+    CASE(double_free_medium),
+    CASE(double_free_20k),
+    CASE(double_free_huge),
+    CASE(double_free_calloc),
+    CASE(double_free_aligned),
+    CASE(double_free_page),
+    CASE(double_free_strdup),
+    CASE(double_free_zero_size),
+    CASE(double_free_in_threads),
+    CASE(double_free_after_thread),
+    CASE(double_free_medium_reused),
+    CASE(realloc_twice),
+    CASE(realloc_after_free_large),
+    CASE(double_free_large_after_shrink),
+    CASE(free_thread_local),
+    CASE(free_environment),
+    CASE(free_interior_huge),
+    CASE(free_unaligned_large),
+    CASE(free_next_to_large),
+    CASE(free_before),
+    CASE(free_behind_large),
+    CASE(realloc_global),
+    CASE(realloc_interior_large),
+    CASE(usable_size_of_stack),
+    CASE(free_minus_one),
+    CASE(free_other_threads_stack),
+    CASE(overflow_calloc),
+    CASE(overflow_grown),
+    CASE(overflow_shrunk),
+    CASE(overflow_grown_large),
+    CASE(overflow_shrunk_large),
+    CASE(overflow_reallocarray),
+    CASE(overflow_page_aligned),
+    CASE(overflow_aligned_odd),
+    CASE(overflow_huge),
+    CASE(overflow_huge_odd),
+    CASE(overflow_32k),
+    CASE(overflow_strdup),
+    CASE(overflow_memset),
+    CASE(overflow_by_a_page),
+    CASE(overflow_far_large),
+    CASE(overflow_farther_large),
+    CASE(overflow_by_thread),
+    CASE(overflow_freed_by_thread),
+    CASE(overflow_seen_at_quick_end),
+    CASE(underflow_page),
+    CASE(underflow_20k),
+    CASE(underflow_huge),
+    CASE(underflow_calloc),
+    CASE(overflow_any_size),
+    CASE(underflow_any_size),
+    CASE(write_after_free_300k),
+    CASE(write_after_free_huge),
+    CASE(write_after_free_8k),
+    CASE(write_after_free_by_thread),
+    CASE(write_after_free_memset),
+    CASE(write_after_free_calloc),
+    CASE(write_after_shrink_moved),
+    CASE(read_after_free_huge),
+    CASE(read_after_realloc),
+    CASE(own_overflow),
+    CASE(own_overflow_large),
+    CASE(own_underflow),
+    CASE(own_overflow_dropped),
+    CASE(own_write_after_free),
+    CASE(own_double_free),
+    CASE(own_double_free_large),
+    CASE(own_interior),
+    CASE(own_after_drop),
+    CASE(own_sized_wrong),
+    CASE(typed_delete_twice),
+    CASE(typed_delete_then_free),
+    CASE(typed_delete_interior),
+    CASE(typed_delete_stack),
+    CASE(typed_overflow),
+    CASE(typed_write_after_delete),
+    CASE(reallocarray_overflows),
+    CASE(realloc_negative),
+    CASE(aligned_overflows),
+    CASE(new_array_overflows),
+};
+
+int main(int argc, char **argv) {
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        if (argc > 1 && strcmp(argv[1], "--list") == 0) puts(cases[i].name);
+        if (argc < 2 || strcmp(argv[1], cases[i].name) != 0) continue;
+        for (size_t size = 8; size < 3000; size = size * 3 / 2) block(size);
+        cases[i].run();
+        puts("survived");
+    }
+    return 0;
+}
