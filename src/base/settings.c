@@ -26,7 +26,7 @@ struct fh_settings fh_settings = {
     .mode = FH_MODE_FAST,
     .decay_ms = 500,
     .region_size = (size_t)1 << 30,
-    .quarantine = (size_t)256 << 10,
+    .quarantine = (size_t)64 << 10,
     .stacks = 1,
     .check_kinds = true,
     .sweep = true,
@@ -88,7 +88,7 @@ static const struct row rows[] = {
      "about one in N allocations gets guard pages; 0: none"},
     {"guard_most", SIZE, AT_START, FIELD(guard_most), "most blocks with guard pages at once"},
     {"guard_align", SIZE, AT_START, FIELD(guard_align),
-     "alignment of guarded blocks, 1 to 16; 0: as their size needs"},
+     "alignment of guarded blocks, 1 to 16; 0: 16, or as needed"},
     {"guard", CHOICE, AT_START, CHOICES(guard_place, guard_words), "guard page at a block's end or start"},
 };
 

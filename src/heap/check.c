@@ -84,11 +84,15 @@ static void make_fresh(char *start, unsigned c, struct fh_mark *mark, unsigned n
     fh_mark_write(mark, (struct fh_mark){.state = FH_MARK_FRESH});
 }
 
-static bool prepare(char *start, unsigned c) {
-    struct fh_found f;
-    fh_check_find_small(start, fh_span_first(start), c, &f);
-    if (fh_mark_state(f.mark) == FH_MARK_NONE) make_fresh(start, c, f.mark, f.number);
-    return f.number == 0;
+/* Returns whether it is the first of its span. */
+FH_INLINE bool prepare(char *start, unsigned c) {
+    size_t offset = fh_space_offset(start);
+    uint32_t first = (uint32_t)(offset >> FH_GRANULE_SHIFT);
+    if (c > PLAIN_CLASSES) first = fh_span_first(start); /* the span may have several granules */
+    uint32_t number = fh_block_number(&fh_classes[c], (uint32_t)(offset - ((size_t)first << FH_GRANULE_SHIFT)));
+    struct fh_mark *mark = &fh_space.marks[first][number];
+    if (FH_UNLIKELY(fh_mark_state(mark) == FH_MARK_NONE)) make_fresh(start, c, mark, number);
+    return number == 0;
 }
 
 /* All of the bin: filled, and in random order, but that the first block of a span comes last. */

@@ -183,7 +183,9 @@ struct fh_quarantine {
         struct fh_freed *top, *end; /* top == end: full, or none yet */
     } open[FH_CLASS_COUNT];
     struct fh_batch *filling[FH_CLASS_COUNT];
-    struct fh_batch *oldest, *newest, *spare;
+    struct fh_batch *oldest, *newest;    /* the queue                                         */
+    struct fh_batch *spare, *last_spare; /* emptied ones, the oldest first                     */
+    unsigned spares;
     size_t bytes; /* in the queue */
 };
 

@@ -9,6 +9,9 @@
  *     open[c]   | block, site | block, site | ... top      end |        a few KiB of each class that is used
  *     queue     oldest batch -> batch -> ... -> newest batch            `bytes` in all, of any class
  *
+ * The last few batches that have been emptied are kept as they are: a block whose fill is found damaged when it is
+ * used again has mostly just left one of them, and the report can say where it was allocated.
+ *
  * So everything that is not two stores is done once for dozens of blocks. The site is where the block was
  * allocated, for reports; the mark says where it was freed.
  */
@@ -20,7 +23,7 @@
 
 #include <string.h>
 
-enum { BATCH_MOST = 63, BATCH_BYTES = 4096, BATCH_FEWEST = 2 };
+enum { HISTORY = 16, BATCH_MOST = 63, BATCH_BYTES = 4096, BATCH_FEWEST = 2 };
 
 struct fh_batch {
     struct fh_batch *next;
@@ -78,9 +81,10 @@ static void release_oldest(struct fh_heap *heap, struct fh_quarantine *q) {
     if (q->oldest == NULL) q->newest = NULL;
     q->bytes -= (size_t)batch->count * fh_classes[batch->c].size;
     release(heap, batch);
-    batch->count = 0;
-    batch->next = q->spare;
-    q->spare = batch;
+    batch->next = NULL;
+    *(q->last_spare ? &q->last_spare->next : &q->spare) = batch;
+    q->last_spare = batch;
+    q->spares++;
 }
 
 /* The batch of class c, if there is one, goes to the end of the queue. */
@@ -98,9 +102,13 @@ static void close_batch(struct fh_quarantine *q, unsigned c) {
 
 /* An empty batch for class c; false without memory. */
 static bool open_batch(struct fh_quarantine *q, unsigned c) {
-    struct fh_batch *batch = q->spare;
-    if (batch) q->spare = batch->next;
-    else batch = fh_meta_take(sizeof *batch);
+    struct fh_batch *batch = q->spares > HISTORY ? q->spare : NULL;
+    if (batch) {
+        q->spare = batch->next;
+        q->spares--;
+    } else {
+        batch = fh_meta_take(sizeof *batch);
+    }
     if (batch == NULL) return false;
     batch->c = c;
     batch->count = 0;
@@ -163,6 +171,11 @@ __attribute__((no_sanitize("thread"))) static uint32_t look_in(const struct fh_q
         if (q->filling[c]) site = site_in(q->filling[c]->blocks, q->open[c].top, start);
     for (const struct fh_batch *batch = q->oldest; batch && site == 0; batch = batch->next)
         site = site_in(batch->blocks, batch->blocks + batch->count, start);
+    bool waits = site != 0;
+    for (const struct fh_batch *batch = q->spare; batch; batch = batch->next) {
+        uint32_t later = site_in(batch->blocks, batch->blocks + batch->count, start);
+        if (later && !waits) site = later; /* the last batch that had it */
+    }
     return site;
 }
 
