@@ -30,9 +30,11 @@ struct rebind {
     uintptr_t from, to, self; /* self: an address in our own module */
 };
 
+typedef ElfW(Sym) dynamic_symbol;
+
 struct module {
     const struct dl_phdr_info *info;
-    const ElfW(Sym) *symbols;
+    const dynamic_symbol *symbols;
     const char *strings;
     uintptr_t relro, relro_end;
 };
@@ -58,7 +60,7 @@ static void go_through(const struct module *module, const ElfW(Rela) *at, size_t
     for (const ElfW(Rela) *end = at + size / sizeof *at; at < end; at++) {
         unsigned type = (unsigned)ELF64_R_TYPE(at->r_info);
         if (type != BY_CALL && type != BY_ADDRESS && type != IN_DATA) continue;
-        const ElfW(Sym) *symbol = &module->symbols[ELF64_R_SYM(at->r_info)];
+        const dynamic_symbol *symbol = &module->symbols[ELF64_R_SYM(at->r_info)];
         if (symbol->st_shndx != SHN_UNDEF || strcmp(module->strings + symbol->st_name, rebind->name) != 0)
             continue;
         uintptr_t *word = (uintptr_t *)(module->info->dlpi_addr + at->r_offset);
