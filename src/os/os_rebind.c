@@ -1,15 +1,16 @@
 /* os_rebind.c - calls of a function of the C library's, taken over after the program has been linked.
  *
  * A library that is there from the start stands in front of the C library when names are looked up. One that is
- * loaded later comes too late for that: the program's names are bound by then. What is bound to what stands in a
- * word for each name and module, which the dynamic linker filled (the "global offset table") and which calls go
- * through. So that word can be changed:
+ * loaded later comes too late for that: the program's names are bound by then. What is bound to what stands in
+ * a word for each name and module, which the dynamic linker filled (the "global offset table") and which calls
+ * go through. So that word can be changed:
  *
  *     program:   call *word  ──>  pthread_create of the C library          before
  *                call *word  ──>  ours  ──>  the C library's               after
  *
- * Words that the linker has made read-only since (RELRO) are made writable for that moment. A word that is bound
- * to anything else is left alone: somebody stands in front already, and calls us or the C library in turn.
+ * Words that the linker has made read-only since (RELRO) are made writable for that moment. A word that is
+ * bound to anything else is left alone: somebody stands in front already, and calls us or the C library in
+ * turn.
  */
 #include "os/os_stack.h"
 
@@ -31,6 +32,7 @@ struct rebind {
 };
 
 typedef ElfW(Sym) dynamic_symbol;
+typedef ElfW(Rela) relocation;
 
 struct module {
     const struct dl_phdr_info *info;
@@ -55,16 +57,17 @@ static void write_word(const struct module *module, uintptr_t *word, uintptr_t v
     if (closed) mprotect((void *)at, page, PROT_READ);
 }
 
-static void go_through(const struct module *module, const ElfW(Rela) *at, size_t size,
+static void go_through(const struct module *module, const relocation *at, size_t size,
                        const struct rebind *rebind) {
-    for (const ElfW(Rela) *end = at + size / sizeof *at; at < end; at++) {
+    for (const relocation *end = at + size / sizeof *at; at < end; at++) {
         unsigned type = (unsigned)ELF64_R_TYPE(at->r_info);
         if (type != BY_CALL && type != BY_ADDRESS && type != IN_DATA) continue;
         const dynamic_symbol *symbol = &module->symbols[ELF64_R_SYM(at->r_info)];
         if (symbol->st_shndx != SHN_UNDEF || strcmp(module->strings + symbol->st_name, rebind->name) != 0)
             continue;
         uintptr_t *word = (uintptr_t *)(module->info->dlpi_addr + at->r_offset);
-        bool unbound = type == BY_CALL && within(module->info, *word); /* leads to the linker at the first call */
+        bool unbound =
+            type == BY_CALL && within(module->info, *word); /* leads to the linker at the first call */
         if (unbound || *word == rebind->from) write_word(module, word, rebind->to);
     }
 }
@@ -87,7 +90,7 @@ static int each_module(struct dl_phdr_info *info, size_t size, void *context) {
         module.relro_end = module.relro + part->p_memsz;
     }
     if (dynamic == NULL || within(info, rebind->self)) return 0;
-    const ElfW(Rela) *calls = NULL, *others = NULL;
+    const relocation *calls = NULL, *others = NULL;
     size_t calls_size = 0, others_size = 0;
     for (; dynamic->d_tag != DT_NULL; dynamic++) {
         uintptr_t value = dynamic->d_un.d_ptr;
