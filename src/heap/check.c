@@ -200,7 +200,10 @@ static bool is_too_much(size_t size, size_t align) {
     return size > PTRDIFF_MAX / 2 || align > PTRDIFF_MAX / 2 || fh_space.size == 0;
 }
 
-static bool drain(void) { return fh_quarantine_drain(fh_heap_mine()) | fh_check_drain_large(); }
+static bool drain(void) {
+    bool small = fh_quarantine_drain(fh_heap_mine()), large = fh_check_drain_large();
+    return small || large;
+}
 
 void *fh_check_alloc(size_t size, size_t align, unsigned call, uintptr_t caller) {
     struct fh_found f;
