@@ -223,6 +223,8 @@ static void a_str_may_be_pushed_onto_itself(void **state) {
 
 static void utf8_is_kept_whole(void **state) {
     (void)state;
+    assert_false(fh_view_is_utf8(fh_view_of("\xe0\x80\x80"))); /* longer than they need be */
+    assert_false(fh_view_is_utf8(fh_view_of("\xf0\x80\x80\x80")));
     own(Str) s = {0};
     const uint32_t characters[] = {'a', 0xe9, 0x20ac, 0x1f600, 0x7ff, 0x800, 0xffff, 0x10000, 0x10ffff};
     for (size_t i = 0; i < 9; i++) str_push_char(&s, characters[i]);
