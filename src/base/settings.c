@@ -24,7 +24,8 @@
 
 struct fh_settings fh_settings = {
     .mode = FH_MODE_FAST,
-    .decay_ms = 500,
+    .decay_ms = 1000,
+    .huge = true,
     .region_size = (size_t)1 << 30,
     .quarantine = (size_t)64 << 10,
     .stacks = 1,
@@ -63,6 +64,7 @@ static const struct row rows[] = {
      "report a stack overflow instead of a bare SIGSEGV"},
     {"limit", SIZE, ANY_TIME, FIELD(limit), "most bytes that the heap may hold; 0 is no limit"},
     {"decay", DURATION, ANY_TIME, FIELD(decay_ms), "how long free pages are kept for reuse"},
+    {"huge", SWITCH, ANY_TIME, FIELD(huge), "huge pages for the small blocks of a heap that is large"},
     {"region", SIZE, ANY_TIME, FIELD(region_size), "address space of a thread's region stack"},
     {"region_check", SWITCH, AT_START, FIELD(region_check),
      "catch pointers past their frame (mode=checked does too)"},

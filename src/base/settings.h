@@ -24,6 +24,7 @@ struct fh_settings {
     bool stack_report;  /* stack_report=on|off   install the stack overflow report at start        */
     size_t limit;       /* limit=SIZE       most bytes the heap may hold; 0 = none                 */
     size_t decay_ms;    /* decay=MS         how long free pages are kept before they are given back */
+    bool huge;          /* huge=on|off      huge pages for the small blocks of a heap that is large     */
     size_t region_size; /* region=SIZE      address space of a thread's region stack               */
     bool region_check;  /* region_check=on|off   pointers past their frame are caught; so in mode=checked */
     bool region_abort;  /* region_abort=on|off   a push that does not fit ends the process         */

@@ -39,6 +39,7 @@ static _Atomic uint64_t next_look; /* the tick at which decay is worth a look ag
 enum { DIRTY, CLEAN };
 
 enum { DIRTY_SLACK = 32 }; /* granules: 2 MiB */
+enum { HUGE_GRANULES = FH_HUGE_PAGE >> FH_GRANULE_SHIFT, HUGE_SHARE = 4 };
 
 static struct fh_head *head_of(uint32_t g) { return &fh_space.heads[g]; }
 
@@ -115,8 +116,8 @@ static void swallow(uint32_t g, struct age *age) {
     if (larger) *age = own;
 }
 
-/* Enters a free extent, merged with free neighbours of its kind. */
-static void enter_merged(uint32_t g, uint32_t granules, uint8_t kind, uint64_t tick) {
+/* Enters a free extent, merged with free neighbours of its kind. Returns the first granule of the whole. */
+static uint32_t enter_merged(uint32_t g, uint32_t granules, uint8_t kind, uint64_t tick) {
     struct age age = {tick, youngest, granules};
     uint32_t behind = g + granules;
     if (behind < fh_space.mapped && head_of(behind)->kind == kind) {
@@ -130,6 +131,7 @@ static void enter_merged(uint32_t g, uint32_t granules, uint8_t kind, uint64_t t
         g = before;
     }
     enter(g, granules, kind, age.tick, age.after);
+    return g;
 }
 
 /* Makes the part [at, at + granules) of the free extent `g` used; what is left stays free, with its age. */
@@ -146,6 +148,12 @@ static void carve(uint32_t g, uint32_t at, uint32_t granules) {
 
 /* ---- what is held ---- */
 
+/* The first granule from g on whose address is a multiple of `align` granules. */
+static uint32_t aligned(uint32_t g, uint32_t align) {
+    uint64_t base = fh_space.base >> FH_GRANULE_SHIFT, number = base + g;
+    return (uint32_t)((number + align - 1) / align * align - base);
+}
+
 static void set_counter(uint64_t *counter, size_t value) { __atomic_store_n(counter, value, __ATOMIC_RELAXED); }
 
 static void note_held(void) {
@@ -153,6 +161,19 @@ static void note_held(void) {
     if (held > peak) peak = held;
     set_counter(&fh_counters->held, (held << FH_GRANULE_SHIFT) + books);
     set_counter(&fh_counters->held_peak, (peak << FH_GRANULE_SHIFT) + books);
+}
+
+/* Huge pages of which nothing is held any more, now that [g, g + granules) is clean, become small ones: whoever
+ * is given a part of them should hold that part, not the whole. */
+static void make_small(uint32_t g, uint32_t granules, uint32_t first) {
+    uint32_t end = first + head_of(first)->granules,
+             before = g - first < HUGE_GRANULES ? g - first : HUGE_GRANULES - 1;
+    for (uint32_t at = aligned(g - before, HUGE_GRANULES); at < g + granules && at + HUGE_GRANULES <= end;
+         at += HUGE_GRANULES) {
+        if (fh_space.huge[at] == 0) continue;
+        fh_os_use_huge(fh_granule_address(at), FH_HUGE_PAGE, false);
+        __atomic_store_n(&fh_space.huge[at], 0, __ATOMIC_RELAXED);
+    }
 }
 
 /* Gives the oldest dirty pages back: at most `most` granules of the oldest extent. The lock is open meanwhile.
@@ -173,9 +194,10 @@ static uint32_t purge_oldest(size_t most) {
     bool done = fh_os_purge(fh_granule_address(g), (size_t)granules << FH_GRANULE_SHIFT);
     fh_lock(&lock);
     head->kind = FH_INSIDE;
-    enter_merged(g, granules, done ? FH_FREE_CLEAN : FH_FREE_DIRTY, fh_os_ticks());
+    uint32_t first = enter_merged(g, granules, done ? FH_FREE_CLEAN : FH_FREE_DIRTY, fh_os_ticks());
     if (!done)
         return 0; /* pages that are locked in memory stay; they are young again, so that the next is tried */
+    make_small(g, granules, first);
     purged += granules;
     note_held();
     return granules;
@@ -276,12 +298,6 @@ static bool extend(uint32_t granules) {
 
 void fh_extent_begin(void) { enter_merged(1, fh_space.mapped - 1, FH_FREE_CLEAN, 0); }
 
-/* The first granule from g on whose address is a multiple of `align` granules. */
-static uint32_t aligned(uint32_t g, uint32_t align) {
-    uint64_t base = fh_space.base >> FH_GRANULE_SHIFT, number = base + g;
-    return (uint32_t)((number + align - 1) / align * align - base);
-}
-
 uint32_t fh_extent_take(uint32_t granules, uint32_t align, enum fh_kind kind, uint8_t class,
                         struct fh_range *dirty_part) {
     fh_lock(&lock);
@@ -332,6 +348,43 @@ bool fh_extent_grow(uint32_t first, uint32_t granules) {
     }
     fh_unlock(&lock);
     return fits;
+}
+
+/* ---- huge pages ---- */
+
+/* A huge page costs one page fault instead of 512, and one entry of the processor's address cache. But all of
+ * it is held as soon as any of it is touched. So only those ask for it whose memory will be used up to the last
+ * page, or nearly; and it is given only where the heap holds so much already that one in part unused does not
+ * matter. */
+
+/* Takes a clean stretch that can be one huge page. It is dirty from now on, and goes piece by piece. */
+static void add_huge_page(void) {
+    uint32_t g = best(FH_FREE_CLEAN, HUGE_GRANULES, HUGE_GRANULES);
+    if (g == 0 && extend(2 * HUGE_GRANULES)) g = best(FH_FREE_CLEAN, HUGE_GRANULES, HUGE_GRANULES);
+    if (g == 0) return;
+    uint32_t at = aligned(g, HUGE_GRANULES);
+    if (!fh_os_use_huge(fh_granule_address(at), FH_HUGE_PAGE, true)) return;
+    __atomic_store_n(&fh_space.huge[at], 1, __ATOMIC_RELAXED);
+    carve(g, at, HUGE_GRANULES);
+    used -= HUGE_GRANULES;
+    enter_merged(at, HUGE_GRANULES, FH_FREE_DIRTY, fh_os_ticks());
+    note_held();
+}
+
+void fh_extent_prefer_huge(uint32_t granules, size_t unused) {
+    if (!fh_settings.huge || fh_settings.limit || granules > HUGE_GRANULES / 2) return;
+    fh_lock(&lock);
+    size_t held = used + dirty, least = HUGE_SHARE * HUGE_GRANULES;
+    bool dense = unused <= (size_t)granules << FH_GRANULE_SHIFT >> 2;
+    bool fits = held >= (dense ? least : HUGE_SHARE * least);
+    if (fits && best(FH_FREE_DIRTY, granules, 1) == 0) add_huge_page();
+    fh_unlock(&lock);
+}
+
+bool fh_extent_is_huge(uint32_t g) {
+    uint32_t base = (uint32_t)((fh_space.base >> FH_GRANULE_SHIFT) % HUGE_GRANULES),
+             within = (base + g) % HUGE_GRANULES;
+    return g > within && __atomic_load_n(&fh_space.huge[g - within], __ATOMIC_RELAXED);
 }
 
 /* ---- giving ---- */

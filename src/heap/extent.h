@@ -29,6 +29,14 @@ uint32_t fh_extent_take(uint32_t granules, uint32_t align, enum fh_kind kind, ui
  * already. */
 void fh_extent_give(uint32_t first, bool clean);
 
+/* Said before fh_extent_take by who will soon use all of what it takes, but for `unused` bytes: it may then
+ * come out of a huge page. */
+enum { FH_HUGE_PAGE = 2 << 20 };
+void fh_extent_prefer_huge(uint32_t granules, size_t unused);
+
+/* Was a huge page asked for where granule g lies? */
+bool fh_extent_is_huge(uint32_t g);
+
 /* Makes the extent of a large block longer without moving it; false when what follows is not free or too short.
  * */
 bool fh_extent_grow(uint32_t first, uint32_t granules);

@@ -7,7 +7,8 @@
  * free extent behind, if there is one. Else the contents must move. Copying writes each byte and for a moment
  * holds both places, so a long block is moved by remapping its pages: the kernel changes the page tables, the
  * old place reads as zero and holds nothing. Each such move may leave one more memory map in the process, of
- * which the kernel allows 65 530; so after many of them we go back to copying.
+ * which the kernel allows 65 530; so after many of them we go back to copying. Parts of a huge page are copied
+ * too: taking its pages away would split it.
  */
 #include "large.h"
 
@@ -39,6 +40,8 @@ void *fh_large_take(size_t size, size_t align, bool zero) {
     uint32_t granules = granules_for(size),
              step = align > FH_GRANULE ? (uint32_t)(align >> FH_GRANULE_SHIFT) : 1;
     struct fh_range dirty;
+    size_t unused = ((size_t)granules << FH_GRANULE_SHIFT) - size;
+    if (step == 1) fh_extent_prefer_huge(granules, unused);
     uint32_t first = fh_extent_take(granules, step, FH_LARGE, 0, &dirty);
     if (first == 0) return NULL;
     if (zero) make_zero(first, dirty, size);
@@ -52,7 +55,9 @@ void fh_large_give(uint32_t first) { fh_extent_give(first, false); }
 static bool remap(uint32_t from, uint32_t to) {
     static _Atomic unsigned moves;
     size_t size = fh_large_usable(from);
-    if (size < REMAP_FROM || atomic_load_explicit(&moves, memory_order_relaxed) >= MOST_MOVES) return false;
+    if (size < (fh_extent_is_huge(from) ? FH_HUGE_PAGE : REMAP_FROM) ||
+        atomic_load_explicit(&moves, memory_order_relaxed) >= MOST_MOVES)
+        return false;
     if (!fh_os_move(fh_granule_address(from), fh_granule_address(to), size)) return false;
     atomic_fetch_add_explicit(&moves, 1, memory_order_relaxed);
     return true;

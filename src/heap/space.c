@@ -36,7 +36,7 @@ struct fh_space fh_space = {.base = 1};
 #define MOST_FOREIGN 64          /* how many foreign mappings are stepped over before giving up */
 
 /* The tables that are mapped in step with the window. */
-enum { HEADS, BITS, REMOTES, SLACKS, MARKS, TABLES };
+enum { HEADS, BITS, REMOTES, HUGE, SLACKS, MARKS, TABLES };
 static struct table {
     size_t entry;  /* bytes a granule */
     char *at;      /* address of entry 0 */
@@ -45,6 +45,7 @@ static struct table {
     [HEADS] = {.entry = sizeof(struct fh_head)},
     [BITS] = {.entry = sizeof(uint64_t[FH_WORDS])},
     [REMOTES] = {.entry = sizeof(struct fh_remote)},
+    [HUGE] = {.entry = 1},
     [SLACKS] = {.entry = sizeof(uint16_t[FH_WORDS * 64])},
     [MARKS] = {.entry = sizeof(struct fh_mark[FH_WORDS * 64])},
 };
@@ -94,6 +95,7 @@ static bool lay_out(uintptr_t start, size_t window) {
     fh_space.heads = (struct fh_head *)(void *)tables[HEADS].at;
     fh_space.bits = (uint64_t(*)[FH_WORDS])(void *)tables[BITS].at;
     fh_space.remotes = (struct fh_remote *)(void *)tables[REMOTES].at;
+    fh_space.huge = (uint8_t *)tables[HUGE].at;
     fh_space.slacks = tables_used > SLACKS ? (uint16_t(*)[FH_WORDS * 64])(void *)tables[SLACKS].at : NULL;
     fh_space.marks = tables_used > MARKS ? (struct fh_mark(*)[FH_WORDS * 64])(void *)tables[MARKS].at : NULL;
     fh_space.mapped = 0;

@@ -9,6 +9,7 @@
  *     heads     64 bytes         what granule g is: see below
  *     bits      512 bytes        in a span: bit i set = block i is free in the span
  *     remotes   576 bytes        in a span: bit i set = block i was freed by a thread that does not own the span
+ *     huge      1 byte           at the first granule of a huge page: it was asked for (extent.c)
  *     slacks    8 KiB            in a span, when calls are counted: bytes of block i that were not asked for
  *     marks     32 KiB           in a span, in checked mode: what is known of block i
  *
@@ -106,6 +107,7 @@ struct fh_space {
     struct fh_head *heads; /* this and the tables below: `mapped` entries                       */
     uint64_t (*bits)[FH_WORDS];
     struct fh_remote *remotes;
+    uint8_t *huge;
     uint16_t (*slacks)[FH_WORDS * 64];      /* NULL unless calls are counted                                */
     struct fh_mark (*marks)[FH_WORDS * 64]; /* NULL unless in checked mode                             */
     _Atomic uint32_t mapped; /* granules that exist so far; written under the extents' lock       */

@@ -40,6 +40,8 @@
 #include "extent.h"
 #include "private.h"
 
+#include <string.h>
+
 static struct fh_head *head_of(uint32_t g) { return &fh_space.heads[g]; }
 
 /* ---- the lists ---- */
@@ -87,12 +89,21 @@ static void fill_bitmap(uint32_t g, struct fh_head *head) {
     head->free = head->blocks;
 }
 
+/* Will the next span of class c be used up to the last page? A heap wants one only when all that it has of the
+ * class are used up: if these are a MiB, it will. And a block below half a page, once used, leaves no page of
+ * it out. */
+static bool will_be_filled(const struct fh_heap *heap, unsigned c) {
+    enum { MANY = 8, HALF_PAGE = 2048 };
+    return heap->spans[c] >= MANY && fh_classes[c].size <= HALF_PAGE;
+}
+
 /* An extent for a span. A private heap's blocks have class 0 in the table of classes: so no bin ever gets one.
  * */
 static uint32_t take_extent(struct fh_heap *heap, unsigned c) {
     struct fh_range dirty;
     size_t granules = fh_classes[c].granules, size = granules << FH_GRANULE_SHIFT;
     if (heap->private && !fh_private_may_hold(heap->private, size)) return 0;
+    if (will_be_filled(heap, c)) fh_extent_prefer_huge((uint32_t)granules, 0);
     uint32_t g = fh_extent_take((uint32_t)granules, 1, FH_SPAN, heap->private ? 0 : (uint8_t)c, &dirty);
     if (g && heap->private) fh_private_hold(heap->private, size);
     return g;
@@ -235,6 +246,11 @@ static _Noreturn void report_bad_block(struct fh_heap *heap, const void *p, cons
     fh_fatal("%s: %p", what, p);
 }
 
+static _Noreturn void report_twice(struct fh_heap *heap, uint32_t g, unsigned block) {
+    report_bad_block(heap, fh_granule_address(g) + (size_t)block * fh_classes[head_of(g)->class].size,
+                     "block freed twice");
+}
+
 static _Noreturn void report_not_a_block(struct fh_heap *heap, const void *p, unsigned c) {
     unsigned real = fh_space.classes[fh_space_offset(p) >> FH_GRANULE_SHIFT];
     fh_unlock(&heap->lock);
@@ -273,143 +289,165 @@ static void help(struct fh_heap *owner) {
 
 static void add_to_bitmap(struct fh_heap *heap, uint32_t g, struct fh_head *head, unsigned w, uint64_t mask) {
     uint64_t *word = &fh_space.bits[g][w];
-    if (*word & mask) {
-        size_t block = w * 64u + (unsigned)__builtin_ctzll(*word & mask);
-        report_bad_block(heap, fh_granule_address(g) + block * fh_classes[head->class].size,
-                         "block freed twice");
-    }
+    if (*word & mask) report_twice(heap, g, w * 64u + (unsigned)__builtin_ctzll(*word & mask));
     *word |= mask;
     head->summary |= (uint64_t)1 << w;
     head->free = (uint16_t)(head->free + fh_count_bits(mask));
 }
 
-static void add_to_remote(struct fh_heap *heap, uint32_t g, unsigned w, uint64_t mask) {
+/* Sets the bits of a remote bitmap that are set in `words`, of which `summary` tells the words; they are zero
+ * after. */
+static void add_to_remote(struct fh_heap *heap, uint32_t g, uint64_t *words, uint64_t summary) {
     struct fh_remote *remote = &fh_space.remotes[g];
-    uint64_t bit = (uint64_t)1 << w, before = atomic_fetch_or(&remote->bits[w], mask);
-    if (before & mask) {
-        size_t block = w * 64u + (unsigned)__builtin_ctzll(before & mask);
-        report_bad_block(heap, fh_granule_address(g) + block * fh_classes[head_of(g)->class].size,
-                         "block freed twice");
+    for (uint64_t left = summary; left; left &= left - 1) {
+        unsigned w = (unsigned)__builtin_ctzll(left);
+        uint64_t mask = words[w], before = atomic_fetch_or(&remote->bits[w], mask);
+        words[w] = 0;
+        if (before & mask) report_twice(heap, g, w * 64u + (unsigned)__builtin_ctzll(before & mask));
     }
-    if ((atomic_load(&remote->summary) & bit) == 0) atomic_fetch_or(&remote->summary, bit);
+    if (summary & ~atomic_load(&remote->summary)) atomic_fetch_or(&remote->summary, summary);
     touch(g, remote);
 }
 
-/* The span that the blocks on their way back are from, until one is from another; and the word of its bitmap,
- * until one is in another. */
-struct target {
-    uint32_t granule; /* where the last block lay */
-    uint32_t g;       /* the span; 0 = none yet */
-    struct fh_head *head;
-    size_t start;  /* its offset in the window */
-    uint64_t mask; /* blocks of word w that are on their way */
-    uint32_t w;
-    bool own; /* the heap owns the span */
-};
-
-static void end_word(struct fh_heap *heap, struct target *to) {
-    if (to->mask == 0) return;
-    if (to->own) add_to_bitmap(heap, to->g, to->head, to->w, to->mask);
-    else add_to_remote(heap, to->g, to->w, to->mask);
-    to->mask = 0;
-}
-
-static void leave_target(struct fh_heap *heap, struct target *to) {
-    end_word(heap, to);
-    if (to->g && to->own) settle_after_give(heap, to->g, to->head);
-}
-
-static _Noreturn void report_twice(struct fh_heap *heap, const struct target *to, unsigned block) {
-    FH_ASSUME(to->head != NULL);
-    report_bad_block(heap, fh_granule_address(to->g) + block * fh_classes[to->head->class].size,
-                     "block freed twice");
-}
-
-/* `count` blocks of the target from number `block` on are free now. */
-static void give_range(struct fh_heap *heap, struct target *to, unsigned block, unsigned count) {
+/* `count` blocks from number `block` on are free now: their bits in `words`, and the words' in the summary that
+ * is returned. */
+static uint64_t set_range(struct fh_heap *heap, uint32_t g, uint64_t *words, unsigned block, unsigned count) {
+    uint64_t summary = 0;
     while (count) {
         unsigned w = block / 64, bit = block % 64, n = 64 - bit < count ? 64 - bit : count;
-        FH_ASSUME(n >= 1 && n <= 64 && to->head != NULL);
+        FH_ASSUME(n >= 1 && n <= 64);
         uint64_t mask = (~(uint64_t)0 >> (64 - n)) << bit;
-        if (w != to->w) end_word(heap, to);
-        if (to->mask & mask) report_twice(heap, to, block);
-        to->w = w;
-        to->mask |= mask;
+        if (words[w] & mask) report_twice(heap, g, w * 64u + (unsigned)__builtin_ctzll(words[w] & mask));
+        words[w] |= mask;
+        summary |= (uint64_t)1 << w;
         block += n;
         count -= n;
     }
-}
-
-/* Makes the span in which block p of class c lies the target. */
-static void aim(struct fh_heap *heap, unsigned c, const void *p, struct target *to) {
-    size_t offset = fh_space_offset(p);
-    uint32_t granule = (uint32_t)(offset >> FH_GRANULE_SHIFT);
-    leave_target(heap, to);
-    if (offset >= fh_space.size) report_bad_block(heap, p, "free of something that is not from this heap");
-    if (granule >= fh_space.mapped || fh_space.classes[granule] != c) report_not_a_block(heap, p, c);
-    struct fh_head *head = head_of(granule);
-    uint32_t g = head->kind == FH_SPAN ? granule : granule - head->back;
-    *to =
-        (struct target){.granule = granule, .g = g, .head = head_of(g), .start = (size_t)g << FH_GRANULE_SHIFT};
-    to->own = atomic_load_explicit(&to->head->owner, memory_order_relaxed) == heap;
-}
-
-/* One block of the target. */
-static inline void give_one(struct fh_heap *heap, struct target *to, unsigned block) {
-    uint64_t bit = (uint64_t)1 << block % 64;
-    if (block / 64 != to->w) {
-        end_word(heap, to);
-        to->w = block / 64;
-    }
-    if (FH_UNLIKELY(to->mask & bit)) report_twice(heap, to, block);
-    to->mask |= bit;
+    return summary;
 }
 
 /* How many of the blocks, from the first on, lie `step` bytes behind one another. */
 static unsigned run_length(void *const *blocks, unsigned count, ptrdiff_t step) {
-    unsigned n = 2; /* the caller has seen two */
-    uintptr_t next = (uintptr_t)blocks[1] + (uintptr_t)step;
+    unsigned n = 1;
+    uintptr_t next = (uintptr_t)blocks[0] + (uintptr_t)step;
     for (; n < count && (uintptr_t)blocks[n] == next; n++) next += (uintptr_t)step;
     return n;
 }
 
-/* Blocks that follow each other in memory, up or down, from number `block` of the target on, are given back as
- * one range. What was allocated in a burst is mostly freed in a burst. Returns how many they were. */
-static unsigned give_run(struct fh_heap *heap, struct target *to, const struct fh_class *class, unsigned block,
-                         void *const *blocks, unsigned count) {
-    bool down = blocks[1] < blocks[0];
-    unsigned most = down ? block + 1 : class->blocks - block; /* a run ends where the span does */
+/* What was allocated in a burst is mostly freed in a burst: do the blocks look like a run of neighbours? One
+ * look ahead tells, and spares those that do not the search. */
+enum { LOOK_AHEAD = 3 };
+static inline bool may_be_run(void *const *at, void *const *end, size_t size) {
+    if (end - at <= LOOK_AHEAD) return false;
+    ptrdiff_t distance = (const char *)at[LOOK_AHEAD] - (const char *)at[0];
+    return distance == LOOK_AHEAD * (ptrdiff_t)size || distance == -LOOK_AHEAD * (ptrdiff_t)size;
+}
+
+/* The span that blocks on their way back lie in. */
+struct target {
+    uint32_t g;
+    struct fh_head *head;
+    uintptr_t start; /* address of its first block */
+    size_t length;   /* bytes in all of its blocks */
+};
+
+/* Blocks that follow each other in memory, up or down, from number `block` of the span on. Returns how many
+ * they were; their bits are set. */
+static unsigned mark_run(struct fh_heap *heap, const struct target *to, uint64_t *words, uint64_t *summary,
+                         unsigned block, void *const *blocks, unsigned count) {
+    bool down = blocks[LOOK_AHEAD] < blocks[0];
+    unsigned most = down ? block + 1 : to->head->blocks - block; /* a run ends where the span does */
     if (most > count) most = count;
-    ptrdiff_t size = (ptrdiff_t) class->size;
-    unsigned run = most < 2 ? 1 : run_length(blocks, most, down ? -size : size);
-    give_range(heap, to, down ? block + 1 - run : block, run);
+    ptrdiff_t size = (ptrdiff_t)fh_classes[to->head->class].size;
+    unsigned run = run_length(blocks, most, down ? -size : size);
+    *summary |= set_range(heap, to->g, words, down ? block + 1 - run : block, run);
     return run;
 }
 
-static bool are_neighbours(const void *p, const void *q, size_t size) {
-    size_t distance = (uintptr_t)p - (uintptr_t)q;
-    return distance == size || distance == (size_t)0 - size;
+/* Sets the bits of the blocks, from the first on, that lie in the target. Returns how many. (Its values stand
+ * in variables of their own because the compiler must take it that a store to `words` changes what they are
+ * from.) */
+static unsigned mark_free(struct fh_heap *heap, const struct target *to, uint64_t *words, uint64_t *summary,
+                          void *const *blocks, unsigned count) {
+    const struct fh_class class = fh_classes[to->head->class];
+    const uintptr_t start = to->start;
+    const size_t length = to->length;
+    uint64_t touched = 0;
+    void *const *at = blocks, *const *end = blocks + count;
+    while (at < end) {
+        size_t within = (uintptr_t)*at - start;
+        if (within >= length) break;
+        unsigned block = fh_block_number(&class, (uint32_t)within);
+        if (FH_UNLIKELY(block * class.size != within))
+            report_bad_block(heap, *at, "free of a pointer into the middle of a block");
+        if (may_be_run(at, end, class.size)) {
+            at += mark_run(heap, to, words, &touched, block, at, (unsigned)(end - at));
+            continue;
+        }
+        uint64_t bit = (uint64_t)1 << block % 64, word = words[block / 64];
+        if (FH_UNLIKELY(word & bit)) report_twice(heap, to->g, block);
+        words[block / 64] = word | bit;
+        touched |= (uint64_t)1 << block / 64;
+        at++;
+    }
+    *summary = touched;
+    return (unsigned)(at - blocks);
+}
+
+/* The span in which block p of class c lies. */
+static struct target aim(struct fh_heap *heap, unsigned c, const void *p) {
+    size_t offset = fh_space_offset(p);
+    uint32_t g = (uint32_t)(offset >> FH_GRANULE_SHIFT);
+    if (offset >= fh_space.size) report_bad_block(heap, p, "free of something that is not from this heap");
+    if (g >= fh_space.mapped || fh_space.classes[g] != c) report_not_a_block(heap, p, c);
+    struct fh_head *head = head_of(g);
+    if (head->kind != FH_SPAN) {
+        g -= head->back;
+        head = head_of(g);
+    }
+    size_t start = (size_t)g << FH_GRANULE_SHIFT, length = (size_t)head->blocks * fh_classes[c].size;
+    if (offset - start >= length) report_bad_block(heap, p, "free of a pointer into the middle of a block");
+    return (struct target){g, head, fh_space.base + start, length};
+}
+
+/* Gives those of the blocks that lie in the target, which is the heap's own. Returns how many, at least one. */
+static unsigned give_own(struct fh_heap *heap, const struct target *to, void *const *blocks, unsigned count) {
+    uint64_t summary;
+    unsigned given = mark_free(heap, to, fh_space.bits[to->g], &summary, blocks, count);
+    to->head->summary |= summary;
+    to->head->free = (uint16_t)(to->head->free + given);
+    settle_after_give(heap, to->g, to->head);
+    return given;
+}
+
+/* The same for another heap's span: gathered in `scratch`, which is zero and will be zero again, then handed
+ * over a word at a time. */
+static unsigned give_remote(struct fh_heap *heap, const struct target *to, uint64_t *scratch,
+                            void *const *blocks, unsigned count) {
+    uint64_t summary;
+    unsigned given = mark_free(heap, to, scratch, &summary, blocks, count);
+    add_to_remote(heap, to->g, scratch, summary);
+    return given;
 }
 
 void fh_span_give(struct fh_heap *heap, unsigned c, void **blocks, unsigned count) {
-    const struct fh_class *class = &fh_classes[c];
-    const size_t size = class->size;
-    struct target to = {.granule = UINT32_MAX};
+    uint64_t scratch[FH_WORDS];
+    struct fh_heap *other = NULL;
     while (count) {
-        size_t offset = fh_space_offset(blocks[0]);
-        if (offset >> FH_GRANULE_SHIFT != to.granule) aim(heap, c, blocks[0], &to);
-        uint32_t within = (uint32_t)(offset - to.start), block = fh_block_number(class, within);
-        if (FH_UNLIKELY(block * size != within || block >= class->blocks))
-            report_bad_block(heap, blocks[0], "free of a pointer into the middle of a block");
-        unsigned given = 1;
-        if (count > 1 && are_neighbours(blocks[0], blocks[1], size))
-            given = give_run(heap, &to, class, block, blocks, count);
-        else give_one(heap, &to, block);
+        struct target to = aim(heap, c, blocks[0]);
+        struct fh_heap *owner = atomic_load_explicit(&to.head->owner, memory_order_relaxed);
+        unsigned given;
+        if (owner == heap) {
+            given = give_own(heap, &to, blocks, count);
+        } else {
+            if (other == NULL) memset(scratch, 0, sizeof scratch);
+            other = owner;
+            given = give_remote(heap, &to, scratch, blocks, count);
+        }
         blocks += given;
         count -= given;
     }
-    leave_target(heap, &to);
-    if (to.g && !to.own) help(atomic_load(&to.head->owner));
+    if (other) help(other);
 }
 
 bool fh_span_is_own(const struct fh_heap *heap, unsigned c, const void *block) {

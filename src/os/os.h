@@ -38,6 +38,10 @@ bool fh_os_decommit(void *at, size_t size);
 /* Gives the pages' memory back to the system; they read as zero afterwards. False when refused (locked pages).
  * */
 bool fh_os_purge(void *at, size_t size);
+
+/* Asks for huge pages, or for small ones, where this range is touched from now on. False where there are none.
+ * */
+bool fh_os_use_huge(void *at, size_t size, bool huge);
 /* Asks for the pages' memory now, in one go. A hint: failure does not matter. */
 void fh_os_populate(void *at, size_t size);
 /* Moves the contents of private pages from one mapped place to another by remapping; the old place stays mapped

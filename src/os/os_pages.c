@@ -72,6 +72,10 @@ bool fh_os_protect(void *at, size_t size) { return mprotect(at, size, PROT_NONE)
 
 bool fh_os_purge(void *at, size_t size) { return madvise(at, size, MADV_DONTNEED) == 0; }
 
+bool fh_os_use_huge(void *at, size_t size, bool huge) {
+    return madvise(at, size, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE) == 0;
+}
+
 void fh_os_populate(void *at, size_t size) { madvise(at, size, MADV_POPULATE_WRITE); }
 
 /* The old place is mapped anew, although DONTUNMAP leaves it mapped: so it can merge with its neighbours'
