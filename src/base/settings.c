@@ -64,6 +64,8 @@ static const struct row rows[] = {
      "report a stack overflow instead of a bare SIGSEGV"},
     {"limit", SIZE, ANY_TIME, FIELD(limit), "most bytes that the heap may hold; 0 is no limit"},
     {"decay", DURATION, ANY_TIME, FIELD(decay_ms), "how long free pages are kept for reuse"},
+    {"purge_thread", SWITCH, AT_START, FIELD(purge_thread),
+     "a thread of the library's own gives free pages back in time"},
     {"huge", SWITCH, ANY_TIME, FIELD(huge), "huge pages for the small blocks of a heap that is large"},
     {"region", SIZE, ANY_TIME, FIELD(region_size), "address space of a thread's region stack"},
     {"region_check", SWITCH, AT_START, FIELD(region_check),

@@ -25,6 +25,7 @@ struct fh_settings {
     size_t limit;       /* limit=SIZE       most bytes the heap may hold; 0 = none                 */
     size_t decay_ms;    /* decay=MS         how long free pages are kept before they are given back */
     bool huge;          /* huge=on|off      huge pages for the small blocks of a heap that is large     */
+    bool purge_thread;  /* purge_thread=on|off   a thread gives free pages back when nobody else looks  */
     size_t region_size; /* region=SIZE      address space of a thread's region stack               */
     bool region_check;  /* region_check=on|off   pointers past their frame are caught; so in mode=checked */
     bool region_abort;  /* region_abort=on|off   a push that does not fit ends the process         */

@@ -33,6 +33,7 @@ static struct fh_lock lock;
 static uint32_t trees[2];          /* by size: dirty, clean */
 static uint32_t oldest, youngest;  /* dirty extents by age: heads[].next leads to younger ones */
 static size_t used, dirty, purged; /* granules */
+static unsigned purging;           /* extents of kind PURGING */
 static size_t peak;                /* the most that used + dirty was, granules */
 static _Atomic uint64_t next_look; /* the tick at which decay is worth a look again */
 
@@ -190,9 +191,11 @@ static uint32_t purge_oldest(size_t most) {
     struct fh_head *head = head_of(g);
     head->kind = FH_PURGING;
     head->granules = granules;
+    purging++;
     fh_unlock(&lock);
     bool done = fh_os_purge(fh_granule_address(g), (size_t)granules << FH_GRANULE_SHIFT);
     fh_lock(&lock);
+    purging--;
     head->kind = FH_INSIDE;
     uint32_t first = enter_merged(g, granules, done ? FH_FREE_CLEAN : FH_FREE_DIRTY, fh_os_ticks());
     if (!done)
@@ -443,6 +446,17 @@ void fh_extent_numbers(struct fh_extent_numbers *out) {
     out->peak = peak << FH_GRANULE_SHIFT;
     out->purged = purged << FH_GRANULE_SHIFT;
     out->largest = (size_t)fh_tree_longest(trees[DIRTY]) << FH_GRANULE_SHIFT;
+}
+
+void fh_extent_after_fork(void) {
+    fh_lock(&lock);
+    for (uint32_t g = 1; purging && g < fh_space.mapped; g += head_of(g)->granules) {
+        if (head_of(g)->kind != FH_PURGING) continue;
+        head_of(g)->kind = FH_INSIDE;
+        g = enter_merged(g, head_of(g)->granules, FH_FREE_DIRTY, fh_os_ticks());
+        purging--;
+    }
+    fh_unlock(&lock);
 }
 
 void fh_extent_lock_all(void) { fh_lock(&lock); }

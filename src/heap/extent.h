@@ -61,6 +61,9 @@ struct fh_extent_numbers {
 };
 void fh_extent_numbers(struct fh_extent_numbers *out);
 
+/* In the child after a fork: what another thread was giving back at that moment is free again. */
+void fh_extent_after_fork(void);
+
 /* For fork: the lock is held across it. */
 void fh_extent_lock_all(void);
 void fh_extent_unlock_all(void);

@@ -29,6 +29,7 @@
 #include "extent.h"
 #include "guard.h"
 #include "meta.h"
+#include "purger.h"
 
 #include <string.h>
 
@@ -89,6 +90,8 @@ static __attribute__((constructor)) void hook_fork(void) {
     if (atomic_exchange(&hooked, true)) return;
     fh_on_fork_hooks(); /* before ours: in the child what is registered first runs first */
     fh_os_at_fork(before_fork, after_fork_in_parent, after_fork_in_child);
+    fh_settings_init();
+    fh_purger_begin();
 }
 
 /* ---- parked heaps ---- */
@@ -266,4 +269,6 @@ static void after_fork_in_child(void) {
         if (heap->bins) leave(heap);
         park(heap); /* also one that some thread had just taken from the parked */
     }
+    fh_extent_after_fork();
+    fh_purger_begin();
 }

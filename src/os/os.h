@@ -101,6 +101,13 @@ static inline void fh_unlock(struct fh_lock *lock) {
 bool fh_os_at_thread_exit(void (*hook)(void *));
 void fh_os_at_thread_exit_arm(void);
 
+/* Begins a thread that nobody waits for, that takes no signals and ends with the process. False when refused.
+ * */
+bool fh_os_begin_thread(void *(*run)(void *unused));
+
+/* Lets the calling thread sleep. */
+void fh_os_sleep(size_t milliseconds);
+
 /* Hooks around fork in the forking thread. To be installed once. */
 bool fh_os_at_fork(void (*before)(void), void (*parent)(void), void (*child)(void));
 

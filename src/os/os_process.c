@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -27,6 +28,22 @@ static pthread_key_t exit_key;
 bool fh_os_at_thread_exit(void (*hook)(void *)) { return pthread_key_create(&exit_key, hook) == 0; }
 
 void fh_os_at_thread_exit_arm(void) { pthread_setspecific(exit_key, &exit_key); }
+
+bool fh_os_begin_thread(void *(*run)(void *)) {
+    pthread_t thread;
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* inherited by the thread */
+    bool begun = pthread_create(&thread, NULL, run, NULL) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (begun) pthread_detach(thread);
+    return begun;
+}
+
+void fh_os_sleep(size_t milliseconds) {
+    struct timespec left = {(time_t)(milliseconds / 1000), (long)(milliseconds % 1000) * 1000000};
+    while (nanosleep(&left, &left) != 0 && errno == EINTR) {}
+}
 
 bool fh_os_at_fork(void (*before)(void), void (*parent)(void), void (*child)(void)) {
     return pthread_atfork(before, parent, child) == 0;

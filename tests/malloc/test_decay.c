@@ -1,16 +1,24 @@
 /* test_decay.c - free pages go back to the system by time. Run with FREEHOLD=decay=100 (milliseconds).
  *
- * There is no thread that does it: whoever calls the heap when the time has come does. So each test goes on
- * calling, a little, as a program that has become idle does.
+ * Without purge_thread=on there is no thread that does it: whoever calls the heap when the time has come does.
+ * So each test but the first two goes on calling, a little, as a program that has become idle does.
  */
 #include "../heap/names.h"
 #include "../heap/runner.h"
 #include "../heap/support.h"
 
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define MIB ((size_t)1 << 20)
+
+static bool thread_purges(void) {
+    const char *settings = getenv("FREEHOLD");
+    return settings && strstr(settings, "purge_thread=on");
+}
 
 enum { SMALL = 300000 };
 static char *small[SMALL];
@@ -33,6 +41,32 @@ static void fill_small(void) {
 
 static void free_small(void) {
     for (size_t i = 0; i < SMALL; i++) t_free(small[i]);
+}
+
+/* With FREEHOLD=purge_thread=on: the program calls nothing at all. */
+static void what_is_free_goes_back_while_everyone_sleeps(void **state) {
+    (void)state;
+    if (!memory_is_measurable() || !thread_purges()) skip();
+    size_t before = rss_now();
+    char *p = t_malloc(100 * MIB);
+    CHECK(p != NULL);
+    memset(p, 1, 100 * MIB);
+    t_free(p);
+    for (int i = 0; i < 100 && rss_now() >= before + 15 * MIB; i++) sleep_ms(100);
+    CHECKF(rss_now() < before + 15 * MIB, "before %zu, after a sleep %zu", before, rss_now());
+}
+
+/* And a child has such a thread too. */
+static void so_it_does_in_a_child(void **state) {
+    if (!memory_is_measurable() || !thread_purges()) skip();
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        what_is_free_goes_back_while_everyone_sleeps(state);
+        _exit(0);
+    }
+    int status;
+    CHECK(waitpid(child, &status, 0) == child && status == 0);
 }
 
 static void large_blocks_go_back(void **state) {
@@ -88,6 +122,8 @@ static void a_thread_that_only_frees_gives_back_too(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_free_goes_back_while_everyone_sleeps),
+        cmocka_unit_test(so_it_does_in_a_child),
         cmocka_unit_test(large_blocks_go_back),
         cmocka_unit_test(emptied_spans_go_back),
         cmocka_unit_test(a_thread_that_only_frees_gives_back_too),

@@ -1,5 +1,5 @@
-/* fork.c - a process that forks while another of its threads writes a report of misuse: that thread is not there
- * in the child, whose own reports must not wait for it.
+/* fork.c - a process that forks while another of its threads writes a report of misuse: that thread is not
+ * there in the child, whose own reports must not wait for it.
  *
  * The thread is held in the middle of its report: standard error is a pipe that is full. */
 #include <fcntl.h>

@@ -1,5 +1,5 @@
-/* test_injected.c - whole programs while the system refuses: malloc family, own heaps, frames and owners (tests/fuzz), in the
- * mode that the environment says.
+/* test_injected.c - whole programs while the system refuses: malloc family, own heaps, frames and owners
+ * (tests/fuzz), in the mode that the environment says.
  *
  *     the beginning       the n-th system call of a process's first use of the library fails, for each n
  *     the n-th call       one system call, or all from the n-th on, or each of a kind; those about memory, then also others
@@ -7,8 +7,9 @@
  *     map limit           the kernel's limit of mappings is used up by the program
  *     RLIMIT_AS, limit=   no more address space; no more than the heap may hold
  *
- * Requests may be refused meanwhile, with NULL and ENOMEM, and must change nothing then. Afterwards everything that the program
- * holds is verified, the walker checks the heap's books, and the program goes on as if nothing had been.
+ * Requests may be refused meanwhile, with NULL and ENOMEM, and must change nothing then. Afterwards everything
+ * that the program holds is verified, the walker checks the heap's books, and the program goes on as if nothing
+ * had been.
  *
  *     TEST_SECONDS=60 test_injected       how long in all (6 unless told)
  */
