@@ -3,11 +3,11 @@
  *     | 64 canaries | what was asked for | canaries, 2 to 6 KiB | untouched, to the end of the granule |
  *
  * A large block that is freed is made inaccessible, so that any use of it faults at the instruction. But what
- * the system does to pages it does one by one: a program that allocates and frees blocks of some hundred KiB would
- * run a hundred times as long if each of them were closed and opened again. So there is an allowance: some MiB at
- * the start of a process, and then so much for each millisecond. What it does not cover is filled instead: the
- * first and the last bytes, and stripes between, which are looked at when the block leaves the quarantine, and
- * at exit. The same allowance lets the guard (guard.c) have large blocks that are new.
+ * the system does to pages it does one by one: a program that allocates and frees blocks of some hundred KiB
+ * would run a hundred times as long if each of them were closed and opened again. So there is an allowance:
+ * some MiB at the start of a process, and then so much for each millisecond. What it does not cover is filled
+ * instead: the first and the last bytes, and stripes between, which are looked at when the block leaves the
+ * quarantine, and at exit. The same allowance lets the guard (guard.c) have large blocks that are new.
  *
  * The quarantine has a few places for all threads: for blocks that are closed, which hold no memory, and for
  * blocks that are filled, which do.

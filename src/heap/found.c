@@ -1,5 +1,5 @@
-/* found.c - checked mode: which block is at an address, whether its canaries and its fill are whole, and what to
- * say when they are not.
+/* found.c - checked mode: which block is at an address, whether its canaries and its fill are whole, and what
+ * to say when they are not.
  *
  * A write before a block is seen in the last byte of the block before it, which is always a canary (canary.h).
  * The first block of a span has none before it, so it is handed out last. Blocks above 1 KiB have 16 bytes of
@@ -143,7 +143,8 @@ void fh_check_report_no_block(const void *p, const char *call, uintptr_t caller)
 
 /* ---- canaries ---- */
 
-/* Of a large block no more than a page or two behind its end is written to: what lies further stays untouched. */
+/* Of a large block no more than a page or two behind its end is written to: what lies further stays untouched.
+ * */
 char *fh_check_canaries_end(const struct fh_found *f) {
     if (f->c) return f->start + f->size;
     size_t end = (f->front + f->asked + TAIL_LEAST + PAGE) & ~(size_t)(PAGE - 1);

@@ -8,10 +8,10 @@
  * gone through, so a block that was freed faults for a long time. With guard=start a block stands at the start
  * of its pages instead.
  *
- * How close: a block ends where its alignment lets it. That is 16 as a rule; in mode=guard what its size needs, see
- * alignment_for. Up to 15 bytes may lie between; they hold canaries, looked at when the block is freed. guard_align=16
- * keeps every block at a multiple of 16; guard_align=1 puts each right against its guard page, for programs that can
- * live with odd addresses.
+ * How close: a block ends where its alignment lets it. That is 16 as a rule; in mode=guard what its size needs,
+ * see alignment_for. Up to 15 bytes may lie between; they hold canaries, looked at when the block is freed.
+ * guard_align=16 keeps every block at a multiple of 16; guard_align=1 puts each right against its guard page,
+ * for programs that can live with odd addresses.
  *
  * A guarded block in use costs two memory maps, of which the kernel allows 65 530 as a rule: so no more than
  * guard_most are in use at once, and further blocks come from the heap proper.
@@ -155,14 +155,16 @@ static uint32_t find_record(void) {
 
 /* ---- alloc ---- */
 
-/* The least alignment that an object of this size can need, or nearly: 24 bytes might be 16 that need 16, and more. */
+/* The least alignment that an object of this size can need, or nearly: 24 bytes might be 16 that need 16, and
+ * more. */
 static size_t needed_by(size_t size, unsigned call) {
     if (size >= 16) return size % 16 == 8 && (call & FH_KIND_MASK) == FH_KIND_MALLOC ? 8 : 16;
     return size > 4 ? 8 : size > 2 ? 4 : size ? size : 1;
 }
 
-/* The alignment at which a block stands: 16, as everywhere in the heap, but in mode=guard as its size needs, so that
- * nothing lies between most blocks and their guard page. What new gives stays at 16: compilers rely on that. */
+/* The alignment at which a block stands: 16, as everywhere in the heap, but in mode=guard as its size needs, so
+ * that nothing lies between most blocks and their guard page. What new gives stays at 16: compilers rely on
+ * that. */
 static size_t alignment_for(size_t size, size_t align, unsigned call) {
     size_t wanted = fh_settings.guard_align;
     if (wanted == 0) wanted = fh_settings.mode == FH_MODE_GUARD ? needed_by(size, call) : 16;

@@ -1,12 +1,12 @@
 /* purger.c - see purger.h.
  *
- * Free pages go back when their time has come and somebody looks: a thread in one of the heap's slow paths. A program
- * that falls asleep has nobody who looks, and keeps what it last freed. With purge_thread=on there is a thread that
- * does nothing but look, twice in each decay time. It is off by default: a library that is loaded into any program
- * should not bring a thread along.
+ * Free pages go back when their time has come and somebody looks: a thread in one of the heap's slow paths. A
+ * program that falls asleep has nobody who looks, and keeps what it last freed. With purge_thread=on there is a
+ * thread that does nothing but look, twice in each decay time. It is off by default: a library that is loaded
+ * into any program should not bring a thread along.
  *
- * The thread takes no signals, so no handler of the program's runs on it, and it ends with the process. It does not
- * survive a fork, as no thread does; the child begins its own.
+ * The thread takes no signals, so no handler of the program's runs on it, and it ends with the process. It does
+ * not survive a fork, as no thread does; the child begins its own.
  */
 #include "purger.h"
 

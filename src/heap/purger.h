@@ -2,7 +2,8 @@
 #ifndef FH_HEAP_PURGER_H
 #define FH_HEAP_PURGER_H
 
-/* Begins the thread, if the settings ask for one. When the library is loaded, and in each child after a fork. */
+/* Begins the thread, if the settings ask for one. When the library is loaded, and in each child after a fork.
+ * */
 void fh_purger_begin(void);
 
 #endif

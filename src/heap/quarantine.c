@@ -9,8 +9,8 @@
  *     open[c]   | block, site | block, site | ... top      end |        a few KiB of each class that is used
  *     queue     oldest batch -> batch -> ... -> newest batch            `bytes` in all, of any class
  *
- * The last few batches that have been emptied are kept as they are: a block whose fill is found damaged when it is
- * used again has mostly just left one of them, and the report can say where it was allocated.
+ * The last few batches that have been emptied are kept as they are: a block whose fill is found damaged when it
+ * is used again has mostly just left one of them, and the report can say where it was allocated.
  *
  * So everything that is not two stores is done once for dozens of blocks. The site is where the block was
  * allocated, for reports; the mark says where it was freed.

@@ -1,5 +1,5 @@
-/* sweep.c - checked mode: a look over all blocks at once, when the process ends in order, and when a heap of the
- * program's own is cleared. So damage to blocks that are never freed, or never used again, is seen too.
+/* sweep.c - checked mode: a look over all blocks at once, when the process ends in order, and when a heap of
+ * the program's own is cleared. So damage to blocks that are never freed, or never used again, is seen too.
  */
 #include "../base/settings.h"
 #include "../os/os_own.h"

@@ -1,8 +1,9 @@
 /* dump.c - a coverage build keeps its counts however a process ends.
  *
- * gcov writes its counts in a handler of exit(). The tests end many processes otherwise, because that is what they test: by
- * abort() after a report, by _exit() in a child, by a fault that a handler has reported and then leaves to the default action.
- * So in a coverage build (only there) these functions stand in front of libc's and write the counts first.
+ * gcov writes its counts in a handler of exit(). The tests end many processes otherwise, because that is what
+ * they test: by abort() after a report, by _exit() in a child, by a fault that a handler has reported and then
+ * leaves to the default action. So in a coverage build (only there) these functions stand in front of libc's
+ * and write the counts first.
  */
 #include <signal.h>
 #include <stdlib.h>

@@ -1,7 +1,8 @@
 /* fuzz.c - the entry that fuzzers call: bytes become a program of one to three threads (program.h).
  *
- * The first byte says how many threads; the rest is dealt to them, each a share. Afterwards, with all threads at rest, every
- * invariant of the heap's books is checked (src/heap/valid.c), and the numbers of fh_stats_now must add up.
+ * The first byte says how many threads; the rest is dealt to them, each a share. Afterwards, with all threads
+ * at rest, every invariant of the heap's books is checked (src/heap/valid.c), and the numbers of fh_stats_now
+ * must add up.
  */
 #include "heap/valid.h"
 #include "program.h"

@@ -1,14 +1,16 @@
 /* program.h - one thread of a program that uses everything, made of bytes, beside a model of all that it holds.
  *
- * A stream is a sequence of steps of STEP_BYTES bytes, as in tests/heap/model.h. A step's second byte chooses a part:
+ * A stream is a sequence of steps of STEP_BYTES bytes, as in tests/heap/model.h. A step's second byte chooses a
+ * part:
  *
  *     malloc family   tests/heap/model.c: overlap, alignment, contents, zeros, usable sizes, exchange between threads
  *     heaps           heaps.c: the program's own heaps; counts, limits, whose a block is, the walk
  *     frames          frames.c: pushes onto regions; overlap, alignment, contents until the frame is closed
  *     owners          owners.c: Vec, Str, Map, Rc and Box against plain arrays
  *
- * Every stream is a valid program. With `may_fail` any request may be refused, and must then change nothing: so the same
- * programs run while system calls fail (tests/trust/test_injected.c). A program belongs to the thread that began it.
+ * Every stream is a valid program. With `may_fail` any request may be refused, and must then change nothing: so
+ * the same programs run while system calls fail (tests/trust/test_injected.c). A program belongs to the thread
+ * that began it.
  */
 #ifndef TEST_FUZZ_PROGRAM_H
 #define TEST_FUZZ_PROGRAM_H

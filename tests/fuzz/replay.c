@@ -1,9 +1,10 @@
-/* replay.c - runs the fuzzer's programs without a fuzzer: the files of a corpus, then variations of them for a while.
+/* replay.c - runs the fuzzer's programs without a fuzzer: the files of a corpus, then variations of them for a
+ * while.
  *
  *     replay [--seconds N] [--seed N] [--write FOLDER] FILE|FOLDER...
  *
- * An input that fails is left in crash-input (or where --write says), to be replayed alone. AFL++ runs this program with one
- * file.
+ * An input that fails is left in crash-input (or where --write says), to be replayed alone. AFL++ runs this
+ * program with one file.
  */
 #include "../heap/support.h"
 

@@ -1,14 +1,14 @@
 /* inject.h - system calls that fail as planned.
  *
- * The library's system calls are instructions in its own code and in libc's, so no symbol can be put in front of them. A
- * seccomp filter turns the calls that are named into SIGSYS, and the handler counts and decides: it either makes the call
- * itself (at the one address that the filter lets pass) or answers with an error.
+ * The library's system calls are instructions in its own code and in libc's, so no symbol can be put in front
+ * of them. A seccomp filter turns the calls that are named into SIGSYS, and the handler counts and decides: it
+ * either makes the call itself (at the one address that the filter lets pass) or answers with an error.
  *
  *     heap: mmap ──filter──> SIGSYS ──> handler ──> planned? ── yes ──> -ENOMEM
  *                                                           └─ no ───> kernel_call (let through)
  *
- * For one process, which cannot take the filter off again: a child, as a rule. Its threads may not begin or end under the
- * filter, as libc blocks all signals then. Needs Linux on x86-64 or aarch64, not emulated.
+ * For one process, which cannot take the filter off again: a child, as a rule. Its threads may not begin or end
+ * under the filter, as libc blocks all signals then. Needs Linux on x86-64 or aarch64, not emulated.
  */
 #ifndef TEST_INJECT_H
 #define TEST_INJECT_H

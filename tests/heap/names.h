@@ -54,6 +54,17 @@ static inline void t_free_aligned_sized(void *p, size_t align, size_t size) {
 
 #endif
 
+/* Gives all that is free back. Returns the bytes; with the standard's name, only whether there were any. */
+static inline size_t t_trim(void) {
+#if defined(TEST_FH_NAMES)
+    return fh_trim();
+#elif defined(__GLIBC__)
+    return (size_t)malloc_trim(0);
+#else
+    return 0;
+#endif
+}
+
 /* Hides a value from the optimiser, so that absurd constants make no warning and no call is left out. */
 static inline size_t hidden(size_t value) {
     __asm__ volatile("" : "+r"(value));

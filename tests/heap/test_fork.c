@@ -96,7 +96,8 @@ static void live_in_child(uint64_t seed, uint64_t steps) {
     model_end(&child_model);
 }
 
-/* How often a test forks: `most`, of which a third in `make test`, and what TEST_FORKS (of 60) says elsewhere. */
+/* How often a test forks: `most`, of which a third in `make test`, and what TEST_FORKS (of 60) says elsewhere.
+ * */
 static int forks_of(int most) {
     int share = (int)env_number("TEST_FORKS", 20) * most / 60;
     return share < 2 ? 2 : share;

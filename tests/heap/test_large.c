@@ -192,24 +192,13 @@ static void calloc_of_large_blocks_does_not_touch_fresh_pages(void **state) {
     t_free(p);
 }
 
-/* The bytes given back; from malloc_trim only whether there were any. */
-static size_t trim(void) {
-#if defined(TEST_FH_NAMES)
-    return fh_trim();
-#elif defined(__GLIBC__)
-    return (size_t)malloc_trim(0);
-#else
-    return 0;
-#endif
-}
-
 static void trim_gives_back_what_was_freed(void **state) {
     (void)state;
 #if !defined(TEST_FH_NAMES) && !defined(__GLIBC__)
     skip();
 #else
     if (!memory_is_measurable() || !heap_is_freehold()) skip();
-    trim(); /* what earlier tests left free */
+    t_trim(); /* what earlier tests left free */
     size_t before = rss_now();
     enum { n = 300000 };
     void **block = t_malloc(n * sizeof *block);
@@ -225,9 +214,9 @@ static void trim_gives_back_what_was_freed(void **state) {
     for (int i = 0; i < n; i++) t_free(block[i]);
     t_free(large);
     t_free(block);
-    size_t given = trim();
+    size_t given = t_trim();
     CHECKF(given > 0 || rss_now() < before + 16 * MIB, "trim says %zu", given);
-    CHECK(trim() < 4 * MIB);
+    CHECK(t_trim() < 4 * MIB);
     CHECKF(rss_now() < before + 16 * MIB, "resident at the start %zu, full %zu, after trim %zu", before, full,
            rss_now());
 #endif

@@ -1,5 +1,5 @@
-/* soak.c - a program that lives long: threads that allocate, hand over and free, threads that come and go, forks, trims. What it
- * holds stays the same on average, so its resident memory must too.
+/* soak.c - a program that lives long: threads that allocate, hand over and free, threads that come and go,
+ * forks, trims. What it holds stays the same on average, so its resident memory must too.
  *
  *     soak SECONDS
  *
@@ -11,9 +11,9 @@
  *     main       samples the resident memory
  *
  * Fails when the median of the last third of the samples is above the median of the first by more than a tenth
- * and 4 MiB (in modes that hold freed blocks back 12 MiB; the first fifth of the time is left out: it is the way
- * up), when a block's contents are not its own, when a child fails, when the walker finds something, or when
- * after the end of all threads more is live than at the start.
+ * and 4 MiB (in modes that hold freed blocks back 12 MiB; the first fifth of the time is left out: it is the
+ * way up), when a block's contents are not its own, when a child fails, when the walker finds something, or
+ * when after the end of all threads more is live than at the start.
  */
 #include "../heap/support.h"
 #include "heap/valid.h"

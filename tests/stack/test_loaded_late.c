@@ -1,5 +1,5 @@
-/* test_loaded_late.c - the library itself is loaded late, by dlopen: threads that begin after fh_stack_install are
- * covered, whoever calls pthread_create, and whoever brought that caller in. */
+/* test_loaded_late.c - the library itself is loaded late, by dlopen: threads that begin after fh_stack_install
+ * are covered, whoever calls pthread_create, and whoever brought that caller in. */
 #include "child.h"
 
 #include <dlfcn.h>

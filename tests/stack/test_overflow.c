@@ -51,7 +51,8 @@ NOINLINE static int big_array(int n) {
     return one ? big_array(n + one) + array[0] : n;
 }
 
-/* Saves many registers, so that the fault comes in the middle of that as a rule: its last frame is not whole. */
+/* Saves many registers, so that the fault comes in the middle of that as a rule: its last frame is not whole.
+ * */
 __attribute__((noinline)) static int saves(int n) {
 #ifdef __x86_64__
     __asm__ volatile("" : : : "rbx", "r12", "r13", "r14", "r15");

@@ -1,5 +1,6 @@
-/* interleave.c - every interleaving of the cross-thread protocol of src/heap, up to a number of preemptions: remote frees and
- * their collection (span.c), parking, adopting and draining of heaps (heap.c), magazines on their way (depot.c).
+/* interleave.c - every interleaving of the cross-thread protocol of src/heap, up to a number of preemptions:
+ * remote frees and their collection (span.c), parking, adopting and draining of heaps (heap.c), magazines on
+ * their way (depot.c).
  *
  * The real code is compiled here with atomics and locks that first give the scheduler a chance: threads are
  * coroutines, and a switch can happen before each of them. The explorer goes
@@ -359,8 +360,8 @@ static void words_second(void) {
     give_blocks(&heaps[2], &own[1], 1);
 }
 
-/* A thread ends and parks its heap, another adopts it and goes on, a third looks for spans in what is parked and frees
- * blocks of it. */
+/* A thread ends and parks its heap, another adopts it and goes on, a third looks for spans in what is parked
+ * and frees blocks of it. */
 static struct fh_heap *adopted;
 static void begin_park(void) {
     begin_blocks(10); /* a whole span of eight, and one of which two are in use */

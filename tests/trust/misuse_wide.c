@@ -1,5 +1,5 @@
-/* misuse_wide.c - more wrong uses of the heap, as misuse.c: all sizes, blocks of every origin, threads, heaps of the
- * program's own, the typed path, and sums that overflow.
+/* misuse_wide.c - more wrong uses of the heap, as misuse.c: all sizes, blocks of every origin, threads, heaps
+ * of the program's own, the typed path, and sums that overflow.
  */
 #include <freehold/heap.h>
 #include <freehold/heaps.h>
