@@ -266,6 +266,7 @@ static void after_fork_in_child(void) {
     after_fork_in_parent();
     for (struct fh_heap *heap = all_heaps; heap; heap = heap->next) {
         if (heap == fh_heap_of_thread || heap == &late_heap || heap->parked || heap->private) continue;
+        if (heap->bins && fh_mode_checks()) fh_check_lose_thread(heap);
         if (heap->bins) leave(heap);
         park(heap); /* also one that some thread had just taken from the parked */
     }

@@ -80,6 +80,13 @@ void fh_check_sweep_private(const struct fh_heap *private) {
     if (fh_mode_checks() && fh_space.marks) sweep_granules(private);
 }
 
+static bool thread_lost;
+
+void fh_check_lose_thread(struct fh_heap *heap) {
+    heap->quarantine = NULL; /* what it held stays unused in this process */
+    thread_lost = true;
+}
+
 static void count_threads(struct fh_heap *heap, void *count) {
     if (heap->bins) ++*(unsigned *)count;
 }
@@ -96,7 +103,7 @@ static __attribute__((constructor)) void hook_quick_exit(void) {
  * free might vanish under the sweep. */
 static __attribute__((destructor(101))) void sweep_at_exit(void) {
     unsigned threads = 0;
-    if (!fh_settings.sweep || !fh_mode_checks() || fh_space.marks == NULL) return;
+    if (!fh_settings.sweep || !fh_mode_checks() || fh_space.marks == NULL || thread_lost) return;
     fh_heap_each(count_threads, &threads);
     if (threads <= 1) fh_check_sweep();
 }

@@ -112,6 +112,7 @@ void fh_guard_lock(void) {}
 void fh_guard_unlock(void) {}
 void fh_on_start(void) {}
 void fh_purger_begin(void) {}
+void fh_check_lose_thread(struct fh_heap *heap) { (void)heap; }
 void fh_extent_after_fork(void) {}
 void fh_on_fork_hooks(void) {}
 bool fh_os_at_thread_exit(void (*hook)(void *)) { return (void)hook, false; }
