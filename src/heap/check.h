@@ -80,8 +80,8 @@ void fh_check_new_span(uint32_t g, unsigned blocks);
 
 /* Looks at every canary and every freed block; reports the first that is damaged. Returns how many were. */
 size_t fh_check_sweep(void);
-/* In the child after a fork: the heap's thread is not there. It may have been in the middle of a call, with a block
- * half written and a quarantine half changed; so the child does not look at either. */
+/* In the child after a fork: the heap's thread is not there. It may have been in the middle of a call, with a
+ * block half written and a quarantine half changed; so the child does not look at either. */
 void fh_check_lose_thread(struct fh_heap *heap);
 
 /* fh_check_sweep for the blocks of one heap of the program's own. */

@@ -57,9 +57,11 @@ void fh_count_alloc(void *block, unsigned c, size_t asked) {
     remember(block, c, asked);
     add(&fh_counters->allocs, 1);
     uint64_t allocs = __atomic_add_fetch(&class->allocs, 1, __ATOMIC_RELAXED);
-    uint64_t live = allocs - __atomic_load_n(&class->frees, __ATOMIC_RELAXED);
-    if (live > __atomic_load_n(&class->peak_blocks, __ATOMIC_RELAXED))
-        __atomic_store_n(&class->peak_blocks, live, __ATOMIC_RELAXED); /* off by a thread's step at worst */
+    /* Less than nothing, where other threads allocated and freed between the two loads. */
+    int64_t live = (int64_t)(allocs - __atomic_load_n(&class->frees, __ATOMIC_RELAXED));
+    if (live > (int64_t)__atomic_load_n(&class->peak_blocks, __ATOMIC_RELAXED))
+        __atomic_store_n(&class->peak_blocks, (uint64_t)live,
+                         __ATOMIC_RELAXED); /* off by a thread's step at worst */
     add_asked(c, asked);
 }
 

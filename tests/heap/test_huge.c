@@ -1,7 +1,8 @@
-/* test_huge.c - huge pages: the small blocks of a large heap lie in them, and what is given back is small again.
+/* test_huge.c - huge pages: the small blocks of a large heap lie in them, and what is given back is small
+ * again.
  *
- * Whether there are huge pages at all depends on the system and on how its memory lies; each test first asks for one
- * itself, and is skipped where there is none.
+ * Whether there are huge pages at all depends on the system and on how its memory lies; each test first asks
+ * for one itself, and is skipped where there is none.
  */
 #include "names.h"
 #include "runner.h"
