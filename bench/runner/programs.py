@@ -106,7 +106,7 @@ class RedisRow(ProgramRow):
     def __init__(self, folder, scale):
         super().__init__(folder, scale, "redis", "redis-server: strings, lists, hashes set, changed, deleted",
                          "redis-tools", ["redis-server"], [], inputs.redis_commands)
-        self.socket = os.path.join(folder, "run", "redis.socket")
+        self.socket = os.path.abspath(os.path.join(folder, "run", "redis.socket"))  # the server changes its folder
 
     def prepare(self):
         """Debian's redis-server is a link to redis-check-rdb, which looks at the name by which it is called. The
