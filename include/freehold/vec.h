@@ -55,7 +55,7 @@
  * fh_vec_pop(v)                the last one, handed over; a zero (an empty owner) when there is none
  * fh_vec_insert(v, i, x)       before element i <= len  fh_vec_remove(v, i)      element i, handed over; the rest moves up
  * fh_vec_swap_remove(v, i)     element i, handed over; the last one takes its place: O(1)
- * fh_vec_extend(v, ptr, n)     copies of n plain elements at the end
+ * fh_vec_extend(v, ptr, n)     copies of n plain elements at the end; ptr may not point into v
  * fh_vec_append(v, w)          all elements of *w move to the end of v; w is left empty, its memory kept
  * fh_vec_drain(v, from, to)    a Vec of the elements from .. to-1, which leave v
  * fh_vec_split_off(v, at)      a Vec of the elements from `at` on */

@@ -12,12 +12,14 @@
  *
  * Dirty extents are also in a list by age. Those that have been free for longer than the decay time are given
  * back to the system: not at once, because what was freed is mostly wanted again soon, and a page fault costs
- * as much as a hundred allocations. No thread of our own does it; whoever takes or gives an extent looks at a
- * coarse clock. While pages are being given back the lock is open and the extent is of kind PURGING, which
- * nobody merges with.
+ * as much as a hundred allocations. Whoever takes or gives an extent looks at a coarse clock; a thread of our
+ * own does it only where one was asked for (purger.c). While pages are being given back the lock is open and
+ * the extent is of kind PURGING, which nobody merges with.
  *
  * An extent that grows by merging keeps the age of its larger part: otherwise a long dirty extent whose border
  * is in steady use would stay young for ever.
+ *
+ * Memory that will be filled may come out of huge pages: see there, below.
  */
 #include "extent.h"
 
