@@ -62,7 +62,8 @@ extern "C" {
 #define fh_forget(x) FH_FORGET(x, FH_UNIQUE(fh_f_))
 
 /* fh_drop(X, p)               drops the owner at p now; it is empty afterwards.
- * fh_put(X, p, value)         stores value in the owner at p, then drops what was there. `=` would leak it.
+ * fh_put(X, p, value)         stores value in the owner at p, then drops what was there. `=` would leak it. The
+ *                             value is made first, so it may move what p stands in.
  * fh_clone(X, p)              a second owner of equal contents (for Rc and Arc: of the same thing). */
 #define fh_drop(X, p) FH_DROP_NOW(X, p)
 #define fh_put(X, p, value) FH_PUT(X, p, value, FH_UNIQUE(fh_to_), FH_UNIQUE(fh_in_), FH_UNIQUE(fh_old_))

@@ -114,8 +114,8 @@ FH_INLINE void fh_mark_use(const void *owner) { (void)owner; }
     })
 #define FH_REPLACE(x, value, to, in, old) \
     __extension__({                       \
-        __typeof__(x) *to = &(x);         \
         __typeof__(x) in = (value);       \
+        __typeof__(x) *to = &(x);         \
         __typeof__(x) old = *to;          \
         FH_MARK(fh_mark_replace, to);     \
         *to = in;                         \
@@ -150,8 +150,8 @@ FH_INLINE void fh_mark_use(const void *owner) { (void)owner; }
     FH_CAT(X, _clone)(FH_USED(const X, FH_MARKED(fh_mark_clone, p), "clone(" FH_TEXT(X) ", " FH_TEXT(p) ")"))
 #define FH_PUT(X, p, value, to, in, old)                      \
     __extension__({                                           \
-        X *to = (p);                                          \
         X in = (value);                                       \
+        X *to = (p);                                          \
         X old = *to;                                          \
         FH_BEGIN_DROP("set(" FH_TEXT(X) ", " FH_TEXT(p) ")"); \
         FH_MARK(fh_mark_put, to);                             \

@@ -144,7 +144,7 @@ FH_API fh_str fh_view_replace(fh_str_view text, fh_str_view what, fh_str_view wi
 /* ASCII letters only; the rest of UTF-8 stays. */
 FH_API void fh_str_to_lower(fh_str *s);
 FH_API void fh_str_to_upper(fh_str *s);
-/* printf into s, at the end. Returns the bytes added. */
+/* printf into s, at the end; what is printed may be part of s. Returns the bytes added. */
 FH_API size_t fh_str_format(fh_str *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 FH_API size_t fh_str_vformat(fh_str *s, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
 

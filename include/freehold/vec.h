@@ -22,7 +22,8 @@
  *     fh_Vec(T)    { T *ptr; size_t len, cap; }     three words; all zero is empty and holds no memory
  *     elements     ptr[0 .. len-1] are owned; len <= cap; ptr is NULL while cap is 0
  *
- * v is a pointer to a Vec throughout, evaluated once. v.ptr[i] is as unchecked as C is; fh_vec_at stops the
+ * v is a pointer to a Vec throughout, evaluated once, and after the value x that it shall take: so x may make
+ * what v stands in grow. v.ptr[i] is as unchecked as C is; fh_vec_at stops the
  * program when i is out of range. What takes an element out (pop, remove, drain) hands it over to you; what
  * takes one in owns it. Any push may move the elements: a pointer into a Vec is good until the next one. Growth
  * doubles, through realloc.
@@ -55,7 +56,7 @@
  * fh_vec_pop(v)                the last one, handed over; a zero (an empty owner) when there is none
  * fh_vec_insert(v, i, x)       before element i <= len  fh_vec_remove(v, i)      element i, handed over; the rest moves up
  * fh_vec_swap_remove(v, i)     element i, handed over; the last one takes its place: O(1)
- * fh_vec_extend(v, ptr, n)     copies of n plain elements at the end; ptr may not point into v
+ * fh_vec_extend(v, ptr, n)     copies of n plain elements at the end; they may be elements of v
  * fh_vec_append(v, w)          all elements of *w move to the end of v; w is left empty, its memory kept
  * fh_vec_drain(v, from, to)    a Vec of the elements from .. to-1, which leave v
  * fh_vec_split_off(v, at)      a Vec of the elements from `at` on */
@@ -120,6 +121,10 @@ struct fh_raw_vec {
 /* Out of line: room for n more elements. The second returns false and ENOMEM instead of stopping. */
 FH_API void fh_vec_room(void *vec, size_t size, size_t align, size_t whole, size_t n);
 FH_API bool fh_vec_try_room(void *vec, size_t size, size_t align, size_t whole, size_t n);
+/* The first again, for elements at `from`, which may be the Vec's own and move with it: where they stand now.
+ * */
+FH_API const void *fh_vec_room_for(void *vec, size_t size, size_t align, size_t whole, size_t n,
+                                   const void *from);
 FH_API void fh_vec_fit(void *vec, size_t size, size_t align, size_t whole, size_t unused);
 FH_API void fh_vec_turn(void *vec, size_t size, size_t align, size_t whole, size_t unused);
 FH_API void fh_vec_free(void *vec, size_t size, size_t align, size_t whole);
@@ -148,8 +153,8 @@ FH_INLINE void *fh_vec_end(const void *ptr, size_t len, size_t size) {
  * still when the next one is pushed. */
 #define FH_VEC_PUSH(v, x, vv, xx)                                                          \
     __extension__({                                                                        \
+        __typeof__(*(v)->ptr) xx = (x);                                                    \
         __typeof__(v) vv = (v);                                                            \
-        __typeof__(*vv->ptr) xx = (x);                                                     \
         FH_USE_AT(vv, "vec_push(" #v ")");                                                 \
         if (FH_UNLIKELY(vv->len == vv->cap)) fh_vec_room((void *)vv, FH_VEC_SHAPE(vv), 1); \
         size_t fh_n_ = vv->len;                                                            \
@@ -159,8 +164,8 @@ FH_INLINE void *fh_vec_end(const void *ptr, size_t len, size_t size) {
     })
 #define FH_VEC_TRY_PUSH(v, x, vv, xx)                                                          \
     __extension__({                                                                            \
+        __typeof__(*(v)->ptr) xx = (x);                                                        \
         __typeof__(v) vv = (v);                                                                \
-        __typeof__(*vv->ptr) xx = (x);                                                         \
         FH_USE_AT(vv, "vec_try_push(" #v ")");                                                 \
         bool fh_done_ = vv->len < vv->cap || fh_vec_try_room((void *)vv, FH_VEC_SHAPE(vv), 1); \
         if (fh_done_) vv->ptr[vv->len++] = xx;                                                 \
@@ -177,8 +182,8 @@ FH_INLINE void *fh_vec_end(const void *ptr, size_t len, size_t size) {
     })
 #define FH_VEC_INSERT(v, i, x, vv, xx)                                                         \
     __extension__({                                                                            \
+        __typeof__(*(v)->ptr) xx = (x);                                                        \
         __typeof__(v) vv = (v);                                                                \
-        __typeof__(*vv->ptr) xx = (x);                                                         \
         size_t fh_at_ = (i);                                                                   \
         FH_USE_AT(vv, "vec_insert(" #v ")");                                                   \
         if (FH_UNLIKELY(fh_at_ > vv->len)) fh_own_out_of_range("vec_insert", fh_at_, vv->len); \
@@ -203,18 +208,21 @@ FH_INLINE void *fh_vec_end(const void *ptr, size_t len, size_t size) {
         const __typeof__(*vv->ptr) *ff = (from);                                              \
         size_t fh_n_ = (n);                                                                   \
         FH_USE_AT(vv, text);                                                                  \
-        if (fh_n_ > vv->cap - vv->len) fh_vec_room((void *)vv, FH_VEC_SHAPE(vv), fh_n_);      \
+        if (fh_n_ > vv->cap - vv->len)                                                        \
+            ff = (__typeof__(ff))fh_vec_room_for((void *)vv, FH_VEC_SHAPE(vv), fh_n_, ff);    \
         if (fh_n_ > 0) __builtin_memcpy((void *)(vv->ptr + vv->len), ff, fh_n_ * sizeof *ff); \
         vv->len += fh_n_;                                                                     \
         (void)0;                                                                              \
     })
-#define FH_VEC_APPEND(v, w, vv, ww)                                                                    \
-    __extension__({                                                                                    \
-        __typeof__(v) vv = (v);                                                                        \
-        __typeof__(w) ww = (w);                                                                        \
-        FH_VEC_EXTEND(vv, ww->ptr, ww->len, "vec_append(" #v ")", FH_UNIQUE(fh_v_), FH_UNIQUE(fh_f_)); \
-        ww->len = 0;                                                                                   \
-        (void)0;                                                                                       \
+#define FH_VEC_APPEND(v, w, vv, ww)                                                                        \
+    __extension__({                                                                                        \
+        __typeof__(v) vv = (v);                                                                            \
+        __typeof__(w) ww = (w);                                                                            \
+        if ((void *)vv != (void *)ww) {                                                                    \
+            FH_VEC_EXTEND(vv, ww->ptr, ww->len, "vec_append(" #v ")", FH_UNIQUE(fh_v_), FH_UNIQUE(fh_f_)); \
+            ww->len = 0;                                                                                   \
+        }                                                                                                  \
+        (void)0;                                                                                           \
     })
 #define FH_VEC_DRAIN(v, from, to, vv, out)                                    \
     __extension__({                                                           \

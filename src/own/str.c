@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LEAST = 16 };
+enum { LEAST = 16, BRIEF = 256 };
 
 static size_t capacity(const fh_str *s, size_t least) {
     if (fh_buffer_is_tight(least)) return least;
@@ -203,21 +203,30 @@ fh_str fh_view_replace(fh_str_view text, fh_str_view what, fh_str_view with) {
     return out;
 }
 
-/* ---- formatting: into the room that is there, and once more when it was too small ---- */
+/* ---- formatting: never into s itself, as the arguments may be parts of it ---- */
+
+static void add_long(fh_str *s, size_t n, const char *format, va_list args) {
+    fh_str text = {0};
+    need_room(&text, n);
+    vsnprintf(text.ptr, n + 1, format, args);
+    text.len = n;
+    if (s->cap == 0) {
+        *s = text;
+        return;
+    }
+    if (!push(s, fh_view_n(text.ptr, n))) fh_own_no_memory("Str", s->len + n);
+    fh_buffer_free(text.ptr, text.cap, 1);
+}
 
 static size_t add_format(fh_str *s, const char *format, va_list args) {
+    char text[BRIEF];
     va_list again;
     va_copy(again, args);
-    size_t room = s->cap - s->len;
-    int n = vsnprintf(room ? s->ptr + s->len : NULL, room, format, args);
+    int n = vsnprintf(text, sizeof text, format, args);
     if (n < 0) fh_own_stop("str_format: the format \"%s\" failed", format);
-    if ((size_t)n >= room) {
-        if (room) s->ptr[s->len] = 0;
-        need_room(s, (size_t)n);
-        n = vsnprintf(s->ptr + s->len, (size_t)n + 1, format, again);
-    }
+    if ((size_t)n >= sizeof text) add_long(s, (size_t)n, format, again);
+    else if (n > 0 && !push(s, fh_view_n(text, (size_t)n))) fh_own_no_memory("Str", s->len + (size_t)n);
     va_end(again);
-    s->len += (size_t)n;
     return (size_t)n;
 }
 

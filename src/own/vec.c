@@ -71,6 +71,14 @@ void fh_vec_room(void *vec, size_t size, size_t align, size_t whole, size_t n) {
     need_room(vec, size, align, whole, n);
 }
 
+const void *fh_vec_room_for(void *vec, size_t size, size_t align, size_t whole, size_t n, const void *from) {
+    FH_ENTER;
+    struct fh_raw_vec *v = vec;
+    size_t inside = v->cap > 0 ? (uintptr_t)from - (uintptr_t)v->ptr : SIZE_MAX;
+    need_room(v, size, align, whole, n);
+    return inside < v->len * size ? v->ptr + inside : from;
+}
+
 void fh_vec_free(void *vec, size_t size, size_t align, size_t whole) {
     struct fh_raw_vec *v = vec;
     struct fh_alloc *alloc = alloc_of(v, whole);
