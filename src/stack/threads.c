@@ -11,7 +11,8 @@
  *
  * The C library's own function is found by dlsym(RTLD_NEXT). In a static program it is __pthread_create, which
  * both glibc and musl have; the reference to thrd_create makes the linker take that part of the C library,
- * because our own pthread_create would satisfy all references of the program's.
+ * because our own pthread_create would satisfy all references of the program's. (The C library's thrd_create
+ * does not call pthread_create by its name, so the shared library stands in for it, too: thrd.c.)
  *
  * When the library itself is loaded late (dlopen), the program's pthread_create is bound to the C library's
  * already. Then the bindings are changed when the report is asked for (os_rebind.c), in all modules that are
@@ -39,6 +40,7 @@ struct block {
     void *low;
     size_t size;
     void *(*function)(void *);
+    thrd_start_t c11_function; /* instead, for a thread of C11's */
     void *argument;
     struct block *next;          /* among those kept for later */
     struct block *newer, *older; /* among those of running threads */
@@ -145,12 +147,13 @@ static void take_stack(struct block *block) {
 
 static void *start(void *argument) {
     struct block *block = mine = argument;
-    void *(*function)(void *) = block->function;
-    void *function_argument = block->argument;
+    void *(*function)(void *) = block->function, *function_argument = block->argument;
+    thrd_start_t c11_function = block->c11_function;
     if (atomic_load_explicit(&stacks_wanted, memory_order_relaxed) && !fh_os_has_signal_stack())
         take_stack(block);
     if (atomic_load_explicit(&end_hook, memory_order_relaxed) != NULL) enlist(block);
     fh_os_key_set(exit_key, block);
+    if (c11_function != NULL) return (void *)(intptr_t)c11_function(function_argument);
     return function(function_argument);
 }
 
@@ -186,8 +189,30 @@ static void take_over(void) {
     create_function *from = atomic_load_explicit(&theirs, memory_order_acquire);
     if (from == NULL) return;
     uint64_t now = fh_os_modules_loaded();
-    if (atomic_exchange(&loaded, now) != now)
-        fh_os_rebind("pthread_create", (uintptr_t)from, (uintptr_t)our_create);
+    if (atomic_exchange(&loaded, now) == now) return;
+    fh_os_rebind("pthread_create", (uintptr_t)from, (uintptr_t)our_create);
+    void *c11 = dlsym(RTLD_NEXT, "thrd_create");
+    if (c11 != NULL && fh_threads_our_c11 != NULL)
+        fh_os_rebind("thrd_create", (uintptr_t)c11, (uintptr_t)fh_threads_our_c11);
+}
+
+/* A block for a thread that is about to be started, if it is to be seen. */
+static struct block *block_for(const pthread_attr_t *attributes, void *argument) {
+    bool wanted = atomic_load_explicit(&stacks_wanted, memory_order_acquire) ||
+                  atomic_load_explicit(&end_hook, memory_order_acquire) != NULL;
+    struct block *block = wanted ? new_block() : NULL;
+    if (block == NULL) return NULL;
+    block->function = NULL;
+    block->c11_function = NULL;
+    block->argument = argument;
+    block->place.size = size_wanted(attributes);
+    return block;
+}
+
+static int create_seen(pthread_t *thread, const pthread_attr_t *attributes, struct block *block) {
+    int error = next_create()(thread, attributes, start, block);
+    if (error != 0) give_back(block);
+    return error;
 }
 
 static int our_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*function)(void *),
@@ -195,16 +220,19 @@ static int our_create(pthread_t *thread, const pthread_attr_t *attributes, void 
     take_over();
     create_function *create = next_create();
     if (create == NULL) return EAGAIN;
-    bool wanted = atomic_load_explicit(&stacks_wanted, memory_order_acquire) ||
-                  atomic_load_explicit(&end_hook, memory_order_acquire) != NULL;
-    struct block *block = wanted ? new_block() : NULL;
+    struct block *block = block_for(attributes, argument);
     if (block == NULL) return create(thread, attributes, function, argument);
     block->function = function;
-    block->argument = argument;
-    block->place.size = size_wanted(attributes);
-    int result = create(thread, attributes, start, block);
-    if (result != 0) give_back(block);
-    return result;
+    return create_seen(thread, attributes, block);
+}
+
+bool fh_threads_create_c11(pthread_t *thread, thrd_start_t function, void *argument, int *error) {
+    take_over();
+    struct block *block = next_create() != NULL ? block_for(NULL, argument) : NULL;
+    if (block == NULL) return false;
+    block->c11_function = function;
+    *error = create_seen(thread, NULL, block);
+    return true;
 }
 
 __attribute__((visibility("default"))) int pthread_create(pthread_t *restrict thread,

@@ -3,9 +3,11 @@
 #ifndef FH_STACK_THREADS_H
 #define FH_STACK_THREADS_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <threads.h>
 
 /* ---- alternate signal stacks ---- */
 
@@ -19,9 +21,16 @@ void fh_threads_seen(void);
 /* In a handler, for the interrupted thread. */
 void fh_threads_signal_stack_in(void *context);
 
+/* Starts a thread of C11's in the same way, with pthread_create's error (0: none). False: nothing was done,
+ * because threads that start need nothing from us. */
+bool fh_threads_create_c11(pthread_t *thread, thrd_start_t function, void *argument, int *error);
+/* What stands in for thrd_create; only the shared library has it (thrd.c). */
+int fh_threads_our_c11(thrd_t *thread, thrd_start_t function, void *argument)
+    __attribute__((weak, visibility("hidden")));
+
 /* ---- the list of threads ---- */
 
-/* A thread that was started by pthread_create. */
+/* A thread that was started by pthread_create or thrd_create. */
 struct fh_thread_place {
     uint64_t id;
     char *first; /* an address in its first frame                       */

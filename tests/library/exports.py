@@ -27,9 +27,9 @@ REQUIRED |= {f"_Z{op}m{align}" for op in ("nw", "na") for align in ("", "St11ali
 REQUIRED |= {f"_Z{op}Pv{size}{align}" for op in ("dl", "da") for size in ("", "m") for align in ("", "St11align_val_t")}
 REQUIRED |= {f"_Z{op}Pv{align}RKSt9nothrow_t" for op in ("dl", "da") for align in ("", "St11align_val_t")}
 
-# Names that the library takes over from libc, so that none comes by accident. pthread_create: threads get an alternate
-# stack, on which the report of a stack overflow runs. dlopen: plug-ins loaded with RTLD_DEEPBIND get the same malloc.
-WATCHED = {"pthread_create", "dlopen"}
+# Names that the library takes over from libc, so that none comes by accident. pthread_create, thrd_create: threads get
+# an alternate stack, on which the report of a stack overflow runs. dlopen: plug-ins loaded with RTLD_DEEPBIND get the same malloc.
+WATCHED = {"pthread_create", "thrd_create", "dlopen"}
 
 
 def run(*command):

@@ -24,6 +24,8 @@ EXCEPTIONS = {  # the file's very subject
     "src/stack/overflow.c": {"signal.h"},  # a signal handler and the chain of those before it
     "src/malloc/deepbind.c": {"dlfcn.h"},  # stands in for dlopen
     "src/stack/threads.c": {"pthread.h", "threads.h", "dlfcn.h"},  # stands in for pthread_create
+    "src/stack/threads.h": {"pthread.h", "threads.h"},
+    "src/stack/thrd.c": {"dlfcn.h"},  # stands in for thrd_create
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 

@@ -28,6 +28,16 @@ run stack_report=on "$program" thread
 check thread 'recursion    endless, ' "$said"
 check thread 'start_thread\|thread+' "$said"
 
+run stack_report=on "$program" c11
+[ $status = 139 ] || { echo "FAILED c11: status $status"; failed=1; }
+check c11 'recursion    endless, ' "$said"
+check c11 ' c11_thread' "$said"
+
+for on in on off; do
+    run stack_report=$on "$program" result
+    [ $status = 0 ] || { echo "FAILED result with stack_report=$on: status $status"; failed=1; }
+done
+
 for what in null none; do
     run stack_report=on "$program" $what
     if grep -q freehold: <<<"$said"; then echo "FAILED $what: it spoke: $said"; failed=1; fi

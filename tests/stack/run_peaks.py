@@ -7,12 +7,15 @@ import sys
 
 SOURCE = r"""
 #include <pthread.h>
+#include <threads.h>
 #include <unistd.h>
 static void use(size_t n) { volatile char b[n]; for (size_t i = 0; i < n; i += 512) b[i] = 1; }
 static void *ends(void *n) { pthread_setname_np(pthread_self(), "ends"); use((size_t)n); return 0; }
 static void *stays(void *n) { pthread_setname_np(pthread_self(), "stays"); use((size_t)n); for (;;) pause(); }
+static int c11(void *n) { pthread_setname_np(pthread_self(), "c11"); use((size_t)n); return 0; }
 int main(void) {
     pthread_t id;
+    thrd_t other;
     pthread_attr_t small;
     pthread_attr_init(&small);
     pthread_attr_setstacksize(&small, 1 << 20);
@@ -20,6 +23,8 @@ int main(void) {
         pthread_create(&id, &small, ends, (void *)(i * 100000));
         pthread_join(id, 0);
     }
+    thrd_create(&other, c11, (void *)3000000);
+    thrd_join(other, 0);
     pthread_create(&id, 0, stays, (void *)4000000);
     pthread_create(&id, &small, stays, (void *)1000000);
     usleep(200000);
@@ -49,10 +54,11 @@ def main():
             failed = 1
             print("FAILED", what, json.dumps(stacks, indent=1))
 
-    expect("eight threads", program["threads_measured"] == 8 and len(stacks) == 8)
+    expect("nine threads", program["threads_measured"] == 9 and len(stacks) == 9)
     main_stack = [s for s in stacks if s["main"]]
     expect("the first thread", len(main_stack) == 1 and 2000000 <= main_stack[0]["peak"] < 2200000)
     ended = sorted(s["peak"] for s in stacks if s["name"] == "ends")
+    expect("one of C11's", [0 <= s["peak"] - 3000000 < 40000 for s in stacks if s["name"] == "c11"] == [True])
     expect("five that ended", len(ended) == 5)
     expect("their peaks", all(0 <= peak - (i + 1) * 100000 < 40000 for i, peak in enumerate(ended)))
     stay = sorted((s for s in stacks if s["name"] == "stays"), key=lambda s: s["peak"])

@@ -49,18 +49,32 @@ static void later_module(void) {
     begin();
 }
 
-/* A thread that no pthread_create of anybody's has made: it has asked how much is left. */
-static int asks_and_falls(void *unused) {
-    size_t (*peak)(void);
+/* A thread of C11's, which the C library does not start by the name of pthread_create. */
+static int c11_thread_falls(void *unused) {
     (void)unused;
+    return falls(1);
+}
+
+static void c11_thread(void) {
+    thrd_t id;
+    install();
+    if (thrd_create(&id, c11_thread_falls, NULL) == thrd_success) thrd_join(id, NULL);
+}
+
+/* A thread that nobody's call has made whom we could have stood in for: it has asked how much is left. */
+static void *asks_and_falls(void *unused) {
+    size_t (*peak)(void);
     *(void **)&peak = dlsym(library, "fh_stack_peak");
-    return peak() > 0 ? falls(1) : 0;
+    if (peak() > 0) falls(1);
+    return unused;
 }
 
 static void asks(void) {
-    thrd_t id;
+    pthread_t id;
+    int (*create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
     install();
-    if (thrd_create(&id, asks_and_falls, NULL) == thrd_success) thrd_join(id, NULL);
+    *(void **)&create = dlsym(RTLD_DEFAULT, "pthread_create");
+    if (create(&id, NULL, asks_and_falls, NULL) == 0) pthread_join(id, NULL);
 }
 
 static void overflows(const char *what, void (*function)(void), const char *text) {
@@ -73,6 +87,7 @@ static void overflows(const char *what, void (*function)(void), const char *text
 int main(void) {
     if (SANITIZED) return 77;
     overflows("own thread", own_thread, "  recursion    falls, ");
+    overflows("thread of C11's", c11_thread, "  recursion    falls, ");
     overflows("module that came later", later_module, "  recursion    late_recursion, ");
     overflows("thread that asks", asks, "  recursion    falls, ");
     return failures != 0;
