@@ -288,10 +288,12 @@ static uint32_t best_joined(uint32_t granules) {
     return 0;
 }
 
-/* Maps more of the window and enters it as clean. */
-static bool extend(uint32_t granules) {
+/* Maps more of the window, so that an extent with this alignment can be had, and enters it as clean. What is
+ * there for a very large alignment only will never be used as a rule. */
+static bool extend(uint32_t granules, uint32_t align) {
     uint32_t old_end = fh_space.mapped, first;
-    uint32_t got = fh_space_extend(granules, &first);
+    bool sparse = align > granules && align > FH_USUAL_STRETCH;
+    uint32_t got = fh_space_extend(granules + align - 1, sparse, &first);
     if (got == 0) return false;
     if (old_end && first > old_end) { /* the stretch between is somebody else's */
         head_of(old_end)->kind = FH_FOREIGN;
@@ -317,7 +319,7 @@ uint32_t fh_extent_take(uint32_t granules, uint32_t align, enum fh_kind kind, ui
     if (g == 0 && within_limit(granules)) {
         exchange_dirty(granules);
         g = best(FH_FREE_CLEAN, granules, align);
-        if (g == 0 && extend(granules + align - 1)) g = best(FH_FREE_CLEAN, granules, align);
+        if (g == 0 && extend(granules, align)) g = best(FH_FREE_CLEAN, granules, align);
         if (g == 0 &&
             dirty > 0) { /* the last resort: dirty pieces, made clean, may merge into one that is enough */
             purge_above(0);
@@ -339,7 +341,7 @@ bool fh_extent_grow(uint32_t first, uint32_t granules) {
     struct fh_head *head = head_of(first);
     fh_lock(&lock);
     uint32_t end = first + head->granules, more = granules - head->granules;
-    if (end == fh_space.mapped) extend(more);
+    if (end == fh_space.mapped) extend(more, 1);
     bool fits = end < fh_space.mapped && is_free(head_of(end)->kind) && head_of(end)->granules >= more;
     if (fits && head_of(end)->kind == FH_FREE_CLEAN &&
         fh_settings.limit) { /* making room may merge what follows */
@@ -365,7 +367,7 @@ bool fh_extent_grow(uint32_t first, uint32_t granules) {
 /* Takes a clean stretch that can be one huge page. It is dirty from now on, and goes piece by piece. */
 static void add_huge_page(void) {
     uint32_t g = best(FH_FREE_CLEAN, HUGE_GRANULES, HUGE_GRANULES);
-    if (g == 0 && extend(2 * HUGE_GRANULES)) g = best(FH_FREE_CLEAN, HUGE_GRANULES, HUGE_GRANULES);
+    if (g == 0 && extend(HUGE_GRANULES, HUGE_GRANULES)) g = best(FH_FREE_CLEAN, HUGE_GRANULES, HUGE_GRANULES);
     if (g == 0) return;
     uint32_t at = aligned(g, HUGE_GRANULES);
     if (!fh_os_use_huge(fh_granule_address(at), FH_HUGE_PAGE, true)) return;

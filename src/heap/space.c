@@ -31,9 +31,8 @@ struct fh_space fh_space = {.base = 1};
 #define LARGEST_WINDOW (1024 * GIB)
 #endif
 #define SMALLEST_WINDOW (64 * MIB)
-#define GAP (16 * MIB)           /* between tables and window: no overflow is that long before it faults */
-#define USUAL_STRETCH (64 * MIB) /* how much is mapped at a time where nothing speaks against it */
-#define MOST_FOREIGN 64          /* how many foreign mappings are stepped over before giving up */
+#define GAP (16 * MIB)  /* between tables and window: no overflow is that long before it faults */
+#define MOST_FOREIGN 64 /* how many foreign mappings are stepped over before giving up */
 
 /* The tables that are mapped in step with the window. */
 enum { HEADS, BITS, REMOTES, HUGE, SLACKS, MARKS, TABLES };
@@ -57,7 +56,8 @@ static bool map_piece(char *at, size_t size) {
     return fh_space.reserved ? fh_os_commit(at, size) : fh_os_map_table_at(at, size);
 }
 
-static bool map_data(char *at, size_t size) {
+static bool map_data(char *at, size_t size, bool sparse) {
+    if (sparse) return map_piece(at, size);
     return fh_space.reserved ? fh_os_commit(at, size) : fh_os_map_at(at, size);
 }
 
@@ -108,7 +108,7 @@ static bool lay_out(uintptr_t start, size_t window) {
 static bool try_at(uintptr_t start, size_t window) {
     uint32_t first;
     if (!lay_out(start, window)) return false;
-    if (fh_space_extend(1, &first) > 0 && first <= 1) return true;
+    if (fh_space_extend(1, false, &first) > 0 && first <= 1) return true;
     fh_os_unmap(fh_space.classes, round_up(window >> FH_GRANULE_SHIFT, fh_os_page_size()));
     for (unsigned i = 0; i < tables_used; i++)
         if (tables[i].mapped > 0) fh_os_unmap(tables[i].at, tables[i].mapped);
@@ -161,9 +161,9 @@ static bool extend_tables(uint32_t granules) {
 }
 
 /* Maps `granules` from granule `at` on. */
-static bool extend_to(uint32_t at, uint32_t granules) {
+static bool extend_to(uint32_t at, uint32_t granules, bool sparse) {
     size_t size = (size_t)granules << FH_GRANULE_SHIFT;
-    if (!map_data(fh_granule_address(at), size)) return false;
+    if (!map_data(fh_granule_address(at), size, sparse)) return false;
     if (!extend_tables(at + granules)) {
         if (!fh_space.reserved) fh_os_unmap(fh_granule_address(at), size);
         return false;
@@ -174,21 +174,20 @@ static bool extend_to(uint32_t at, uint32_t granules) {
 
 /* Maps as much from `at` on as the system gives, at least `least`. Returns how much; 0 with errno EEXIST when
  * something else is mapped in the way, and with another errno when the system refuses. */
-static uint32_t extend_at(uint32_t at, uint32_t least, uint32_t most) {
+static uint32_t extend_at(uint32_t at, uint32_t least, uint32_t most, bool sparse) {
     for (uint32_t wanted = most;; wanted = wanted / 2 > least ? wanted / 2 : least) {
-        if (extend_to(at, wanted)) return wanted;
+        if (extend_to(at, wanted, sparse)) return wanted;
         if (wanted == least) return 0;
     }
 }
 
-uint32_t fh_space_extend(uint32_t least, uint32_t *first) {
-    uint32_t all = (uint32_t)(fh_space.size >> FH_GRANULE_SHIFT),
-             usual = (uint32_t)(USUAL_STRETCH >> FH_GRANULE_SHIFT);
+uint32_t fh_space_extend(uint32_t least, bool sparse, uint32_t *first) {
+    uint32_t all = (uint32_t)(fh_space.size >> FH_GRANULE_SHIFT), usual = FH_USUAL_STRETCH;
     uint32_t at = fh_space.mapped ? fh_space.mapped : 1; /* granule 0 is never used: 0 means "none" */
     for (int foreign = 0; foreign < MOST_FOREIGN && least <= all - at; foreign++) {
         uint32_t most = least > usual ? least : usual, got;
         if (most > all - at) most = all - at;
-        got = extend_at(at, least, most);
+        got = extend_at(at, least, most, sparse);
         if (got > 0) {
             *first = at;
             return got;

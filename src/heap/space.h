@@ -119,11 +119,15 @@ extern struct fh_space fh_space __attribute__((visibility("hidden")));
  * False when refused. */
 bool fh_space_begin(bool with_slacks, bool with_marks);
 
-/* Maps further granules, at least `least`, more where that is cheap. *first is the first new granule; returns
- * their number, 0 when the system refuses or the window is full. The new granules follow the old ones without a
- * gap where *first was the old `mapped`; something foreign in the way makes a gap. Caller holds the extents'
- * lock. */
-uint32_t fh_space_extend(uint32_t least, uint32_t *first);
+/* Granules that are mapped at a time where nothing speaks against it. */
+enum { FH_USUAL_STRETCH = (64 << 20) >> FH_GRANULE_SHIFT };
+
+/* Maps further granules, at least `least`, more where that is cheap. `sparse`: most of it will not be used, so
+ * the system should not count it as promised (it refuses, a fork of the process for one, what is more than
+ * there can be). *first is the first new granule; returns their number, 0 when the system refuses or the window
+ * is full. The new granules follow the old ones without a gap where *first was the old `mapped`; something
+ * foreign in the way makes a gap. Caller holds the extents' lock. */
+uint32_t fh_space_extend(uint32_t least, bool sparse, uint32_t *first);
 
 /* Bytes that the tables hold of the system's memory: an upper bound from what has been mapped and used. */
 size_t fh_space_table_bytes(void);

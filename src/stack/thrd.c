@@ -3,11 +3,12 @@
  *     program ── thrd_create ──> here ── threads are to be seen ──> threads.c ──> pthread_create of the C library
  *                                     └─ nobody looks ────────────────────────> thrd_create of the C library
  *
- * Both C libraries have pthread_t and thrd_t as one type, join a thread of C11's as one of POSIX's, and take the result from
- * the low bits of what its function returned; so a thread that pthread_create started is one of C11's, too.
+ * Both C libraries have pthread_t and thrd_t as one type, join a thread of C11's as one of POSIX's, and take
+ * the result from the low bits of what its function returned; so a thread that pthread_create started is one of
+ * C11's, too.
  *
- * Only in the shared library: a static program takes the C library's thrd_create, which is how threads.c gets hold of its
- * pthread_create.
+ * Only in the shared library: a static program takes the C library's thrd_create, which is how threads.c gets
+ * hold of its pthread_create.
  */
 #include "stack/threads.h"
 
@@ -16,7 +17,7 @@
 #include <freehold/heap.h>
 #include <stdatomic.h>
 
-_Static_assert(_Generic((thrd_t){0}, pthread_t: 1, default: 0), "a thread of C11's is one of POSIX's");
+_Static_assert(_Generic((thrd_t){0}, pthread_t : 1, default : 0), "a thread of C11's is one of POSIX's");
 
 typedef int create_function(thrd_t *, thrd_start_t, void *);
 

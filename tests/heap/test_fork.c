@@ -330,6 +330,21 @@ static void fork_handlers_may_use_the_heap(void **state) {
     CHECK(handler_calls >= 2 * forks);
 }
 
+/* A large alignment takes much address space to find one such address in. A system that counts what a process
+ * might use (vm.overcommit_memory 0 and 2) refuses to fork one that might use more than there is. */
+static void a_very_large_alignment_does_not_keep_from_forking(void **state) {
+    (void)state;
+    for (int bits = 28; bits <= 38; bits++) {
+        void *p = escape(t_aligned_alloc((size_t)1 << bits, 100));
+        CHECKF(((uintptr_t)p & (((uintptr_t)1 << bits) - 1)) == 0, "2^%d: %p", bits, p);
+        pid_t pid = fork();
+        if (pid == 0) _exit(0);
+        CHECKF(pid > 0, "no fork after an alignment of 2^%d: errno %d", bits, errno);
+        wait_for(pid);
+        t_free(p);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(child_and_parent_go_on_while_threads_are_in_the_heap),
@@ -340,6 +355,7 @@ int main(void) {
         cmocka_unit_test(programs_can_be_started_while_threads_are_in_the_heap),
         cmocka_unit_test(a_child_of_another_thread_is_a_whole_program),
         cmocka_unit_test(fork_handlers_may_use_the_heap),
+        cmocka_unit_test(a_very_large_alignment_does_not_keep_from_forking),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

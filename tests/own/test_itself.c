@@ -1,7 +1,7 @@
-/* test_itself.c - operations whose argument stands in the very owner that they change. Rust refuses these; C does not,
- * so each must do what it would do with a copy, also when the owner grows meanwhile. Each is tried at every length
- * around the growths, so that some grow and some do not; the guard and checked modes see a look at what was
- * left behind. */
+/* test_itself.c - operations whose argument stands in the very owner that they change. Rust refuses these; C
+ * does not, so each must do what it would do with a copy, also when the owner grows meanwhile. Each is tried at
+ * every length around the growths, so that some grow and some do not; the guard and checked modes see a look at
+ * what was left behind. */
 #include <freehold/heaps.h>
 #include <freehold/names.h>
 
