@@ -173,6 +173,10 @@ bool fh_check_closed_at(uintptr_t address, struct fh_found *f);
 /* The first byte of a freed one that somebody wrote to, of those that are looked at. */
 const unsigned char *fh_check_large_damage(const struct fh_found *f);
 
+/* A block of this family is freed as another's, at `caller`: because one of both modules has a C++ runtime of
+ * its own? `allocated`: site. (foreign.c) */
+bool fh_check_passes_runtimes(unsigned family, unsigned freed_as, uint32_t allocated, uintptr_t caller);
+
 /* ---- the quarantine of small blocks (quarantine.c) ---- */
 
 struct fh_freed {

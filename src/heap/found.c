@@ -207,6 +207,7 @@ bool fh_check_agrees(size_t asked, unsigned kind, size_t size, size_t align, uns
                      struct fh_misuse *m) {
     unsigned family = kind & FH_KIND_MASK, freed_as = call & FH_KIND_MASK;
     if (family != freed_as && fh_settings.check_kinds) {
+        if (fh_check_passes_runtimes(family, freed_as, m->allocated, m->caller)) return true;
         m->kind = FH_KIND_MISMATCH;
         fh_format(m->note, sizeof m->note, "It is from %s, and %s was called.", kind_names[family],
                   free_names[freed_as]);

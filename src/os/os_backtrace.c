@@ -163,6 +163,17 @@ uintptr_t fh_os_code_from_low(uint32_t low) {
     return half.found;
 }
 
+bool fh_os_has_own_new(uintptr_t pc) {
+    uintptr_t at = pc - 1;
+    if (!fh_trylock(&lock)) return false;
+    struct fh_os_module *module = NULL;
+    if ((room != NULL && fh_os_module_of(&room->modules, at)) || read_modules())
+        module = fh_os_module_of(&room->modules, at);
+    bool own = module != NULL && fh_os_module_has_own_new(module);
+    fh_unlock(&lock);
+    return own;
+}
+
 /* ---- what an address is ---- */
 
 struct look {

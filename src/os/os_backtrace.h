@@ -29,6 +29,10 @@ void fh_os_code_of(uintptr_t pc, bool exact, struct fh_os_code *code);
  */
 uintptr_t fh_os_code_from_low(uint32_t low);
 
+/* Is the return address in a module that has an operator new of its own, or may have one within (C++ code that
+ * takes none from elsewhere)? False also when that could not be seen. */
+bool fh_os_has_own_new(uintptr_t pc);
+
 /* What memory an address lies in. */
 enum fh_os_memory { FH_OS_UNMAPPED, FH_OS_STACK, FH_OS_PROGRAM, FH_OS_BREAK, FH_OS_MAPPED };
 /* `name`: path of the file, "" for none. */

@@ -231,3 +231,32 @@ const char *fh_os_function_name(struct fh_os_modules *modules, uintptr_t address
     if (name == NULL) name = search(module->file, module->file_size, SHT_DYNSYM, in_file, offset);
     return name;
 }
+
+/* Mangled names of operator new, new[], delete and delete[] begin so. */
+static bool is_new_or_delete(const char *name) {
+    static const char *const beginnings[] = {"_Znw", "_Zna", "_Zdl", "_Zda"};
+    for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++)
+        if (strncmp(name, beginnings[i], 4) == 0) return true;
+    return false;
+}
+
+bool fh_os_module_has_own_new(struct fh_os_module *module) {
+    open_file(module);
+    const void *file = module->file;
+    const Shdr *table = file ? section_of_type(file, module->file_size, SHT_DYNSYM) : NULL;
+    const Shdr *names = table ? section(file, module->file_size, table->sh_link) : NULL;
+    if (names == NULL) return false;
+    const Sym *symbols = (const Sym *)(const void *)((const char *)file + table->sh_offset);
+    const char *text = (const char *)file + names->sh_offset;
+    bool cxx = false, imported = false;
+    for (size_t i = 0; i < table->sh_size / sizeof(Sym); i++) {
+        if (symbols[i].st_name + 4 >= names->sh_size) continue;
+        const char *name = text + symbols[i].st_name;
+        if (is_new_or_delete(name)) {
+            if (symbols[i].st_shndx != SHN_UNDEF) return true;
+            imported = true;
+        }
+        cxx = cxx || strncmp(name, "_Z", 2) == 0;
+    }
+    return cxx && !imported;
+}

@@ -39,6 +39,9 @@ struct fh_os_module *fh_os_module_of(struct fh_os_modules *modules, uintptr_t ad
  * the modules are closed. */
 const char *fh_os_function_name(struct fh_os_modules *modules, uintptr_t address, uintptr_t *offset);
 
+/* Does the module export an operator new or delete, or is it C++ code that imports none? */
+bool fh_os_module_has_own_new(struct fh_os_module *module);
+
 void fh_os_modules_close(struct fh_os_modules *modules);
 
 #endif
