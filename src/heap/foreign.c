@@ -1,13 +1,13 @@
 /* foreign.c - blocks that pass between two C++ runtimes.
  *
- * A module may bring its own operator new: one that is linked with a static libstdc++, say. It calls malloc, and what it made may
- * be deleted by another module, whose operator delete is ours - or the other way round:
+ * A module may bring its own operator new: one that is linked with a static libstdc++, say. It calls malloc,
+ * and what it made may be deleted by another module, whose operator delete is ours - or the other way round:
  *
  *     module A: new int ──> A's own operator new ──> malloc (ours)     family: malloc
  *     module B: delete p ────────────────────────> delete (ours)      freed as: delete          nothing is wrong
  *
- * So before malloc beside delete, or new beside free, is called a mistake, the module is looked at that called malloc, or free.
- * That takes reading its symbols; the places that were found to be such are remembered.
+ * So before malloc beside delete, or new beside free, is called a mistake, the module is looked at that called
+ * malloc, or free. That takes reading its symbols; the places that were found to be such are remembered.
  */
 #include "../os/os.h"
 #include "../os/os_backtrace.h"

@@ -362,6 +362,19 @@ bool fh_guard_explain_fault(uintptr_t address, const struct fh_os_registers *reg
     return true;
 }
 
+bool fh_guard_explain_alignment(const struct fh_os_registers *registers, struct fh_misuse *m) {
+    if (!fh_guard_size || !fh_os_wants_alignment(registers)) return false;
+    for (unsigned i = 0; i < FH_OS_REGISTERS; i++) {
+        uintptr_t address = registers->r[i];
+        const struct record *r = fh_guard_owns((const void *)address) ? record_at(address) : NULL;
+        if (r == NULL || r->state != FH_MARK_LIVE || (uintptr_t)r->p % 16 == 0) continue;
+        *m = about(FH_FAULT_ALIGNMENT, NULL, (const void *)address, 0, r);
+        m->registers = registers;
+        return true;
+    }
+    return false;
+}
+
 size_t fh_guard_sweep(void) {
     size_t bad = 0;
     for (uint32_t i = 1; fh_guard_size && i < RECORDS && records[i].state != FH_MARK_NONE; i++) {

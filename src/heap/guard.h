@@ -38,6 +38,10 @@ bool fh_guard_explain_pointer(const void *p, const char *call, uintptr_t caller)
 bool fh_guard_explain_fault(uintptr_t address, const struct fh_os_registers *registers,
                             struct fh_misuse *misuse);
 
+/* A fault without an address, which the instruction at pc raised itself: because it wants a guarded block in
+ * use at a multiple of 16? Then true, and *misuse tells. In a handler. */
+bool fh_guard_explain_alignment(const struct fh_os_registers *registers, struct fh_misuse *misuse);
+
 /* Looks at the canaries of all guarded blocks in use; returns how many are damaged. */
 size_t fh_guard_sweep(void);
 

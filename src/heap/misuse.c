@@ -60,6 +60,10 @@ static const struct {
     [FH_FAULT_BEFORE] = {"access-before", "access before the start of a block", "Look at the index used here."},
     [FH_FAULT_FREED] = {"access-after-free", "access to a block after it was freed",
                         "Who else keeps a pointer to it?"},
+    [FH_FAULT_ALIGNMENT] =
+        {"misaligned-access", "this instruction wants a block at a multiple of 16, and in guard mode it is not",
+         "Nothing is wrong with the program. FREEHOLD=mode=guard,guard_align=16 keeps all blocks "
+         "at such addresses."},
 };
 
 /* ---- output ---- */

@@ -22,6 +22,7 @@ enum fh_misuse_kind {
     FH_FAULT_BEHIND, /* faults in guarded memory                                           */
     FH_FAULT_BEFORE,
     FH_FAULT_FREED,
+    FH_FAULT_ALIGNMENT, /* an instruction that wants more than the block has: no mistake            */
     FH_MISUSE_KINDS
 };
 

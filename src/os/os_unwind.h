@@ -22,6 +22,9 @@ struct fh_os_registers {
 /* From the third argument of a signal handler. */
 void fh_os_registers_of(const void *context, struct fh_os_registers *registers);
 
+/* Does the instruction at pc want its memory at a multiple of 16 or more? (os_instruction.c) */
+bool fh_os_wants_alignment(const struct fh_os_registers *registers);
+
 struct fh_os_unwind_row;
 
 struct fh_os_unwind {

@@ -75,14 +75,20 @@ static bool is_stack(struct fh_fault *fault) {
     return fh_os_guard_below(fault->stack.mapped_low, &guard) && (char *)fault->address >= guard.low;
 }
 
+static bool explain_heap(const struct fh_fault *fault, struct fh_misuse *misuse) {
+    if (fault->by_instruction) return fh_guard_explain_alignment(&fault->registers, misuse);
+    return fh_guard_explain_fault(fault->address, &fault->registers, misuse);
+}
+
 static void classify(struct fh_fault *fault, const void *context, bool by_kernel) {
     fault->kind = FH_FAULT_OTHER;
     if (!by_kernel) return;
     struct fh_misuse misuse;
-    if (fh_guard_explain_fault(fault->address, &fault->registers, &misuse)) {
+    if (explain_heap(fault, &misuse)) {
         fault->kind = FH_FAULT_HEAP;
         return;
     }
+    if (fault->by_instruction) return;
     char text[8];
     if (fh_check_explain((const void *)fault->address, text, sizeof text)) {
         fault->kind = FH_FAULT_FRAME;
@@ -111,7 +117,7 @@ static void report_frame(const struct fh_fault *fault) {
 
 static void report_heap(const struct fh_fault *fault) {
     struct fh_misuse misuse;
-    if (fh_guard_explain_fault(fault->address, &fault->registers, &misuse)) fh_misuse_write(&misuse);
+    if (explain_heap(fault, &misuse)) fh_misuse_write(&misuse);
 }
 
 static void report(void *argument) {
@@ -216,7 +222,8 @@ static void on_fault(int signal, siginfo_t *info, void *context) {
     memset(&fault, 0, sizeof fault);
     bool by_kernel = info->si_code > 0;
     fh_os_registers_of(context, &fault.registers);
-    fault.address = (uintptr_t)info->si_addr;
+    fault.by_instruction = info->si_code == SI_KERNEL && info->si_addr == NULL;
+    fault.address = fault.by_instruction ? fault.registers.pc : (uintptr_t)info->si_addr;
     classify(&fault, context, by_kernel);
     if (fault.kind != FH_FAULT_OTHER) report_once(&fault);
     errno = saved;

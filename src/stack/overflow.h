@@ -22,8 +22,9 @@ struct fh_fault {
     enum fh_fault_kind kind;
     struct fh_os_registers registers;
     uintptr_t address;
-    struct fh_os_bounds stack;           /* the one that overflowed */
-    bool further;                        /* it was made by fh_stack_grow */
+    bool by_instruction;       /* the instruction raised it whatever lies there: no address is known */
+    struct fh_os_bounds stack; /* the one that overflowed */
+    bool further;              /* it was made by fh_stack_grow */
     const struct fh_call_thread *thread; /* NULL: not known */
 };
 

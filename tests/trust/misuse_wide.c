@@ -281,6 +281,15 @@ static void read_after_realloc(void) {
     give(q);
 }
 
+/* No mistake, but an instruction that wants 16 where guard mode gives 8. */
+static void vector_load(void) {
+    unsigned char *p = block(24);
+#if defined(__x86_64__)
+    __asm__ volatile("movaps (%0), %%xmm0" : : "r"(p) : "xmm0", "memory");
+#endif
+    give(p);
+}
+
 /* ---- heaps of the program's own ---- */
 
 static struct fh_heap *own;
@@ -438,6 +447,7 @@ static const struct {
     CASE(write_after_shrink_moved),
     CASE(read_after_free_huge),
     CASE(read_after_realloc),
+    CASE(vector_load),
     CASE(own_overflow),
     CASE(own_overflow_large),
     CASE(own_underflow),

@@ -24,7 +24,10 @@ RUNTIME = r"""
 #include <new>
 void *operator new(std::size_t n) { return std::malloc(n); }
 void *operator new[](std::size_t n) { return std::malloc(n); }
-void *operator new(std::size_t n, std::align_val_t a) { return std::aligned_alloc(std::size_t(a), (n + std::size_t(a) - 1) & -std::size_t(a)); }
+void *operator new(std::size_t n, std::align_val_t align) {
+    std::size_t a = std::size_t(align);
+    return std::aligned_alloc(a, (n + a - 1) & -a);
+}
 void operator delete(void *p) noexcept { std::free(p); }
 void operator delete(void *p, std::size_t) noexcept { std::free(p); }
 void operator delete[](void *p) noexcept { std::free(p); }
