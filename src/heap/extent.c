@@ -166,13 +166,13 @@ static void note_held(void) {
     set_counter(&fh_counters->held_peak, (peak << FH_GRANULE_SHIFT) + books);
 }
 
-/* Huge pages of which nothing is held any more, now that [g, g + granules) is clean, become small ones: whoever
- * is given a part of them should hold that part, not the whole. */
-static void make_small(uint32_t g, uint32_t granules, uint32_t first) {
-    uint32_t end = first + head_of(first)->granules,
-             before = g - first < HUGE_GRANULES ? g - first : HUGE_GRANULES - 1;
-    for (uint32_t at = aligned(g - before, HUGE_GRANULES); at < g + granules && at + HUGE_GRANULES <= end;
-         at += HUGE_GRANULES) {
+/* Huge pages of which [g, g + granules), or a part of it, was given back become small ones at once. Else the
+ * kernel, which goes through memory that may be huge, would sooner or later make a whole page of what is left,
+ * and a program that lives long would hold ever more that nobody uses. Whoever is given a part of them later
+ * should hold that part, too. */
+static void make_small(uint32_t g, uint32_t granules) {
+    uint32_t before = g < HUGE_GRANULES ? g - 1 : HUGE_GRANULES - 1;
+    for (uint32_t at = aligned(g - before, HUGE_GRANULES); at < g + granules; at += HUGE_GRANULES) {
         if (fh_space.huge[at] == 0) continue;
         fh_os_use_huge(fh_granule_address(at), FH_HUGE_PAGE, false);
         __atomic_store_n(&fh_space.huge[at], 0, __ATOMIC_RELAXED);
@@ -199,10 +199,10 @@ static uint32_t purge_oldest(size_t most) {
     fh_lock(&lock);
     purging--;
     head->kind = FH_INSIDE;
-    uint32_t first = enter_merged(g, granules, done ? FH_FREE_CLEAN : FH_FREE_DIRTY, fh_os_ticks());
+    enter_merged(g, granules, done ? FH_FREE_CLEAN : FH_FREE_DIRTY, fh_os_ticks());
     if (!done)
         return 0; /* pages that are locked in memory stay; they are young again, so that the next is tried */
-    make_small(g, granules, first);
+    make_small(g, granules);
     purged += granules;
     note_held();
     return granules;
@@ -399,6 +399,7 @@ bool fh_extent_is_huge(uint32_t g) {
 static void give(uint32_t g, uint32_t granules, bool clean) {
     used -= granules;
     enter_merged(g, granules, clean ? FH_FREE_CLEAN : FH_FREE_DIRTY, fh_os_ticks());
+    if (clean) make_small(g, granules);
     note_held();
 }
 
