@@ -16,7 +16,9 @@
  * A guarded block in use costs two memory maps, of which the kernel allows 65 530 as a rule: so no more than
  * guard_most are in use at once, and further blocks come from the heap proper.
  *
- * Records say what a page belongs to; those of freed blocks are kept until a million newer ones have been made.
+ * Records say what a page belongs to; those of freed blocks are kept until so many newer ones have been made: a
+ * million in mode=guard. Elsewhere few blocks are guarded, but a service runs for weeks, and what these tables
+ * hold grows until the whole region has been gone through: so both are smaller there.
  * The idea is Electric Fence's (Bruce Perens, 1987); one in many is GWP-ASan's.
  */
 #include "guard.h"
@@ -30,8 +32,9 @@
 
 #include <string.h>
 
-enum { RECORDS = 1 << 20, SEEN = 64 };
+enum { SEEN = 64, RECORDS = 1 << 20, RECORDS_ELSEWHERE = 1 << 16 };
 #define LARGEST_REGION ((size_t)64 << 30)
+#define REGION_ELSEWHERE ((size_t)4 << 30)
 
 struct record {
     char *p;
@@ -53,7 +56,7 @@ size_t fh_guard_size;
 static struct fh_lock lock;
 static uint32_t *record_of_page; /* 0 = none */
 static struct record *records;   /* [0] is never used */
-static uint32_t next_record = 1, next_page = 1, page_count;
+static uint32_t next_record = 1, record_count, next_page = 1, page_count;
 static size_t live;
 static size_t page_size;
 static bool refused; /* there is no region to be had */
@@ -97,12 +100,14 @@ static bool open_region(void) {
     if (fh_guard_size) return true;
     if (refused) return false;
     page_size = fh_os_page_size();
-    size_t size = LARGEST_REGION;
+    bool all = fh_settings.mode == FH_MODE_GUARD;
+    size_t size = all ? LARGEST_REGION : REGION_ELSEWHERE;
+    record_count = all ? RECORDS : RECORDS_ELSEWHERE;
     while (size > (size_t)1 << 24 && size / 2 >= fh_os_address_limit() / 8) size /= 2;
     char *base = fh_os_reserve(size);
     page_count = (uint32_t)(size / page_size);
     record_of_page = fh_os_map_sparse(page_count * sizeof *record_of_page);
-    records = fh_os_map_sparse(RECORDS * sizeof *records);
+    records = fh_os_map_sparse(record_count * sizeof *records);
     refused = base == NULL || record_of_page == NULL || records == NULL || !fh_sites_begin();
     if (refused) return false;
     fh_guard_base = (uintptr_t)base;
@@ -145,9 +150,9 @@ static uint32_t find_pages(uint32_t pages) {
 }
 
 static uint32_t find_record(void) {
-    for (unsigned tries = 0; tries < RECORDS; tries++) {
+    for (unsigned tries = 0; tries < record_count; tries++) {
         uint32_t i = next_record;
-        next_record = i + 1 == RECORDS ? 1 : i + 1;
+        next_record = i + 1 == record_count ? 1 : i + 1;
         if (records[i].state != FH_MARK_LIVE) return i;
     }
     return 0;
@@ -377,7 +382,7 @@ bool fh_guard_explain_alignment(const struct fh_os_registers *registers, struct 
 
 size_t fh_guard_sweep(void) {
     size_t bad = 0;
-    for (uint32_t i = 1; fh_guard_size && i < RECORDS && records[i].state != FH_MARK_NONE; i++) {
+    for (uint32_t i = 1; fh_guard_size && i < record_count && records[i].state != FH_MARK_NONE; i++) {
         struct fh_misuse m;
         fh_lock(&lock);
         bool damaged = false;
