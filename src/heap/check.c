@@ -28,6 +28,7 @@
 #include "count.h"
 #include "guard.h"
 #include "large.h"
+#include "meta.h"
 #include "private.h"
 #include "sites.h"
 
@@ -63,8 +64,15 @@ void fh_checks_begin(void) {
     if (fh_settings.guard_first == 0) fh_check_open_quick_alloc();
 }
 
-void fh_check_new_span(uint32_t g, unsigned blocks) {
-    memset(fh_space.marks[g], 0, blocks * sizeof(struct fh_mark));
+struct fh_mark *fh_check_new_marks(unsigned blocks) {
+    struct fh_mark *marks = fh_meta_take(blocks * sizeof(struct fh_mark));
+    /* One more, for the bytes behind the last block: where there are any, a piece has the room. */
+    size_t rounded = blocks & (blocks - 1) ? blocks + 1 : blocks;
+    return marks ? memset(marks, 0, rounded * sizeof(struct fh_mark)) : NULL;
+}
+
+void fh_check_end_marks(struct fh_mark *marks, unsigned blocks) {
+    fh_meta_give(marks, blocks * sizeof(struct fh_mark));
 }
 
 static void *out_of_memory(void) {
@@ -90,12 +98,13 @@ FH_INLINE bool prepare(char *start, unsigned c) {
     uint32_t first = (uint32_t)(offset >> FH_GRANULE_SHIFT);
     if (c > PLAIN_CLASSES) first = fh_span_first(start); /* the span may have several granules */
     uint32_t number = fh_block_number(&fh_classes[c], (uint32_t)(offset - ((size_t)first << FH_GRANULE_SHIFT)));
-    struct fh_mark *mark = &fh_space.marks[first][number];
+    struct fh_mark *mark = fh_space_marks(first) + number;
     if (FH_UNLIKELY(fh_mark_state(mark) == FH_MARK_NONE)) make_fresh(start, c, mark, number);
     return number == 0;
 }
 
 /* All of the bin: filled, and in random order, but that the first block of a span comes last. */
+enum { TOGETHER = 64 };
 static void prepare_all(void **blocks, unsigned count, unsigned c) {
     unsigned firsts = 0;
     for (unsigned i = 0; i < count; i++) {
@@ -104,7 +113,8 @@ static void prepare_all(void **blocks, unsigned count, unsigned c) {
         blocks[i] = blocks[firsts];
         blocks[firsts++] = block;
     }
-    fh_shuffle(blocks + firsts, count - firsts);
+    for (unsigned i = firsts; i < count; i += TOGETHER)
+        fh_shuffle(blocks + i, count - i < TOGETHER ? count - i : TOGETHER);
 }
 
 static void *refill(struct fh_heap *heap, unsigned c) {
@@ -278,84 +288,169 @@ size_t fh_check_usable(const void *p, uintptr_t caller) {
 /* ---- the quick ways ---- */
 
 /* A mark as one word: slack | state << 16 | kind << 24 | site << 32. */
-enum { STATE_SHIFT = 16, KIND_SHIFT = 24, SITE_SHIFT = 32 };
+enum { SLACK_MASK = 0xffff, STATE_SHIFT = 16, KIND_SHIFT = 24, SITE_SHIFT = 32 };
 
+/* What they look for and write is counted in instructions: so no loop where the usual block needs none, and no
+ * call but as the last thing that a function does, since else it would have to keep its registers. */
 typedef uint64_t two_words __attribute__((vector_size(16), may_alias));
+typedef uint64_t word_anywhere __attribute__((aligned(1), may_alias));
 
-/* Is the block, of a multiple of 16 bytes, filled with the canary throughout? */
-FH_INLINE bool is_filled(const char *block, size_t size) {
-    const two_words *at = (const two_words *)(const void *)block,
-                    *last = (const two_words *)(const void *)(block + size - 16);
+FH_INLINE two_words *words_at(char *at) { return (two_words *)(void *)at; }
+
+/* Is the block, of a multiple of 16 bytes, filled with the canary throughout? (Those above 128 bytes are of a
+ * multiple of 32, above 256 of 64.) */
+FH_INLINE bool is_filled(char *block, size_t size) {
+    enum { SHORT = 256 };
+    two_words *at = words_at(block), *last = words_at(block + size - 16);
     two_words fill = {fh_canaries, fh_canaries}, bad = *last ^ fill;
-    for (; at < last; at += 2) bad |= (at[0] ^ fill) | (at[1] ^ fill);
+    if (size <= SHORT)
+        for (; at < last; at += 2) bad |= (at[0] ^ fill) | (at[1] ^ fill);
+    else
+        for (; at < last; at += 4) bad |= ((at[0] ^ fill) | (at[1] ^ fill)) | ((at[2] ^ fill) | (at[3] ^ fill));
     return (bad[0] | bad[1]) == 0;
 }
 
-/* The last thing that a function does: else it would have to keep its registers. */
-FH_INLINE void fill_quickly(char *block, size_t size) {
-    enum { BY_HAND = 128 };
-    if (size > BY_HAND) {
-        memset(block, fh_canary, size);
+FH_INLINE void fill_quickly(char *block, char *end) {
+    enum { BY_HAND = 256 };
+    if (end - block > BY_HAND) {
+        memset(block, fh_canary, (size_t)(end - block));
         return;
     }
-    two_words fill = {fh_canaries, fh_canaries}, *at = (two_words *)(void *)block,
-              *end = (two_words *)(void *)(block + size);
-    do {
-        *at++ = fill;
+    char *at = block + 16, *last = end - 16;
+    two_words fill = {fh_canaries, fh_canaries};
+    *words_at(block) = fill;
+    *words_at(last) = fill;
+    for (; at < last; at += 32) {
+        *words_at(at) = fill;
+        *words_at(at + 16) = fill;
         __asm__ volatile("" : "+r"(at)); /* the compiler would make it a memset again */
-    } while (at < end);
+    }
 }
 
 /* Are the `slack` bytes before `end`, one at least, canaries? */
 FH_INLINE bool is_slack_whole(const char *end, size_t slack) {
-    uint64_t word;
-    if (FH_UNLIKELY(slack > 8)) return fh_canaries_whole(end, slack);
-    memcpy(&word, end - 8, 8); /* little-endian: the bytes nearest to the end are the highest */
-    return (word ^ fh_canaries) >> (64 - 8 * slack) == 0;
+    static const unsigned char masks[32] = {[16 ... 31] = 0xff};
+    two_words fill = {fh_canaries, fh_canaries}, mask, words, bad = {0};
+    for (; FH_UNLIKELY(slack > 16); slack -= 16, end -= 16) {
+        memcpy(&words, end - 16, sizeof words);
+        bad |= words ^ fill;
+    }
+    memcpy(&mask, masks + slack, sizeof mask);
+    memcpy(&words, end - 16, sizeof words);
+    bad |= (words ^ fill) & mask;
+    return (bad[0] | bad[1]) == 0;
 }
 
 /* A block that was taken from the bin though it is not as its free left it: reported; then it is used. */
-static void *hand_out_damaged(char *block, unsigned c, size_t size, unsigned call, uintptr_t caller)
+static void *hand_out_damaged(char *block, unsigned c, size_t size, unsigned kind, bool zero, uintptr_t caller)
     __attribute__((noinline, cold));
 
-/* Makes the block live and gives it out. */
-FH_INLINE void *hand_out_quickly(char *block, unsigned c, size_t size, unsigned call, uintptr_t caller) {
+/* Makes the block live and gives it out. `kind`: the mark's. */
+FH_INLINE void *hand_out_quickly(char *block, unsigned c, size_t size, unsigned kind, bool zero,
+                                 uintptr_t caller) {
     const struct fh_class *class = &fh_classes[c];
     size_t offset = fh_space_offset(block);
     uint32_t number = fh_block_number(class, (uint32_t)(offset % FH_GRANULE));
-    if (FH_UNLIKELY(!is_filled(block, class->size))) return hand_out_damaged(block, c, size, call, caller);
-    fh_mark_word word = (class->size - size) | FH_MARK_LIVE << STATE_SHIFT |
-                        (uint64_t)(call & FH_KIND_MASK) << KIND_SHIFT | (uint64_t)caller << SITE_SHIFT;
-    __atomic_store_n((fh_mark_word *)&fh_space.marks[offset >> FH_GRANULE_SHIFT][number], word,
-                     __ATOMIC_RELAXED);
-    return call & FH_CALL_ZERO ? memset(block, 0, size) : block;
+    if (FH_UNLIKELY(!is_filled(block, class->size)))
+        return hand_out_damaged(block, c, size, kind, zero, caller);
+    fh_mark_word word = (class->size - size) | FH_MARK_LIVE << STATE_SHIFT | (uint64_t)kind << KIND_SHIFT |
+                        (uint64_t)caller << SITE_SHIFT;
+    struct fh_mark *mark = fh_space_marks((uint32_t)(offset >> FH_GRANULE_SHIFT)) + number;
+    __atomic_store_n((fh_mark_word *)mark, word, __ATOMIC_RELAXED);
+    return zero ? memset(block, 0, size) : block;
 }
 
-static void *hand_out_damaged(char *block, unsigned c, size_t size, unsigned call, uintptr_t caller) {
+static void *hand_out_damaged(char *block, unsigned c, size_t size, unsigned kind, bool zero,
+                              uintptr_t caller) {
     struct fh_found f;
     check_taken(block, c, caller, &f);
     memset(block, fh_canary, f.size);
-    return hand_out_quickly(block, c, size, call, caller);
+    return hand_out_quickly(block, c, size, kind, zero, caller);
 }
 
-static __attribute__((noinline)) void *alloc_empty(size_t size, size_t align, unsigned call, uintptr_t caller) {
+/* The bin is empty, or the block is to be aligned; or it is none for the quick ways after all. */
+static __attribute__((noinline)) void *alloc_less_quickly(size_t size, size_t align, unsigned call,
+                                                          uintptr_t caller) {
     struct fh_heap *heap = fh_heap_here();
-    if (size >= FH_PLAIN_MOST || align > 16 || heap == NULL) return fh_check_alloc(size, align, call, caller);
-    unsigned c = fh_class_for(size + 1);
-    char *block = refill(heap, c);
-    return block ? hand_out_quickly(block, c, size, call, caller) : fh_check_alloc(size, align, call, caller);
+    if (size >= FH_PLAIN_MOST || align > FH_PLAIN_MOST || heap == NULL)
+        return fh_check_alloc(size, align, call, caller);
+    size_t need = fh_aligned_size(size + 1, align);
+    if (need > FH_PLAIN_MOST) return fh_check_alloc(size, align, call, caller);
+    unsigned c = fh_class_for(need),
+             kind = (call & FH_KIND_MASK) | (call & FH_CALL_ALIGNED ? fh_check_log(align) << 2 : 0);
+    char *block = take_block(heap, c);
+    return block ? hand_out_quickly(block, c, size, kind, call & FH_CALL_ZERO, caller)
+                 : fh_check_alloc(size, align, call, caller);
 }
 
 void *fh_check_alloc_quickly(size_t size, size_t align, unsigned call, uintptr_t caller) {
     struct fh_heap *heap = fh_heap_here();
     if (FH_UNLIKELY(size >= FH_PLAIN_MOST || align > 16 || heap == NULL))
-        return alloc_empty(size, align, call, caller);
+        return alloc_less_quickly(size, align, call, caller);
     unsigned c = fh_class_table[size / 16 + 1]; /* of size + 1 */
     struct fh_bin *bin = &heap->hidden[c];
     void **top = bin->top;
-    if (FH_UNLIKELY(top[-1] == NULL)) return alloc_empty(size, align, call, caller);
+    if (FH_UNLIKELY(top[-1] == NULL)) return alloc_less_quickly(size, align, call, caller);
     bin->top = top - 1;
-    return hand_out_quickly(top[-1], c, size, call, caller);
+    __builtin_prefetch(top[-2], 1); /* the next one: it has been freed a while ago, and will be looked at */
+    return hand_out_quickly(top[-1], c, size, call & FH_KIND_MASK, call & FH_CALL_ZERO, caller);
+}
+
+/* The batch of the class is full, or there is none, or no heap, in a thread that has ended. */
+static __attribute__((noinline)) void put_slowly(char *block, unsigned c, uint32_t site) {
+    int saved = errno;
+    memset(block, fh_canary, fh_classes[c].size);
+    fh_quarantine_put(fh_heap_mine(), c, block, site);
+    errno = saved;
+}
+
+/* All is found to be in order with the block, which ends at `end`, and its mark. */
+FH_INLINE void retire(char *block, char *end, unsigned c, fh_mark_word *mark, uintptr_t caller) {
+    fh_mark_word word = __atomic_load_n(mark, __ATOMIC_RELAXED);
+    uint32_t allocated = (uint32_t)(word >> SITE_SHIFT);
+    __atomic_store_n(mark, (word & 0xff00ffff) | FH_MARK_FREED << STATE_SHIFT | (uint64_t)caller << SITE_SHIFT,
+                     __ATOMIC_RELAXED);
+    struct fh_heap *heap = fh_heap_here();
+    struct fh_quarantine *q = heap ? heap->quarantine : NULL;
+    if (FH_UNLIKELY(q == NULL || q->open[c].top == q->open[c].end)) {
+        put_slowly(block, c, allocated);
+        return;
+    }
+    struct fh_freed *freed = q->open[c].top++;
+    freed->start = block;
+    freed->allocated = allocated;
+    fill_quickly(block, end);
+}
+
+/* The mark of the block at p, if it is a plain one in use, is whole, and those bits of its state and kind that
+ * are looked at are as wanted. Else NULL. */
+FH_INLINE fh_mark_word *find_quickly(const char *p, uint64_t looked_at, uint64_t wanted, unsigned *class) {
+    size_t offset = fh_space_offset(p);
+    if (FH_UNLIKELY(offset >= fh_space.size)) return NULL;
+    unsigned c = *class = fh_space.classes[offset >> FH_GRANULE_SHIFT];
+    if (FH_UNLIKELY(c - 1 >= PLAIN_CLASSES)) return NULL;
+    uint32_t within = offset % FH_GRANULE, number = fh_block_number(&fh_classes[c], within);
+    struct fh_mark *marks = fh_space_marks((uint32_t)(offset >> FH_GRANULE_SHIFT));
+    if (FH_UNLIKELY(marks == NULL || number * fh_classes[c].size != within)) return NULL;
+    fh_mark_word *mark = (fh_mark_word *)&marks[number], word = __atomic_load_n(mark, __ATOMIC_RELAXED);
+    if (FH_UNLIKELY((word >> STATE_SHIFT & looked_at) != wanted)) return NULL;
+    if (FH_UNLIKELY(!is_slack_whole(p + fh_classes[c].size, word & SLACK_MASK))) return NULL;
+    if (FH_UNLIKELY(number && (unsigned char)p[-1] != fh_canary)) return NULL;
+    return mark;
+}
+
+/* Frees the block if all is as it should be; else does nothing and returns false. free takes what is aligned
+ * too; delete wants the very kind. */
+FH_INLINE bool free_quickly(char *p, size_t size, unsigned call, uintptr_t caller) {
+    const uint64_t kind = call & FH_KIND_MASK, any_alignment = 0xff | FH_KIND_MASK << 8;
+    unsigned c;
+    fh_mark_word *mark =
+        find_quickly(p, call == FH_KIND_MALLOC ? any_alignment : 0xffff, FH_MARK_LIVE | kind << 8, &c);
+    if (FH_UNLIKELY(mark == NULL)) return false;
+    size_t block = fh_classes[c].size;
+    if ((call & FH_CALL_SIZED) && FH_UNLIKELY(size + (*mark & SLACK_MASK) != block)) return false;
+    retire(p, p + block, c, mark, caller);
+    return true;
 }
 
 static __attribute__((noinline)) void free_slowly(void *p, size_t size, size_t align, unsigned call,
@@ -365,56 +460,23 @@ static __attribute__((noinline)) void free_slowly(void *p, size_t size, size_t a
     errno = saved;
 }
 
-static __attribute__((noinline)) void put_slowly(struct fh_heap *heap, unsigned c, char *block, uint32_t site) {
-    int saved = errno;
-    memset(block, fh_canary, fh_classes[c].size);
-    fh_quarantine_put(heap, c, block, site);
-    errno = saved;
+void fh_check_free_plain(void *p, uintptr_t caller) {
+    if (!free_quickly(p, 0, FH_KIND_MALLOC, caller)) free_slowly(p, 0, 1, FH_KIND_MALLOC, caller);
 }
 
-/* `call`: a constant. free takes what is aligned too; delete wants the very kind. */
-FH_INLINE void free_quickly(void *p, size_t size, size_t align, unsigned call, uintptr_t caller) {
-    const uint64_t looked_at = call == FH_KIND_MALLOC ? (uint64_t)(0xff | FH_KIND_MASK << 8) : 0xffff,
-                   wanted = FH_MARK_LIVE | (uint64_t)(call & FH_KIND_MASK) << 8;
-    size_t offset = fh_space_offset(p);
-    struct fh_heap *heap = fh_heap_here();
-    char *block = p;
-    if (FH_UNLIKELY(offset >= fh_space.size || heap == NULL)) goto slowly;
-    unsigned c = fh_space.classes[offset >> FH_GRANULE_SHIFT];
-    if (FH_UNLIKELY(c - 1 >= PLAIN_CLASSES)) goto slowly;
-    const struct fh_class *class = &fh_classes[c];
-    uint32_t within = offset % FH_GRANULE, number = fh_block_number(class, within);
-    fh_mark_word *mark = (fh_mark_word *)&fh_space.marks[offset >> FH_GRANULE_SHIFT][number],
-                 word = __atomic_load_n(mark, __ATOMIC_RELAXED);
-    if (FH_UNLIKELY((word >> STATE_SHIFT & looked_at) != wanted || number * class->size != within)) goto slowly;
-    if (FH_UNLIKELY(!is_slack_whole(block + class->size, word & 0xffff))) goto slowly;
-    if (FH_UNLIKELY(number && (unsigned char)block[-1] != fh_canary)) goto slowly;
-    if ((call & FH_CALL_SIZED) && FH_UNLIKELY(size != class->size - (word & 0xffff))) goto slowly;
-    __atomic_store_n(mark, (word & 0xff00ffff) | FH_MARK_FREED << STATE_SHIFT | (uint64_t)caller << SITE_SHIFT,
-                     __ATOMIC_RELAXED);
-    struct fh_quarantine *q = heap->quarantine;
-    if (FH_UNLIKELY(q == NULL || q->open[c].top == q->open[c].end)) {
-        put_slowly(heap, c, block, (uint32_t)(word >> SITE_SHIFT));
-        return;
-    }
-    *q->open[c].top++ = (struct fh_freed){block, (uint32_t)(word >> SITE_SHIFT), 0};
-    fill_quickly(block, class->size);
-    return;
-slowly:
-    free_slowly(p, size, align, call, caller);
-}
-
-void fh_check_free_plain(void *p, uintptr_t caller) { free_quickly(p, 0, 1, FH_KIND_MALLOC, caller); }
+#define IF_CALLED_AS(calls)                               \
+    case calls:                                           \
+        if (free_quickly(p, size, calls, caller)) return; \
+        break
 
 void fh_check_free_as(void *p, size_t size, size_t align, unsigned call, uintptr_t caller) {
     switch (call & ~(unsigned)FH_CALL_TYPED) {
-        case FH_KIND_MALLOC | FH_CALL_SIZED: free_quickly(p, size, align, FH_CALL_SIZED, caller); break;
-        case FH_KIND_NEW: free_quickly(p, size, align, FH_KIND_NEW, caller); break;
-        case FH_KIND_NEW | FH_CALL_SIZED:
-            free_quickly(p, size, align, FH_KIND_NEW | FH_CALL_SIZED, caller);
-            break;
-        default: free_slowly(p, size, align, call, caller);
+        IF_CALLED_AS(FH_KIND_MALLOC | FH_CALL_SIZED);
+        IF_CALLED_AS(FH_KIND_NEW);
+        IF_CALLED_AS(FH_KIND_NEW | FH_CALL_SIZED);
+        default: break;
     }
+    free_slowly(p, size, align, call, caller);
 }
 
 /* ---- resize ---- */
@@ -442,6 +504,19 @@ static bool resize_small(struct fh_found *f, size_t size, uintptr_t caller) {
     return true;
 }
 
+/* In place, a plain block that is in order; else does nothing and returns false. */
+static bool resize_quickly(char *p, size_t size, uintptr_t caller) {
+    unsigned c;
+    fh_mark_word *mark = find_quickly(p, 0xffff, FH_MARK_LIVE | FH_KIND_MALLOC << 8, &c);
+    if (mark == NULL || size >= FH_PLAIN_MOST) return false;
+    size_t block = fh_classes[c].size, asked = block - (*mark & SLACK_MASK);
+    if (size + 1 > block || (size + 1 <= block / 2 && fh_class_for(size + 1) != c)) return false;
+    if (size < asked) memset(p + size, fh_canary, asked - size);
+    __atomic_store_n(mark, (block - size) | FH_MARK_LIVE << STATE_SHIFT | (uint64_t)caller << SITE_SHIFT,
+                     __ATOMIC_RELAXED);
+    return true;
+}
+
 /* `private`: the program's own heap that the block is in, where it stays. */
 static void *move(void *p, size_t asked, size_t size, struct fh_heap *private, uintptr_t caller) {
     void *block = private            ? fh_check_alloc_in(private, size, 1, FH_KIND_MALLOC, caller)
@@ -456,6 +531,7 @@ static void *move(void *p, size_t asked, size_t size, struct fh_heap *private, u
 void *fh_check_resize(void *p, size_t size, uintptr_t caller) {
     struct fh_found f;
     size_t asked;
+    if (FH_READ(fh_check_quick_free) && resize_quickly(p, size, caller)) return p;
     if (fh_settings.count) fh_count_realloc();
     if (size > PTRDIFF_MAX / 2) return out_of_memory();
     if (fh_guard_owns(p)) return fh_guard_usable(p, &asked, caller) ? move(p, asked, size, NULL, caller) : NULL;

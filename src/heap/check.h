@@ -75,8 +75,10 @@ void fh_check_open_quick_alloc(void);
 void *fh_new_slow(size_t size, size_t align, unsigned kind, uintptr_t caller);
 void fh_delete_slow(void *p, size_t size, size_t align, unsigned kind);
 
-/* A span begins at granule g: nothing is known of its blocks. */
-void fh_check_new_span(uint32_t g, unsigned blocks);
+/* Marks for the blocks of a span that is to begin, all NONE; NULL without memory. They are the span's until it
+ * ends. */
+struct fh_mark *fh_check_new_marks(unsigned blocks);
+void fh_check_end_marks(struct fh_mark *marks, unsigned blocks);
 
 /* Looks at every canary and every freed block; reports the first that is damaged. Returns how many were. */
 size_t fh_check_sweep(void);
@@ -106,6 +108,11 @@ static inline void fh_mark_write(struct fh_mark *mark, struct fh_mark to) {
         uint64_t word;
     } value = {.mark = to};
     __atomic_store_n((fh_mark_word *)mark, value.word, __ATOMIC_RELAXED);
+}
+
+/* What was asked for in a live block of `size` bytes with this mark. */
+static inline size_t fh_mark_asked(const struct fh_mark *mark, size_t size) {
+    return size - mark->slack - (mark->state & FH_MARK_FRONT ? FH_SMALL_FRONT : 0);
 }
 
 /* ---- a block, found (found.c) ---- */
@@ -182,7 +189,6 @@ bool fh_check_passes_runtimes(unsigned family, unsigned freed_as, uint32_t alloc
 struct fh_freed {
     char *start;
     uint32_t allocated; /* site */
-    uint32_t unused;
 };
 
 /* For each class a batch that the thread is filling. Full ones wait in a queue: quarantine.c. */

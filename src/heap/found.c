@@ -28,7 +28,7 @@ void fh_check_find_small(const void *p, uint32_t first, unsigned c, struct fh_fo
     f->start = fh_granule_address(first) + (size_t)f->number * class->size;
     f->size = class->size;
     f->private = NULL;
-    f->mark = &fh_space.marks[first][f->number];
+    f->mark = fh_space_marks(first) + f->number;
     struct fh_mark mark = fh_mark_read(f->mark);
     f->front = mark.state & FH_MARK_FRONT ? FH_SMALL_FRONT : 0;
     f->asked = f->size - f->front - mark.slack;
@@ -51,7 +51,7 @@ void fh_check_find_large(uint32_t first, struct fh_found *f) {
 static bool find_by_head(const void *p, struct fh_found *f) {
     uint32_t first = fh_span_first(p);
     const struct fh_head *head = &fh_space.heads[first];
-    if (first == 0) return false;
+    if (first == 0 || (head->kind != FH_LARGE && fh_space_marks(first) == NULL)) return false;
     if (head->kind == FH_LARGE) fh_check_find_large(first, f);
     else fh_check_find_small(p, first, head->class, f);
     f->private = head->private;
@@ -63,9 +63,11 @@ bool fh_check_find(const void *p, struct fh_found *f) {
     if (offset >= fh_space.size) return false;
     unsigned c = fh_space.classes[offset >> FH_GRANULE_SHIFT];
     if (c == 0) return find_by_head(p, f);
-    uint32_t granule = (uint32_t)(offset >> FH_GRANULE_SHIFT);
-    const struct fh_head *head = &fh_space.heads[granule];
-    fh_check_find_small(p, head->kind == FH_SPAN ? granule : granule - head->back, c, f);
+    uint32_t first = (uint32_t)(offset >> FH_GRANULE_SHIFT);
+    const struct fh_head *head = &fh_space.heads[first];
+    if (head->kind != FH_SPAN) first -= head->back;
+    if (fh_space_marks(first) == NULL) return false; /* the span is just beginning */
+    fh_check_find_small(p, first, c, f);
     return f->number < fh_classes[c].blocks;
 }
 

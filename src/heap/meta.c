@@ -34,22 +34,37 @@ static void *cut(size_t size) {
     return piece;
 }
 
+static void put(unsigned i, void *memory) {
+    struct piece *piece = memory;
+    piece->next = pieces[i];
+    pieces[i] = piece;
+}
+
+/* The front of the smallest larger piece that nobody uses; the rest of it goes to the lists. NULL without one.
+ * */
+static void *split(unsigned i) {
+    unsigned from = i;
+    while (from < SIZES && pieces[from] == NULL) from++;
+    if (from == SIZES) return NULL;
+    struct piece *piece = pieces[from];
+    pieces[from] = piece->next;
+    while (from-- > i) put(from, (char *)piece + ((size_t)1 << (SMALLEST_SHIFT + from)));
+    return piece;
+}
+
 void *fh_meta_take(size_t size) {
     unsigned i = index_of(size);
     fh_lock(&lock);
-    struct piece *piece = pieces[i];
-    if (piece) pieces[i] = piece->next;
-    else piece = cut((size_t)1 << (SMALLEST_SHIFT + i));
+    void *piece = split(i);
+    if (piece == NULL) piece = cut((size_t)1 << (SMALLEST_SHIFT + i));
     fh_unlock(&lock);
     return piece;
 }
 
 void fh_meta_give(void *memory, size_t size) {
-    struct piece *piece = memory;
     unsigned i = index_of(size);
     fh_lock(&lock);
-    piece->next = pieces[i];
-    pieces[i] = piece;
+    put(i, memory);
     fh_unlock(&lock);
 }
 

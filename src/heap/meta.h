@@ -1,9 +1,10 @@
-/* meta.h - memory for the heap's own books: heaps and the arrays of bins.
+/* meta.h - memory for the heap's own books: heaps, the arrays of bins, in checked mode the marks of spans.
  *
  * Pieces are powers of two from 64 bytes to 64 KiB, cut from stretches of pages of their own, far from any
- * block. A piece given back goes to a list of its size and is used again; pages are never returned, since their
- * number is bounded by the most threads that lived at once. Guarded by a lock of its own, under which nothing
- * is locked.
+ * block. A piece given back goes to a list of its size and is used again, or halved where a smaller one is
+ * wanted; halves are not joined again, and pages are never returned. So what is held is bounded by the most
+ * pieces of each size that were ever in use at once: by the most threads and spans. Guarded by a lock of its
+ * own, under which nothing is locked.
  */
 #ifndef FH_HEAP_META_H
 #define FH_HEAP_META_H

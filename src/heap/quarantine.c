@@ -39,20 +39,28 @@ static unsigned batch_size(unsigned c) {
 
 /* ---- random order ---- */
 
-static uint64_t next_random(void) {
-    static __thread uint64_t state __attribute__((tls_model("initial-exec")));
-    if (state == 0) fh_os_random(&state, sizeof state);
-    state = state * 6364136223846793005u + 1442695040888963407u; /* Knuth's; the high half is good */
-    return state >> 32;
+static __thread uint64_t random_state __attribute__((tls_model("initial-exec")));
+
+static uint64_t begin_random(void) {
+    if (random_state == 0) fh_os_random(&random_state, sizeof random_state);
+    return random_state;
+}
+
+/* Below `limit`, which is small. */
+FH_INLINE unsigned next_random(uint64_t *state, unsigned limit) {
+    *state = *state * 6364136223846793005u + 1442695040888963407u; /* Knuth's; the high half is good */
+    return (unsigned)((*state >> 32) * limit >> 32);
 }
 
 void fh_shuffle(void **blocks, unsigned count) {
+    uint64_t state = begin_random();
     for (unsigned left = count; left > 1; left--) { /* Fisher and Yates */
-        unsigned chosen = (unsigned)(next_random() * left >> 32);
+        unsigned chosen = next_random(&state, left);
         void *block = blocks[chosen];
         blocks[chosen] = blocks[left - 1];
         blocks[left - 1] = block;
     }
+    random_state = state;
 }
 
 /* ---- batches ---- */
@@ -60,19 +68,21 @@ void fh_shuffle(void **blocks, unsigned count) {
 /* The blocks go to the bin, or past it. Those that go into the bin together lie there in random order. */
 static void release(struct fh_heap *heap, const struct fh_batch *batch) {
     struct fh_bin *bin = &heap->bins[batch->c];
-    void **from = bin->top;
-    for (unsigned i = 0; i < batch->count; i++) {
-        void *block = batch->blocks[i].start, **top = bin->top;
-        if (FH_UNLIKELY(top == bin->end)) {
-            fh_bin_flush(heap, batch->c, block);
-            from = bin->top;
-            continue;
+    const struct fh_freed *at = batch->blocks, *end = at + batch->count;
+    uint64_t state = begin_random();
+    while (at < end) {
+        if (bin->top == bin->end) fh_bin_flush(heap, batch->c, (at++)->start);
+        void **from = bin->top;
+        unsigned room = (unsigned)(bin->end - from), left = (unsigned)(end - at), n = room < left ? room : left;
+        for (unsigned i = 0; i < n; i++) { /* each changes places with one of those before it, or itself */
+            void **chosen = from + next_random(&state, i + 1);
+            from[i] = *chosen;
+            *chosen = at[i].start;
         }
-        void **chosen = from + (next_random() * (unsigned)(top - from + 1) >> 32);
-        *top = *chosen;
-        *chosen = block;
-        bin->top = top + 1;
+        bin->top = from + n;
+        at += n;
     }
+    random_state = state;
 }
 
 static void release_oldest(struct fh_heap *heap, struct fh_quarantine *q) {
@@ -141,7 +151,7 @@ void fh_quarantine_put(struct fh_heap *heap, unsigned c, char *start, uint32_t a
             return;
         }
     }
-    *q->open[c].top = (struct fh_freed){start, allocated, 0};
+    *q->open[c].top = (struct fh_freed){start, allocated};
     q->open[c].top++;
 }
 

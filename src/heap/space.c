@@ -41,12 +41,9 @@ static struct table {
     char *at;      /* address of entry 0 */
     size_t mapped; /* bytes mapped */
 } tables[TABLES] = {
-    [HEADS] = {.entry = sizeof(struct fh_head)},
-    [BITS] = {.entry = sizeof(uint64_t[FH_WORDS])},
-    [REMOTES] = {.entry = sizeof(struct fh_remote)},
-    [HUGE] = {.entry = 1},
-    [SLACKS] = {.entry = sizeof(uint16_t[FH_WORDS * 64])},
-    [MARKS] = {.entry = sizeof(struct fh_mark[FH_WORDS * 64])},
+    [HEADS] = {.entry = sizeof(struct fh_head)},           [BITS] = {.entry = sizeof(uint64_t[FH_WORDS])},
+    [REMOTES] = {.entry = sizeof(struct fh_remote)},       [HUGE] = {.entry = 1},
+    [SLACKS] = {.entry = sizeof(uint16_t[FH_WORDS * 64])}, [MARKS] = {.entry = sizeof(struct fh_mark *)},
 };
 static unsigned tables_used;
 
@@ -97,7 +94,7 @@ static bool lay_out(uintptr_t start, size_t window) {
     fh_space.remotes = (struct fh_remote *)(void *)tables[REMOTES].at;
     fh_space.huge = (uint8_t *)tables[HUGE].at;
     fh_space.slacks = tables_used > SLACKS ? (uint16_t(*)[FH_WORDS * 64])(void *)tables[SLACKS].at : NULL;
-    fh_space.marks = tables_used > MARKS ? (struct fh_mark(*)[FH_WORDS * 64])(void *)tables[MARKS].at : NULL;
+    fh_space.marks = tables_used > MARKS ? (struct fh_mark **)(void *)tables[MARKS].at : NULL;
     fh_space.mapped = 0;
     __atomic_store_n(&fh_space.base, at, __ATOMIC_RELAXED);
     __atomic_store_n(&fh_space.size, window, __ATOMIC_RELAXED);

@@ -11,7 +11,7 @@
  *     remotes   576 bytes        in a span: bit i set = block i was freed by a thread that does not own the span
  *     huge      1 byte           at the first granule of a huge page: it was asked for (extent.c)
  *     slacks    8 KiB            in a span, when calls are counted: bytes of block i that were not asked for
- *     marks     32 KiB           in a span, in checked mode: what is known of block i
+ *     marks     8 bytes          in a span, in checked mode: where its marks stand, what is known of block i
  *
  * All but classes are mapped in step with the window, so that what is not used costs nothing, in address space
  * neither. A table look-up from an address is a subtraction, a shift and an index; an address outside the
@@ -108,10 +108,10 @@ struct fh_space {
     uint64_t (*bits)[FH_WORDS];
     struct fh_remote *remotes;
     uint8_t *huge;
-    uint16_t (*slacks)[FH_WORDS * 64];      /* NULL unless calls are counted                                */
-    struct fh_mark (*marks)[FH_WORDS * 64]; /* NULL unless in checked mode                             */
-    _Atomic uint32_t mapped; /* granules that exist so far; written under the extents' lock       */
-    bool reserved;           /* the whole window is ours already and only wants committing        */
+    uint16_t (*slacks)[FH_WORDS * 64]; /* NULL unless calls are counted                                */
+    struct fh_mark **marks;            /* NULL unless in checked mode                             */
+    _Atomic uint32_t mapped;           /* granules that exist so far; written under the extents' lock       */
+    bool reserved;                     /* the whole window is ours already and only wants committing        */
 };
 extern struct fh_space fh_space __attribute__((visibility("hidden")));
 
@@ -136,20 +136,26 @@ static inline char *fh_granule_address(uint32_t granule) {
     return (char *)(fh_space.base + ((uintptr_t)granule << FH_GRANULE_SHIFT));
 }
 
-/* The offset of an address in the window; not less than fh_space.size when it lies outside. */
 /* Reads a word that another thread may be writing. One load in any case; said as an atomic one only where a
  * race detector listens, because GCC never folds an atomic load into the instruction that uses it. */
 #ifdef FH_SANITIZED
 #define FH_READ(word) __atomic_load_n(&(word), __ATOMIC_RELAXED)
+#define FH_WRITE(word, value) __atomic_store_n(&(word), value, __ATOMIC_RELAXED)
 #else
 #define FH_READ(word) (word)
+#define FH_WRITE(word, value) ((word) = (value))
 #endif
 
+/* The offset of an address in the window; not less than fh_space.size when it lies outside. */
 static inline size_t fh_space_offset(const void *p) { return (uintptr_t)p - FH_READ(fh_space.base); }
 
 /* Does the offset lie in the window? Another thread may just be beginning the heap, so that base and size are
  * old or new, each by itself. Whoever frees a block got it from the heap, which had begun then; and NULL is
  * outside of every mixture. */
 static inline bool fh_space_has(size_t offset) { return offset < FH_READ(fh_space.size); }
+
+/* The marks of the span that begins at granule g, in checked mode: NULL if none ever began there. They last as
+ * long as the span; who asks for those of one that has ended reads what is of no use, as they serve another. */
+static inline struct fh_mark *fh_space_marks(uint32_t g) { return FH_READ(fh_space.marks[g]); }
 
 #endif

@@ -109,10 +109,21 @@ static uint32_t take_extent(struct fh_heap *heap, unsigned c) {
     return g;
 }
 
+/* The same, in checked mode with marks. */
+static uint32_t take_marked(struct fh_heap *heap, unsigned c) {
+    if (fh_space.marks == NULL) return take_extent(heap, c);
+    unsigned blocks = fh_classes[c].blocks;
+    struct fh_mark *marks = fh_check_new_marks(blocks);
+    uint32_t g = marks ? take_extent(heap, c) : 0;
+    if (g) FH_WRITE(fh_space.marks[g], marks);
+    else if (marks) fh_check_end_marks(marks, blocks);
+    return g;
+}
+
 /* A new span of class c, in its list. 0 when there is no memory. */
 static uint32_t new_span(struct fh_heap *heap, unsigned c) {
     const struct fh_class *class = &fh_classes[c];
-    uint32_t g = take_extent(heap, c);
+    uint32_t g = take_marked(heap, c);
     if (g == 0) return 0;
     struct fh_head *head = head_of(g);
     for (unsigned i = 1; i < class->granules; i++) head_of(g + i)->back = (uint8_t)i;
@@ -120,7 +131,6 @@ static uint32_t new_span(struct fh_heap *heap, unsigned c) {
     head->blocks = class->blocks;
     head->bucket = FH_NO_BUCKET;
     fill_bitmap(g, head);
-    if (fh_space.marks) fh_check_new_span(g, class->blocks);
     resettle(heap, g, head);
     heap->spans[c]++;
     atomic_fetch_add_explicit(&fh_classes[c].spans, 1, memory_order_relaxed);
@@ -135,6 +145,7 @@ static void end_span(struct fh_heap *heap, uint32_t g, struct fh_head *head) {
     atomic_fetch_sub_explicit(&fh_classes[head->class].spans, 1, memory_order_relaxed);
     if (heap->private) heap->private->held -= (size_t)head->granules << FH_GRANULE_SHIFT;
     atomic_store(&head->owner, NULL);
+    if (fh_space.marks) fh_check_end_marks(fh_space.marks[g], head->blocks);
     fh_extent_give(g, false);
 }
 

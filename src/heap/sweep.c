@@ -50,7 +50,7 @@ static size_t sweep_granule(uint32_t g) {
         return !sweep_block(&f);
     }
     for (unsigned i = 0; head->kind == FH_SPAN && i < head->blocks; i++) {
-        unsigned state = fh_mark_state(&fh_space.marks[g][i]);
+        unsigned state = fh_mark_state(fh_space_marks(g) + i);
         if (state != FH_MARK_LIVE && state != FH_MARK_FREED) continue;
         fh_check_find_small(fh_granule_address(g) + (size_t)i * fh_classes[head->class].size, g, head->class,
                             &f);

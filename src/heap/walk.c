@@ -2,8 +2,8 @@
  *
  * Everything is held still for a moment (the same locks as for a fork), and what describes the blocks is
  * copied: for each granule a line of facts, for each span its bitmap of free blocks and a second one of those
- * in bins and depots. Then the locks are given back and the copy is walked, so that the visitor may do what it
- * likes.
+ * in bins and depots, in checked mode its marks. Then the locks are given back and the copy is walked, so that
+ * the visitor may do what it likes.
  *
  *     free bit set -> FREE     else cached bit set -> CACHED     else its mark says freed -> QUARANTINED   else LIVE
  */
@@ -22,7 +22,7 @@
 struct fact { /* about a granule; kind INSIDE: nothing begins here */
     uint8_t kind, class;
     uint16_t blocks;
-    uint32_t granules;
+    uint32_t granules, marks; /* where its marks begin in the picture's */
     struct fh_heap *private;
 };
 
@@ -33,7 +33,9 @@ struct picture {
     struct fact *facts;
     uint64_t (*free)[FH_WORDS];
     uint64_t (*cached)[FH_WORDS];
-    size_t size; /* of all, in bytes */
+    size_t size;           /* of all three, in bytes        */
+    struct fh_mark *marks; /* of all spans; NULL without    */
+    size_t marks_size;
 };
 
 static size_t whole_pages(size_t size) {
@@ -43,6 +45,7 @@ static size_t whole_pages(size_t size) {
 
 static bool open_picture(struct picture *picture, uint32_t granules) {
     size_t facts = whole_pages(granules * sizeof *picture->facts), bits = granules * sizeof *picture->free;
+    picture->marks = NULL;
     picture->size = facts + 2 * whole_pages(bits);
     char *at = fh_os_map(picture->size);
     if (at == NULL) return false;
@@ -53,7 +56,10 @@ static bool open_picture(struct picture *picture, uint32_t granules) {
     return true;
 }
 
-static void close_picture(struct picture *picture) { fh_os_unmap(picture->facts, picture->size); }
+static void close_picture(struct picture *picture) {
+    fh_os_unmap(picture->facts, picture->size);
+    if (picture->marks) fh_os_unmap(picture->marks, picture->marks_size);
+}
 
 /* ---- taking the picture; everything is locked ---- */
 
@@ -93,7 +99,26 @@ static void collect(struct fh_heap *heap, void *unused) {
     fh_span_collect(heap);
 }
 
-static void take_picture(struct picture *picture) {
+/* A span may end, and its marks with it, as soon as the locks are given back. How many there are is known only
+ * now. */
+static bool copy_marks(struct picture *picture) {
+    size_t count = 0;
+    for (uint32_t g = 1; g < picture->granules; g++) {
+        if (picture->facts[g].blocks == 0) continue;
+        picture->facts[g].marks = (uint32_t)count;
+        count += picture->facts[g].blocks;
+    }
+    if (count == 0) return true;
+    picture->marks_size = whole_pages(count * sizeof *picture->marks);
+    picture->marks = fh_os_map(picture->marks_size);
+    if (picture->marks == NULL) return false;
+    for (uint32_t g = 1; g < picture->granules; g++)
+        for (unsigned i = 0; i < picture->facts[g].blocks; i++)
+            picture->marks[picture->facts[g].marks + i] = fh_mark_read(fh_space_marks(g) + i);
+    return true;
+}
+
+static bool take_picture(struct picture *picture) {
     fh_heap_each(collect, NULL); /* remote frees become free bits; those that come later show as live */
     fh_heap_lock_everything();
     for (uint32_t g = 1; g < picture->granules; g++) copy_granule(picture, g);
@@ -101,7 +126,9 @@ static void take_picture(struct picture *picture) {
         for (unsigned c = 1; heap->bins && c < FH_CLASS_COUNT; c++)
             mark_bin(picture, &heap->bins[c], &heap->books[c]);
     for (unsigned c = 1; c < FH_CLASS_COUNT; c++) fh_depot_show(c, mark_depot, picture);
+    bool done = fh_space.marks == NULL || copy_marks(picture);
     fh_heap_unlock_everything();
+    return done;
 }
 
 /* ---- walking it ---- */
@@ -112,8 +139,15 @@ static enum fh_block_state state_of(const struct picture *picture, uint32_t g, u
     return picture->cached[g][block / 64] & bit ? FH_BLOCK_CACHED : FH_BLOCK_LIVE;
 }
 
-/* In checked mode: freed, and in a quarantine. A span's marks are there whether it is still the same or not. */
+/* In checked mode: freed, and in a quarantine. */
 static bool waits(const struct fh_mark *mark) { return fh_mark_state(mark) == FH_MARK_FREED; }
+
+/* By its mark the block, in use as it seems, is one that waits, or one of which so many bytes were asked for.
+ * */
+static void settle_marked(struct fh_block *block, const struct fh_mark *mark) {
+    if (waits(mark)) block->state = FH_BLOCK_QUARANTINED;
+    else block->asked = fh_mark_asked(mark, block->size);
+}
 
 typedef int visitor(const struct fh_block *, void *);
 
@@ -125,9 +159,11 @@ static int walk_span(const struct picture *picture, uint32_t g, visitor *visit, 
     for (unsigned i = 0; i < fact->blocks && result == 0; i++) {
         block.address = fh_granule_address(g) + i * block.size;
         block.state = state_of(picture, g, i);
-        if (block.state == FH_BLOCK_LIVE && fh_space.marks && waits(&fh_space.marks[g][i]))
-            block.state = FH_BLOCK_QUARANTINED;
-        block.asked = fh_seen && block.state == FH_BLOCK_LIVE ? fh_count_asked(block.address, fact->class) : 0;
+        block.asked = 0;
+        if (block.state == FH_BLOCK_LIVE && picture->marks)
+            settle_marked(&block, &picture->marks[fact->marks + i]);
+        else if (block.state == FH_BLOCK_LIVE && fh_seen)
+            block.asked = fh_count_asked(block.address, fact->class);
         result = visit(&block, arg);
     }
     return result;
@@ -152,7 +188,11 @@ int fh_heap_walk(struct fh_heap *heap, visitor *visit, void *arg) {
         errno = ENOMEM;
         return -1;
     }
-    take_picture(&picture);
+    if (!take_picture(&picture)) {
+        close_picture(&picture);
+        errno = ENOMEM;
+        return -1;
+    }
     for (uint32_t g = 1; g < picture.granules && result == 0; g++) {
         const struct fact *fact = &picture.facts[g];
         if (fact->kind == FH_INSIDE || (heap && fact->private != heap)) continue;

@@ -163,6 +163,7 @@ static void overflow_8(void) { overflow(SMALL, 0, 8, 'A'); }
 static void overflow_nul(void) { overflow(SMALL, 0, 1, 0); }
 static void overflow_exact_class(void) { overflow(64, 0, 1, 0); }
 static void overflow_third_byte(void) { overflow(SMALL, 2, 1, 0xff); }
+static void overflow_far_behind(void) { overflow(513, 60, 1, 0); }
 static void overflow_medium(void) { overflow(MEDIUM, 0, 1, 0); }
 static void overflow_page(void) { overflow(4096, 0, 1, 0); }
 static void overflow_large(void) { overflow(LARGE, 0, 1, 0); }
@@ -354,6 +355,7 @@ static const struct {
     CASE(overflow_nul),
     CASE(overflow_exact_class),
     CASE(overflow_third_byte),
+    CASE(overflow_far_behind),
     CASE(overflow_medium),
     CASE(overflow_page),
     CASE(overflow_large),
