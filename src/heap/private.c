@@ -279,6 +279,25 @@ void fh_heap_drop(struct fh_heap *heap) {
     fh_meta_give(heap, sizeof *heap + sizeof *heap->private);
 }
 
+static size_t live_in_span(uint32_t g) {
+    const struct fh_head *head = head_of(g);
+    size_t live = 0;
+    for (unsigned i = 0; i < head->blocks; i++) {
+        struct fh_mark mark = fh_mark_read(fh_space_marks(g) + i);
+        if (fh_mark_state(&mark) == FH_MARK_LIVE) live += fh_mark_asked(&mark, fh_classes[head->class].size);
+    }
+    return live;
+}
+
+/* In checked mode what was asked for is all that is usable of a block, and its mark alone knows. */
+static size_t checked_live(struct fh_heap *heap) {
+    size_t live = 0;
+    for (uint32_t g = heap->private->larges; g; g = head_of(g)->next) live += head_of(g)->asked;
+    for (uint32_t g = 1; g < fh_space.mapped; g++)
+        if (head_of(g)->kind == FH_SPAN && head_of(g)->private == heap) live += live_in_span(g);
+    return live;
+}
+
 void fh_heap_stats_now(struct fh_heap *heap, struct fh_heap_stats *out) {
     fh_lock(&heap->lock);
     const struct fh_private *private = heap->private;
@@ -286,7 +305,7 @@ void fh_heap_stats_now(struct fh_heap *heap, struct fh_heap_stats *out) {
         .held = private->held,
         .held_peak = private->held_peak,
         .limit = private->limit,
-        .live = private->live,
+        .live = fh_mode_checks() ? checked_live(heap) : private->live,
         .blocks = private->blocks,
         .allocs = private->allocs,
         .frees = private->frees,

@@ -231,7 +231,59 @@ static void the_walk_stops_when_told(void **state) {
     CHECK(fh_heap_walk(NULL, stop_at_third, &count) == 42 && count == 3);
 }
 
+/* ---- checked mode ---- */
+
+struct watched {
+    const void *live, *waits;
+    unsigned found;
+};
+
+static int watch(const struct fh_block *block, void *arg) {
+    struct watched *watched = arg;
+    if (block->address == watched->live) {
+        CHECK(block->state == FH_BLOCK_LIVE && block->asked == 24);
+        watched->found++;
+    } else if (block->address == watched->waits) {
+        CHECK(block->state == FH_BLOCK_QUARANTINED && block->asked == 0);
+        watched->found++;
+    }
+    return 0;
+}
+
+static void the_walk_tells_what_waits_from_what_is_live(void **state) {
+    (void)state;
+    void *waits = fh_malloc(24);
+    struct watched watched = {.live = fh_malloc(24), .waits = waits};
+    fh_free(waits);
+    CHECK(fh_heap_walk(NULL, watch, &watched) == 0 && watched.found == 2);
+    fh_free((void *)(uintptr_t)watched.live);
+}
+
+/* Of a block that is checked no more is usable than was asked for; realloc changes that, and a free ends it. */
+static void a_checked_heap_counts_what_was_asked_for(void **state) {
+    (void)state;
+    struct fh_heap *heap = fh_heap_new(0);
+    void *small = fh_heap_malloc(heap, 24), *medium = fh_heap_malloc(heap, 5000),
+         *large = fh_heap_malloc(heap, 100000);
+    CHECK(numbers(heap).live == 105024);
+    CHECK((small = fh_realloc(small, 20)) && (large = fh_realloc(large, 110000)));
+    CHECKF(numbers(heap).live == 115020, "%zu", numbers(heap).live);
+    fh_free(medium);
+    CHECK(numbers(heap).live == 110020 && numbers(heap).blocks == 2);
+    fh_heap_clear(heap);
+    CHECK(numbers(heap).live == 0 && numbers(heap).blocks == 0);
+    fh_heap_drop(heap);
+}
+
 int main(void) {
+    const struct CMUnitTest checked[] = {
+        cmocka_unit_test(a_heap_keeps_its_blocks_apart_and_counts_them),
+        cmocka_unit_test(calloc_of_a_heap_is_zero_after_reuse),
+        cmocka_unit_test(any_thread_may_free_into_any_heap),
+        cmocka_unit_test(the_walk_tells_what_waits_from_what_is_live),
+        cmocka_unit_test(a_checked_heap_counts_what_was_asked_for),
+        cmocka_unit_test(the_walk_stops_when_told),
+    };
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_heap_keeps_its_blocks_apart_and_counts_them),
         cmocka_unit_test(calloc_of_a_heap_is_zero_after_reuse),
@@ -241,5 +293,6 @@ int main(void) {
         cmocka_unit_test(the_walk_sees_each_block_once_with_its_state),
         cmocka_unit_test(the_walk_stops_when_told),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return heap_is_checked() ? cmocka_run_group_tests(checked, NULL, NULL)
+                             : cmocka_run_group_tests(tests, NULL, NULL);
 }
