@@ -67,7 +67,7 @@ def gcc(run):
     run.tree()
 
 
-@program({"g++": "g++"}, limit=60)
+@program({"g++": "g++"}, counted=False, limit=60)
 def gxx(run):
     """g++: templates, ranges, regular expressions and the whole of the standard library's headers"""
     run.work("templates.cpp")

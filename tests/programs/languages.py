@@ -21,7 +21,7 @@ def python_tests(run, modules, leave_out=(), only=()):
     run.note("results of Python's tests", "\n".join(sorted(lines)))
 
 
-@program(TESTSUITE, limit=90, same_processes=False)
+@program(TESTSUITE, counted=False, limit=90, same_processes=False)
 def python_core(run):
     """Python's tests of its own objects, garbage collector and parsers"""
     python_tests(run, """test_json test_gc test_list test_dict test_set test_tuple test_bytes test_unicode test_array test_re

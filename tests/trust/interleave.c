@@ -15,7 +15,7 @@
  * left, and the lists agree. The operations are sequentially consistent here, as they are in the code for all
  * that the protocol relies on.
  *
- *     INTERLEAVE_BOUND=3 interleave     more preemptions (2 unless told)
+ *     INTERLEAVE_BOUND=4 interleave     more preemptions (3 unless told)
  */
 #include "heap/check.h"
 #include "heap/extent.h"
@@ -518,7 +518,7 @@ int main(void) {
                                  .bits = bits,
                                  .remotes = remotes,
                                  .mapped = GRANULES};
-    bound = getenv("INTERLEAVE_BOUND") ? atoi(getenv("INTERLEAVE_BOUND")) : 2;
+    bound = getenv("INTERLEAVE_BOUND") ? atoi(getenv("INTERLEAVE_BOUND")) : 3;
     for (size_t s = 0; s < sizeof scenarios / sizeof *scenarios; s++) {
         scenario = scenarios[s].name;
         memset(choices, 0, sizeof choices);
