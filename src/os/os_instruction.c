@@ -1,7 +1,8 @@
 /* os_instruction.c - does an instruction want its memory at a multiple of 16 (or more)?
  *
- * On x86-64 those are the older vector instructions, with memory as an operand, and of the newer ones (VEX, EVEX) the moves that
- * say so. Where the address is another the processor raises a general protection fault, which does not tell the address.
+ * On x86-64 those are the older vector instructions, with memory as an operand, and of the newer ones (VEX,
+ * EVEX) the moves that say so. Where the address is another the processor raises a general protection fault,
+ * which does not tell the address.
  *
  *     [66] [REX] 0F op ...     66: integers and doubles; F2, F3: scalars, moves that do not mind
  *     C5 x op, C4 x x op       VEX:  the low two bits of the last x say 66, F3 or F2

@@ -1,56 +1,11 @@
-/* misuse.c - one wrong use of the heap, chosen by name: for outcomes.py, which knows what must come of it in
- * each mode.
- *
- *     misuse NAME      makes the mistake; comes back to "survived" when nobody stopped it
- *     misuse --list    all names
- *
- * Each mistake is made with plain calls that the compiler may not take away. Some allocations before it keep it
- * from being the first block of everything.
- */
-#include <freehold/heap.h>
+/* misuse.c - one wrong use of the heap, chosen by name: see misuse.h. */
+#include "misuse.h"
 
-#include <errno.h>
-#include <malloc.h>
-#include <pthread.h>
 #include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 
 void free_sized(void *p, size_t size);
 void free_aligned_sized(void *p, size_t align, size_t size);
-
-enum { SMALL = 24, MEDIUM = 2000, LARGE = 100000 };
-
-/* What the compiler knows about a pointer ends here. */
-static void *hide(void *p) {
-    __asm__ volatile("" : "+r"(p) : : "memory");
-    return p;
-}
-
-static volatile unsigned char seen;
-
-static unsigned char *block(size_t size) {
-    unsigned char *p = hide(malloc(size));
-    if (p == NULL) exit(9);
-    for (size_t i = 0; i < size; i++) p[i] = (unsigned char)(i | 1);
-    return p;
-}
-
-static void give(void *p) { free(hide(p)); }
-
-static void put(unsigned char *p, ptrdiff_t at, unsigned char value) {
-    ((volatile unsigned char *)hide(p))[at] = value;
-}
-
-static void get(unsigned char *p, ptrdiff_t at) { seen = ((volatile unsigned char *)hide(p))[at]; }
-
-/* Lets so much pass through the heap that a block freed before would have been used again. */
-static void pass(size_t size, size_t bytes) {
-    for (size_t done = 0; done < bytes; done += size) give(hide(malloc(size)));
-}
 
 /* ---- freed twice ---- */
 
@@ -317,12 +272,7 @@ static void predictable_order(void) { /* 3: consecutive calls give consecutive a
     if (in_order > 100) exit(3);
 }
 
-static const struct {
-    const char *name;
-    void (*run)(void);
-} cases[] = {
-#define CASE(name) \
-    { #name, name }
+static const struct misuse cases[] = {
     CASE(double_free),
     CASE(double_free_interleaved),
     CASE(double_free_delayed),
@@ -399,13 +349,4 @@ static const struct {
     CASE(predictable_order),
 };
 
-int main(int argc, char **argv) {
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        if (argc > 1 && strcmp(argv[1], "--list") == 0) puts(cases[i].name);
-        if (argc < 2 || strcmp(argv[1], cases[i].name) != 0) continue;
-        for (size_t size = 8; size < 3000; size = size * 3 / 2) block(size);
-        cases[i].run();
-        puts("survived");
-    }
-    return 0;
-}
+int main(int argc, char **argv) { return run_misuse(cases, sizeof cases / sizeof *cases, argc, argv); }

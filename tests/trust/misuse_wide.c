@@ -1,45 +1,16 @@
 /* misuse_wide.c - more wrong uses of the heap, as misuse.c: all sizes, blocks of every origin, threads, heaps
  * of the program's own, the typed path, and sums that overflow.
  */
-#include <freehold/heap.h>
-#include <freehold/heaps.h>
+#include "misuse.h"
 
-#include <errno.h>
-#include <malloc.h>
-#include <pthread.h>
+#include <freehold/heaps.h>
 #include <signal.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SMALL = 24, MEDIUM = 2000, LARGE = 100000, HUGE_SIZE = 3 << 20 };
+enum { HUGE_SIZE = 3 << 20 };
 
-static void *hide(void *p) {
-    __asm__ volatile("" : "+r"(p) : : "memory");
-    return p;
-}
-
-static volatile unsigned char seen;
-
-static unsigned char *block(size_t size) {
-    unsigned char *p = hide(malloc(size));
-    if (p == NULL) exit(9);
-    memset(p, 1, size);
-    return p;
-}
-
-static void give(void *p) { free(hide(p)); }
-static void put(unsigned char *p, ptrdiff_t at, unsigned char value) {
-    ((volatile unsigned char *)hide(p))[at] = value;
-}
-static void get(unsigned char *p, ptrdiff_t at) { seen = ((volatile unsigned char *)hide(p))[at]; }
-static void pass(size_t size, size_t bytes) {
-    for (size_t done = 0; done < bytes; done += size) give(hide(malloc(size)));
-}
 static void in_thread(void *(*work)(void *), void *arg) {
     pthread_t thread;
     if (pthread_create(&thread, NULL, work, arg)) exit(9);
@@ -381,12 +352,7 @@ static void realloc_negative(void) {
 static void aligned_overflows(void) { refuses(aligned_alloc(far(4096), far(SIZE_MAX - 100))); }
 static void new_array_overflows(void) { refuses(fh_calloc(far(SIZE_MAX / 16), far(32))); }
 
-static const struct {
-    const char *name;
-    void (*run)(void);
-} cases[] = {
-#define CASE(name) \
-    { #name, name }
+static const struct misuse cases[] = {
     CASE(double_free_medium),
     CASE(double_free_20k),
     CASE(double_free_huge),
@@ -470,13 +436,4 @@ static const struct {
     CASE(new_array_overflows),
 };
 
-int main(int argc, char **argv) {
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        if (argc > 1 && strcmp(argv[1], "--list") == 0) puts(cases[i].name);
-        if (argc < 2 || strcmp(argv[1], cases[i].name) != 0) continue;
-        for (size_t size = 8; size < 3000; size = size * 3 / 2) block(size);
-        cases[i].run();
-        puts("survived");
-    }
-    return 0;
-}
+int main(int argc, char **argv) { return run_misuse(cases, sizeof cases / sizeof *cases, argc, argv); }
