@@ -1,18 +1,10 @@
-/* owners.c - the loops of the owners' table, with Freehold. owners.cpp, owners.rs and owners_glib.c do the same
- * work.
- *
- *     owners REPETITIONS        prints for each loop: its name, nanoseconds per operation, a checksum
- *
- * The least of all repetitions counts: what disturbs a loop only ever adds. keep() makes the compiler believe
- * that the thing is looked at, as Rust's black_box does, so nothing is optimised away; nothing else is held
- * back.
- */
+/* owners.c - the loops of the owners' table, with Freehold: see loops.h. owners.cpp, owners.rs and
+ * owners_glib.c do the same work. */
+#include "loops.h"
+
 #include <freehold/names.h>
 
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 TYPE(Node);
@@ -23,25 +15,6 @@ struct Node {
 DROP(Node, (Box(Node), next))
 MAP(uint64_t, uint64_t)
 MAP(Str, uint64_t)
-
-enum { PAIRS = 1000000, BULK = 1000, LIST = 1000000, PUSHES = 1000000, KEYS = 200000 };
-
-static inline void keep(const void *p) { __asm__ volatile("" : : "r"(p) : "memory"); }
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
-
-/* The same numbers in each language: splitmix64. */
-static uint64_t random_state;
-static uint64_t next_random(void) {
-    uint64_t z = (random_state += 0x9e3779b97f4a7c15ull);
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebull;
-    return z ^ z >> 31;
-}
 
 static uint64_t box_pair(void) {
     uint64_t sum = 0;
@@ -205,11 +178,7 @@ static uint64_t map_words_lookup(void) {
     return sum;
 }
 
-static const struct {
-    const char *name;
-    uint64_t (*run)(void);
-    int operations;
-} loops[] = {
+static const struct loop loops[] = {
     {"box", box_pair, PAIRS},
     {"box-bulk", box_bulk, PAIRS},
     {"box-list", box_list, LIST},
@@ -229,18 +198,6 @@ static const struct {
 };
 
 int main(int argc, char **argv) {
-    int repetitions = argc > 1 ? atoi(argv[1]) : 5;
     make_words();
-    for (size_t l = 0; l < sizeof loops / sizeof *loops; l++) {
-        double best = 1e30;
-        uint64_t sum = 0;
-        for (int i = 0; i < repetitions; i++) {
-            double began = now();
-            sum = loops[l].run();
-            double took = now() - began;
-            if (took < best) best = took;
-        }
-        printf("%s %.3f %llu\n", loops[l].name, best / loops[l].operations, (unsigned long long)sum);
-    }
-    return 0;
+    return time_loops(loops, sizeof loops / sizeof *loops, argc, argv);
 }

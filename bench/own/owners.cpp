@@ -1,8 +1,6 @@
-// owners.cpp - the loops of owners.c in C++17, with the standard library; see there.
-#include <chrono>
-#include <cstdint>
-#include <cstdio>
-#include <cstdlib>
+// owners.cpp - the loops of owners.c in C++17, with the standard library; see loops.h.
+#include "loops.h"
+
 #include <memory>
 #include <string>
 #include <string_view>
@@ -10,10 +8,6 @@
 #include <unordered_map>
 #include <utility>
 #include <vector>
-
-constexpr uint64_t PAIRS = 1000000, BULK = 1000, LIST = 1000000, PUSHES = 1000000, KEYS = 200000;
-
-static inline void keep(const void *p) { __asm__ volatile("" : : "r"(p) : "memory"); }
 
 struct Node {
     std::unique_ptr<Node> next;
@@ -23,14 +17,6 @@ struct Node {
         for (auto n = std::move(next); n;) n = std::move(n->next);
     }
 };
-
-static uint64_t random_state;
-static uint64_t next_random() {
-    uint64_t z = (random_state += 0x9e3779b97f4a7c15ull);
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebull;
-    return z ^ z >> 31;
-}
 
 static uint64_t box_pair() {
     uint64_t sum = 0;
@@ -161,11 +147,7 @@ static uint64_t map_words_lookup() {
     return sum;
 }
 
-static const struct {
-    const char *name;
-    uint64_t (*run)();
-    uint64_t operations;
-} loops[] = {
+static const struct loop loops[] = {
     {"box", box_pair, PAIRS},
     {"box-bulk", box_bulk, PAIRS},
     {"box-list", box_list, LIST},
@@ -185,21 +167,7 @@ static const struct {
 };
 
 int main(int argc, char **argv) {
-    int repetitions = argc > 1 ? atoi(argv[1]) : 5;
     random_state = 7;
     for (uint64_t i = 0; i < KEYS; i++) words.push_back("w" + std::to_string(next_random() % (KEYS / 4)));
-    for (auto &loop : loops) {
-        double best = 1e30;
-        uint64_t sum = 0;
-        for (int i = 0; i < repetitions; i++) {
-            auto began = std::chrono::steady_clock::now();
-            sum = loop.run();
-            double took = (double)std::chrono::duration_cast<std::chrono::nanoseconds>(
-                              std::chrono::steady_clock::now() - began)
-                              .count();
-            if (took < best) best = took;
-        }
-        printf("%s %.3f %llu\n", loop.name, best / (double)loop.operations, (unsigned long long)sum);
-    }
-    return 0;
+    return time_loops(loops, sizeof loops / sizeof *loops, argc, argv);
 }

@@ -1,11 +1,9 @@
-/* owners_glib.c - the loops of owners.c with GLib: g_new and g_rc_box, GArray, GString, GHashTable; see there.
- * */
+/* owners_glib.c - the loops of owners.c with GLib: g_new and g_rc_box, GArray, GString, GHashTable; see
+ * loops.h. */
+#include "loops.h"
+
 #include <glib.h>
 #include <pthread.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 typedef struct Node Node;
@@ -13,24 +11,6 @@ struct Node {
     Node *next;
     uint64_t value;
 };
-
-enum { PAIRS = 1000000, BULK = 1000, LIST = 1000000, PUSHES = 1000000, KEYS = 200000 };
-
-static inline void keep(const void *p) { __asm__ volatile("" : : "r"(p) : "memory"); }
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
-
-static uint64_t random_state;
-static uint64_t next_random(void) {
-    uint64_t z = (random_state += 0x9e3779b97f4a7c15ull);
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebull;
-    return z ^ z >> 31;
-}
 
 static uint64_t box_pair(void) {
     uint64_t sum = 0;
@@ -197,11 +177,7 @@ static uint64_t map_words_lookup(void) {
     return sum;
 }
 
-static const struct {
-    const char *name;
-    uint64_t (*run)(void);
-    int operations;
-} loops[] = {
+static const struct loop loops[] = {
     {"box", box_pair, PAIRS},
     {"box-bulk", box_bulk, PAIRS},
     {"box-list", box_list, LIST},
@@ -221,20 +197,8 @@ static const struct {
 };
 
 int main(int argc, char **argv) {
-    int repetitions = argc > 1 ? atoi(argv[1]) : 5;
     random_state = 7;
     for (int i = 0; i < KEYS; i++)
         snprintf(words[i], sizeof words[i], "w%u", (unsigned)(next_random() % (KEYS / 4)));
-    for (size_t l = 0; l < sizeof loops / sizeof *loops; l++) {
-        double best = 1e30;
-        uint64_t sum = 0;
-        for (int i = 0; i < repetitions; i++) {
-            double began = now();
-            sum = loops[l].run();
-            double took = now() - began;
-            if (took < best) best = took;
-        }
-        printf("%s %.3f %llu\n", loops[l].name, best / loops[l].operations, (unsigned long long)sum);
-    }
-    return 0;
+    return time_loops(loops, sizeof loops / sizeof *loops, argc, argv);
 }
