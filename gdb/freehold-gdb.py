@@ -90,7 +90,9 @@ class Weak:
         return f"{spelled(self.name)} to {int(self.value):#x}, {'alive' if int(word) & 0x7fffffff else 'gone'}"
 
 
-class BoxIn:
+class Held:
+    """BoxIn, Ref, RefMut: a struct with a pointer to the value."""
+
     def __init__(self, value, name):
         self.value, self.name = value, name
 
@@ -150,16 +152,6 @@ class Cell:
         return f"{spelled(self.name)}{state} = {self.value['value']}"
 
 
-class Borrow:
-    def __init__(self, value, name):
-        self.value, self.name = value, name
-
-    def to_string(self):
-        if int(self.value["ptr"]) == 0:
-            return "empty " + spelled(self.name)
-        return f"{spelled(self.name)} = {self.value['ptr'].dereference()}"
-
-
 class Maybe:
     def __init__(self, value, name):
         self.value, self.name = value, name
@@ -171,8 +163,8 @@ class Maybe:
         return f"some {self.value['value']}" if self.value["some"] else "none"
 
 
-PRINTERS = {"BoxIn": BoxIn, "Box": Pointed, "Rc": Pointed, "Arc": Pointed, "Weak": Weak, "ArcWeak": Weak, "Vec": Elements,
-            "VecIn": Elements, "Slice": Elements, "Map": Map, "Cell": Cell, "RefCell": Cell, "Ref": Borrow, "RefMut": Borrow,
+PRINTERS = {"BoxIn": Held, "Box": Pointed, "Rc": Pointed, "Arc": Pointed, "Weak": Weak, "ArcWeak": Weak, "Vec": Elements,
+            "VecIn": Elements, "Slice": Elements, "Map": Map, "Cell": Cell, "RefCell": Cell, "Ref": Held, "RefMut": Held,
             "Option": Maybe, "Result": Maybe}
 
 
