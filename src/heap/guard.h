@@ -43,7 +43,7 @@ bool fh_guard_explain_fault(uintptr_t address, const struct fh_os_registers *reg
 bool fh_guard_explain_alignment(const struct fh_os_registers *registers, struct fh_misuse *misuse);
 
 /* Looks at the canaries of all guarded blocks in use; returns how many are damaged. */
-size_t fh_guard_sweep(void);
+size_t fh_guard_sweep(uintptr_t caller);
 
 /* For fork. */
 void fh_guard_lock(void);

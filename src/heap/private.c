@@ -265,16 +265,18 @@ static void clear(struct fh_heap *heap) {
     }
 }
 
-void fh_heap_clear(struct fh_heap *heap) {
-    fh_check_sweep_private(heap); /* what is damaged is said before it is gone */
+FH_INLINE void clear_checked(struct fh_heap *heap, uintptr_t caller) {
+    fh_check_sweep_private(heap, caller); /* what is damaged is said before it is gone */
     fh_lock(&heap->lock);
     clear(heap);
     fh_unlock(&heap->lock);
 }
 
+void fh_heap_clear(struct fh_heap *heap) { clear_checked(heap, CALLER); }
+
 void fh_heap_drop(struct fh_heap *heap) {
     if (heap == NULL) return;
-    fh_heap_clear(heap);
+    clear_checked(heap, CALLER);
     fh_heap_delist(heap);
     fh_meta_give(heap, sizeof *heap + sizeof *heap->private);
 }

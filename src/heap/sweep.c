@@ -28,7 +28,7 @@ static const unsigned char *damage_of(const struct fh_found *f, enum fh_misuse_k
 }
 
 /* True when the block is whole. One that changes hands meanwhile is left alone: its mark is not the same. */
-static bool sweep_block(const struct fh_found *f) {
+static bool sweep_block(const struct fh_found *f, uintptr_t caller) {
     struct fh_mark before = fh_mark_read(f->mark);
     enum fh_misuse_kind kind;
     unsigned char expected;
@@ -37,47 +37,47 @@ static bool sweep_block(const struct fh_found *f) {
     /* An atomic read-modify-write of what is compared, as a fence that ThreadSanitizer understands too. */
     __atomic_fetch_or(&f->mark->state, 0, __ATOMIC_ACQ_REL);
     if (memcmp(&before, f->mark, sizeof before) != 0) return true;
-    fh_check_report_damage(kind, "the sweep", 0, f, bad, expected, NULL);
+    fh_check_report_damage(kind, "the sweep", caller, f, bad, expected, NULL);
     return false;
 }
 
-static size_t sweep_granule(uint32_t g) {
+static size_t sweep_granule(uint32_t g, uintptr_t caller) {
     const struct fh_head *head = &fh_space.heads[g];
     struct fh_found f;
     size_t bad = 0;
     if (head->kind == FH_LARGE) {
         fh_check_find_large(g, &f);
-        return !sweep_block(&f);
+        return !sweep_block(&f, caller);
     }
     for (unsigned i = 0; head->kind == FH_SPAN && i < head->blocks; i++) {
         unsigned state = fh_mark_state(fh_space_marks(g) + i);
         if (state != FH_MARK_LIVE && state != FH_MARK_FREED) continue;
         fh_check_find_small(fh_granule_address(g) + (size_t)i * fh_classes[head->class].size, g, head->class,
                             &f);
-        bad += !sweep_block(&f);
+        bad += !sweep_block(&f, caller);
     }
     return bad;
 }
 
 /* Those of one private heap, or all. */
-static size_t sweep_granules(const struct fh_heap *private) {
+static size_t sweep_granules(const struct fh_heap *private, uintptr_t caller) {
     size_t bad = 0;
     for (uint32_t g = 1; g < fh_space.mapped;) {
         const struct fh_head *head = &fh_space.heads[g];
         if ((head->kind == FH_SPAN || head->kind == FH_LARGE) && (private == NULL || head->private == private))
-            bad += sweep_granule(g);
+            bad += sweep_granule(g, caller);
         g += head->kind != FH_INSIDE && head->granules ? head->granules : 1;
     }
     return bad;
 }
 
-size_t fh_check_sweep(void) {
+size_t fh_check_sweep(uintptr_t caller) {
     if (!fh_mode_checks() || fh_space.marks == NULL) return 0;
-    return fh_guard_sweep() + sweep_granules(NULL);
+    return fh_guard_sweep(caller) + sweep_granules(NULL, caller);
 }
 
-void fh_check_sweep_private(const struct fh_heap *private) {
-    if (fh_mode_checks() && fh_space.marks) sweep_granules(private);
+void fh_check_sweep_private(const struct fh_heap *private, uintptr_t caller) {
+    if (fh_mode_checks() && fh_space.marks) sweep_granules(private, caller);
 }
 
 static bool thread_lost;
@@ -105,5 +105,5 @@ static __attribute__((destructor(101))) void sweep_at_exit(void) {
     unsigned threads = 0;
     if (!fh_settings.sweep || !fh_mode_checks() || fh_space.marks == NULL || thread_lost) return;
     fh_heap_each(count_threads, &threads);
-    if (threads <= 1) fh_check_sweep();
+    if (threads <= 1) fh_check_sweep((uintptr_t)__builtin_return_address(0));
 }

@@ -54,16 +54,13 @@ static unsigned walk(uintptr_t *pcs, unsigned most, uintptr_t caller, const stru
     }
     do {
         uintptr_t pc = walk->now.pc;
-        if (!wanted && pc == caller) {
-            wanted = true;
-            count = 0;
-        }
-        if (count < most) pcs[count++] = pc;
-        if (!wanted && ++seen > SKIP_MOST) return 0;
+        if (pc == caller) wanted = true;
+        if (wanted) pcs[count++] = pc;
+        else if (++seen > SKIP_MOST) return 0;
     } while (count < most && fh_os_unwind_next(walk));
     stack.low = walk->low;
     stack.high = walk->high;
-    return wanted ? count : 0;
+    return count;
 }
 
 static unsigned walk_locked(uintptr_t *pcs, unsigned most, uintptr_t caller,
