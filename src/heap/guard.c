@@ -213,7 +213,7 @@ void *fh_guard_alloc(size_t size, size_t align, unsigned call, uintptr_t caller)
     struct record *r = lay(size, align, call);
     if (r) {
         if (call & FH_CALL_ALIGNED && align > 16) r->kind = (uint8_t)(__builtin_ctzll(align) << 2);
-        r->kind |= call & FH_KIND_MASK;
+        r->kind = (uint8_t)(r->kind | (call & FH_KIND_MASK));
         r->allocated = site;
         if (r->pages) {
             memset(r->p + size, fh_canary, slack_behind(r));
