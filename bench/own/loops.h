@@ -1,4 +1,5 @@
-/* loops.h - what the owners' loops in C and C++ share: how many, the same random numbers, and how they are timed.
+/* loops.h - what the owners' loops in C and C++ share: how many, the same random numbers, and how they are
+ * timed.
  *
  *     PROGRAM REPETITIONS       prints for each loop: its name, nanoseconds per operation, a checksum
  *

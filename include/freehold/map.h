@@ -251,13 +251,13 @@ FH_INLINE void *fh_map_next(const void *slots, size_t mask, size_t len, const vo
 
 /* As FH_VEC_EACH. A table that has grown since is another block. */
 #define FH_EACH_SLOT(e, m, same)                                                           \
-    for (__typeof__(&*(m)->slots) e =                                                      \
+    for (__typeof__(*(m)->slots) *e =                                                      \
              (__typeof__(e))fh_map_next((m)->slots, (m)->mask, (m)->len, NULL, sizeof *e); \
          e != NULL;                                                                        \
          (void)(same), e = (__typeof__(e))fh_map_next((m)->slots, (m)->mask, (m)->len, e, sizeof *e))
-#define FH_MAP_EACH(e, m, text, mm, once, first)                                                    \
-    for (__typeof__(&*(m)) mm = (m), *once = (FH_USE_AT(mm, text), &mm); once != NULL; once = NULL) \
-        for (__attribute__((unused)) const void *first = mm->slots; once != NULL; once = NULL)      \
+#define FH_MAP_EACH(e, m, text, mm, once, first)                                                     \
+    for (__typeof__(*(m)) *mm = (m), **once = (FH_USE_AT(mm, text), &mm); once != NULL; once = NULL) \
+        for (__attribute__((unused)) const void *first = mm->slots; once != NULL; once = NULL)       \
     FH_EACH_SLOT(e, mm, FH_SAME(first == (const void *)mm->slots, text))
 
 #define FH_MAP_GET(m, k, mm, kk)                                                                      \

@@ -264,9 +264,9 @@ FH_INLINE void *fh_vec_end(const void *ptr, size_t len, size_t size) {
 /* The outer loop runs once: it is there so that v is evaluated once, and may have a name. With -DFH_CHECKED
  * each turn asks whether the Vec is still where and as long as it was. */
 #define FH_VEC_EACH(x, v, text, vv, once, end)                                                         \
-    for (__typeof__(&*(v)) vv = (v), *once = (FH_USE_AT(vv, text), &vv); once != NULL; once = NULL)    \
-        for (__typeof__(&*vv->ptr) x = vv->ptr,                                                        \
-                                   end = (__typeof__(x))fh_vec_end(vv->ptr, vv->len, sizeof *vv->ptr); \
+    for (__typeof__(*(v)) *vv = (v), **once = (FH_USE_AT(vv, text), &vv); once != NULL; once = NULL)   \
+        for (__typeof__(*vv->ptr) *x = vv->ptr,                                                        \
+                                  *end = (__typeof__(x))fh_vec_end(vv->ptr, vv->len, sizeof *vv->ptr); \
              FH_SAME((void *)end == fh_vec_end(vv->ptr, vv->len, sizeof *vv->ptr), text), x != end; ++x)
 #define FH_SLICE(v, from, to, vv, ss)                                                       \
     __extension__({                                                                         \

@@ -80,8 +80,8 @@ void fh_delete_slow(void *p, size_t size, size_t align, unsigned kind);
 struct fh_mark *fh_check_new_marks(unsigned blocks);
 void fh_check_end_marks(struct fh_mark *marks, unsigned blocks);
 
-/* Looks at every canary and every freed block; reports the first that is damaged. Returns how many were. `caller`: who
- * is shown as the one who looked. */
+/* Looks at every canary and every freed block; reports the first that is damaged. Returns how many were.
+ * `caller`: who is shown as the one who looked. */
 size_t fh_check_sweep(uintptr_t caller);
 /* In the child after a fork: the heap's thread is not there. It may have been in the middle of a call, with a
  * block half written and a quarantine half changed; so the child does not look at either. */
