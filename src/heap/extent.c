@@ -16,6 +16,15 @@
  * own does it only where one was asked for (purger.c). While pages are being given back the lock is open and
  * the extent is of kind PURGING, which nobody merges with.
  *
+ * A large block that nothing dirty is long enough for lies in clean memory, and is filled with the pages of
+ * dirty extents: they are moved (move.c), which costs a hundredth of page faults, and leaves clean what was
+ * dirty. So pieces that were freed here and there serve a longer block, and hold nothing beside it:
+ *
+ *     | dirty a | span | dirty b | span | clean ...                 wanted: as long as a and b together
+ *     | clean   | span | clean   | span | block: pages of a, of b | clean ...
+ *
+ * Not for calloc, which would have to write zeros; not for spans, which are shorter than what is worth a move.
+ *
  * An extent that grows by merging keeps the age of its larger part: otherwise a long dirty extent whose border
  * is in steady use would stay young for ever.
  *
@@ -28,6 +37,7 @@
 #include "counters.h"
 #include "extent_tree.h"
 #include "meta.h"
+#include "move.h"
 
 #include <string.h>
 
@@ -35,6 +45,7 @@ static struct fh_lock lock;
 static uint32_t trees[2];          /* by size: dirty, clean */
 static uint32_t oldest, youngest;  /* dirty extents by age: heads[].next leads to younger ones */
 static size_t used, dirty, purged; /* granules */
+static size_t moving;              /* granules of `used` whose pages are those of others there, or will be */
 static unsigned purging;           /* extents of kind PURGING */
 static size_t peak;                /* the most that used + dirty was, granules */
 static _Atomic uint64_t next_look; /* the tick at which decay is worth a look again */
@@ -42,7 +53,8 @@ static _Atomic uint64_t next_look; /* the tick at which decay is worth a look ag
 enum { DIRTY, CLEAN };
 
 enum { DIRTY_SLACK = 32 }; /* granules: 2 MiB */
-enum { HUGE_GRANULES = FH_HUGE_PAGE >> FH_GRANULE_SHIFT, HUGE_SHARE = 4 };
+enum { HUGE_SHARE = 4 };
+enum { FILL_LEAST = 8 }; /* granules of each map, on average, in what is moved: 512 KiB */
 
 static struct fh_head *head_of(uint32_t g) { return &fh_space.heads[g]; }
 
@@ -137,6 +149,18 @@ static uint32_t enter_merged(uint32_t g, uint32_t granules, uint8_t kind, uint64
     return g;
 }
 
+/* The same for one that becomes free now. A clean one becomes a single memory map with what is near, where
+ * these were several. */
+static void enter_given(uint32_t g, uint32_t granules, bool clean) {
+    enum { NEAR = 512 };
+    uint32_t first = enter_merged(g, granules, clean ? FH_FREE_CLEAN : FH_FREE_DIRTY, fh_os_ticks());
+    uint32_t end = first + head_of(first)->granules;
+    if (!clean) return;
+    if (g - first > NEAR) first = g - NEAR;
+    if (end - g > granules + NEAR) end = g + granules + NEAR;
+    fh_move_mend(first, end - first);
+}
+
 /* Makes the part [at, at + granules) of the free extent `g` used; what is left stays free, with its age. */
 static void carve(uint32_t g, uint32_t at, uint32_t granules) {
     struct fh_head *head = head_of(g);
@@ -159,11 +183,16 @@ static uint32_t aligned(uint32_t g, uint32_t align) {
 
 static void set_counter(uint64_t *counter, size_t value) { __atomic_store_n(counter, value, __ATOMIC_RELAXED); }
 
-static void note_held(void) {
-    size_t held = used + dirty, books = fh_meta_bytes() + fh_space_table_bytes();
-    if (held > peak) peak = held;
+static void show_held(void) {
+    size_t held = used - moving + dirty, books = fh_meta_bytes() + fh_space_table_bytes();
     set_counter(&fh_counters->held, (held << FH_GRANULE_SHIFT) + books);
     set_counter(&fh_counters->held_peak, (peak << FH_GRANULE_SHIFT) + books);
+}
+
+static void note_held(void) {
+    size_t held = used - moving + dirty;
+    if (held > peak) peak = held;
+    show_held();
 }
 
 /* Huge pages of which [g, g + granules), or a part of it, was given back become small ones at once. Else the
@@ -171,18 +200,18 @@ static void note_held(void) {
  * and a program that lives long would hold ever more that nobody uses. Whoever is given a part of them later
  * should hold that part, too. */
 static void make_small(uint32_t g, uint32_t granules) {
-    uint32_t before = g < HUGE_GRANULES ? g - 1 : HUGE_GRANULES - 1;
-    for (uint32_t at = aligned(g - before, HUGE_GRANULES); at < g + granules; at += HUGE_GRANULES) {
-        if (fh_space.huge[at] == 0) continue;
+    uint32_t before = g < FH_HUGE_GRANULES ? g - 1 : FH_HUGE_GRANULES - 1;
+    for (uint32_t at = aligned(g - before, FH_HUGE_GRANULES); at < g + granules; at += FH_HUGE_GRANULES) {
+        if (!(fh_space.pages[at] & FH_HUGE)) continue;
         fh_os_use_huge(fh_granule_address(at), FH_HUGE_PAGE, false);
-        __atomic_store_n(&fh_space.huge[at], 0, __ATOMIC_RELAXED);
+        __atomic_fetch_and(&fh_space.pages[at], (uint8_t)~FH_HUGE, __ATOMIC_RELAXED);
     }
 }
 
-/* Gives the oldest dirty pages back: at most `most` granules of the oldest extent. The lock is open meanwhile.
- * Returns the granules given back, 0 when the system would not have them. */
-static uint32_t purge_oldest(size_t most) {
-    uint32_t g = oldest, granules = head_of(g)->granules;
+/* Takes at most `most` granules of dirty extent g out of the set of free extents, while something is done to
+ * their pages with the lock open. Returns how many they are. */
+static uint32_t set_apart(uint32_t g, size_t most) {
+    uint32_t granules = head_of(g)->granules;
     if (granules > most) {
         granules = (uint32_t)most;
         carve(g, g, granules);
@@ -194,17 +223,29 @@ static uint32_t purge_oldest(size_t most) {
     head->kind = FH_PURGING;
     head->granules = granules;
     purging++;
+    return granules;
+}
+
+/* They are free again. */
+static void put_back(uint32_t g, uint32_t granules, bool clean) {
+    purging--;
+    head_of(g)->kind = FH_INSIDE;
+    enter_given(g, granules, clean);
+}
+
+/* Gives the oldest dirty pages back: at most `most` granules of the oldest extent. The lock is open meanwhile.
+ * Returns the granules given back, 0 when the system would not have them. */
+static uint32_t purge_oldest(size_t most) {
+    uint32_t g = oldest, granules = set_apart(g, most);
     fh_unlock(&lock);
     bool done = fh_os_purge(fh_granule_address(g), (size_t)granules << FH_GRANULE_SHIFT);
     fh_lock(&lock);
-    purging--;
-    head->kind = FH_INSIDE;
-    enter_merged(g, granules, done ? FH_FREE_CLEAN : FH_FREE_DIRTY, fh_os_ticks());
+    put_back(g, granules, done);
     if (!done)
         return 0; /* pages that are locked in memory stay; they are young again, so that the next is tried */
     make_small(g, granules);
     purged += granules;
-    note_held();
+    show_held(); /* no more than before; and what is taken meanwhile is noted when room has been made for it */
     return granules;
 }
 
@@ -223,11 +264,11 @@ static bool within_limit(uint32_t granules) {
     return used + dirty + granules <= limit;
 }
 
-/* Clean granules are about to be held. Where that would raise the peak, dirty ones that were of no use for the
- * purpose are given back in exchange, but for a slack: so what lies dirty never adds to the peak, and needs no
- * other bound. */
-static void exchange_dirty(uint32_t granules) {
-    size_t slack = DIRTY_SLACK + (used >> 4), after = used + granules;
+/* Clean granules became used. Where that raises the peak, dirty ones that were of no use for the purpose are
+ * given back in exchange, but for a slack: so what lies dirty never adds to the peak, and needs no other bound.
+ * */
+static void exchange_dirty(void) {
+    size_t after = used - moving, slack = DIRTY_SLACK + (after >> 4);
     size_t allowed = peak > after + slack ? peak : after + slack;
     if (after + dirty > allowed) purge_above(allowed - after);
 }
@@ -305,36 +346,115 @@ static bool extend(uint32_t granules, uint32_t align) {
 
 void fh_extent_begin(void) { enter_merged(1, fh_space.mapped - 1, FH_FREE_CLEAN, 0); }
 
-uint32_t fh_extent_take(uint32_t granules, uint32_t align, enum fh_kind kind, uint8_t class,
-                        struct fh_range *dirty_part) {
-    fh_lock(&lock);
-    uint32_t g = best(FH_FREE_DIRTY, granules, align);
-    *dirty_part = (struct fh_range){0, granules};
-    if (g == 0 && align == 1 &&
-        fh_settings.limit == 0) { /* under a limit, making room could purge what was found */
-        g = best_joined(granules);
-        if (g) g = join(g, granules, dirty_part);
+/* What is wanted. */
+struct want {
+    uint32_t granules, align;
+    uint32_t coming; /* granules that get their pages by being moved, from the first on */
+    bool filled;     /* the others will be written: dirty pages may be moved there      */
+};
+
+/* The longest dirty extent whose pages may be moved; 0 when none of the first few is long enough, or may. */
+static uint32_t longest_movable(void) {
+    enum { TRIES = 8 };
+    uint64_t key = UINT64_MAX;
+    for (int i = 0; i < TRIES; i++) {
+        uint32_t g = fh_tree_before(trees[DIRTY], key);
+        if (g == 0 || head_of(g)->granules < FILL_LEAST) return 0;
+        if (!fh_space_has_huge(g, head_of(g)->granules) &&
+            fh_move_maps(g, head_of(g)->granules) * FILL_LEAST <= head_of(g)->granules)
+            return g;
+        key = fh_tree_key(g);
     }
-    if (g == 0) *dirty_part = (struct fh_range){0, 0};
-    if (g == 0 && within_limit(granules)) {
-        exchange_dirty(granules);
+    return 0;
+}
+
+/* Moves pages of dirty extents into clean granules that are in use already and will be written: cheaper than to
+ * ask the system for pages, and less is held than if the dirty ones stayed what they are. Returns how many of
+ * the granules, from the first on, are dirty now. Where very much is asked for, little of it is mostly written.
+ * Under a limit nothing is moved: pages that are being moved are neither used nor dirty. The lock is open in
+ * between. */
+static uint32_t fill_from_dirty(uint32_t to, uint32_t granules) {
+    enum { MOST = 512 };
+    uint32_t filled = 0;
+    if (granules > MOST || fh_settings.limit) return 0;
+    while (granules - filled >= FILL_LEAST && fh_move_may_go_on()) {
+        uint32_t from = longest_movable();
+        if (from == 0) break;
+        uint32_t length = set_apart(from, granules - filled);
+        fh_unlock(&lock);
+        uint32_t moved = fh_move_pages(from, to + filled, length);
+        fh_lock(&lock);
+        put_back(from, length, moved == length);
+        filled += moved;
+        if (moved < length) break;
+    }
+    return filled;
+}
+
+/* Fills what is clean of the extent g in use. */
+static void fill(uint32_t g, const struct want *want, struct fh_range *dirty_part) {
+    uint32_t before = dirty_part->from, behind = dirty_part->to;
+    if (behind < want->coming) behind = want->coming;
+    if (behind < want->granules) behind += fill_from_dirty(g + behind, want->granules - behind);
+    if (before > want->coming && fill_from_dirty(g + want->coming, before - want->coming))
+        before = want->coming;
+    *dirty_part = (struct fh_range){before, behind};
+}
+
+/* A dirty extent that serves, perhaps joined with clean ones beside it; 0 when there is none. Under a limit
+ * nothing is joined: making room could purge what was found. */
+static uint32_t find_dirty(const struct want *want, struct fh_range *dirty_part) {
+    uint32_t g = best(FH_FREE_DIRTY, want->granules, want->align);
+    *dirty_part = (struct fh_range){0, want->granules};
+    if (g || want->align > 1 || fh_settings.limit) return g;
+    g = best_joined(want->granules);
+    return g ? join(g, want->granules, dirty_part) : 0;
+}
+
+static uint32_t find_clean(const struct want *want) {
+    uint32_t granules = want->granules, align = want->align;
+    if (!within_limit(granules)) return 0;
+    uint32_t g = best(FH_FREE_CLEAN, granules, align);
+    if (g == 0 && extend(granules, align)) g = best(FH_FREE_CLEAN, granules, align);
+    if (g == 0 &&
+        dirty > 0) { /* the last resort: dirty pieces, made clean, may merge into one that is enough */
+        purge_above(0);
         g = best(FH_FREE_CLEAN, granules, align);
-        if (g == 0 && extend(granules, align)) g = best(FH_FREE_CLEAN, granules, align);
-        if (g == 0 &&
-            dirty > 0) { /* the last resort: dirty pieces, made clean, may merge into one that is enough */
-            purge_above(0);
-            g = best(FH_FREE_CLEAN, granules, align);
-        }
+    }
+    return g;
+}
+
+static uint32_t take(const struct want *want, enum fh_kind kind, uint8_t class, struct fh_range *dirty_part) {
+    fh_lock(&lock);
+    uint32_t g = want->coming ? 0 : find_dirty(want, dirty_part);
+    bool clean = g == 0;
+    if (clean) {
+        g = find_clean(want);
+        *dirty_part = (struct fh_range){0, 0};
     }
     if (g) {
-        uint32_t at = aligned(g, align);
-        carve(g, at, granules);
-        mark_used(at, granules, kind, class);
+        uint32_t at = aligned(g, want->align);
+        carve(g, at, want->granules);
+        mark_used(at, want->granules, kind, class);
+        moving += want->coming;
+        if (want->filled) fill(at, want, dirty_part);
+        if (clean) exchange_dirty();
         note_held();
         g = at;
     }
     fh_unlock(&lock);
     return g;
+}
+
+uint32_t fh_extent_take(uint32_t granules, uint32_t align, enum fh_kind kind, uint8_t class,
+                        struct fh_range *dirty_part) {
+    struct want want = {.granules = granules, .align = align};
+    return take(&want, kind, class, dirty_part);
+}
+
+uint32_t fh_extent_take_to_fill(uint32_t granules, uint32_t coming, struct fh_range *dirty_part) {
+    struct want want = {.granules = granules, .align = 1, .coming = coming, .filled = true};
+    return take(&want, FH_LARGE, 0, dirty_part);
 }
 
 bool fh_extent_grow(uint32_t first, uint32_t granules) {
@@ -348,9 +468,14 @@ bool fh_extent_grow(uint32_t first, uint32_t granules) {
         fits = within_limit(more) && is_free(head_of(end)->kind) && head_of(end)->granules >= more;
     }
     if (fits) {
+        bool clean = head_of(end)->kind == FH_FREE_CLEAN;
         carve(end, end, more);
         head_of(end + more - 1)->kind = FH_INSIDE;
         head->granules = granules;
+        if (clean) {
+            fill_from_dirty(end, more);
+            exchange_dirty();
+        }
         note_held();
     }
     fh_unlock(&lock);
@@ -366,46 +491,42 @@ bool fh_extent_grow(uint32_t first, uint32_t granules) {
 
 /* Takes a clean stretch that can be one huge page. It is dirty from now on, and goes piece by piece. */
 static void add_huge_page(void) {
-    uint32_t g = best(FH_FREE_CLEAN, HUGE_GRANULES, HUGE_GRANULES);
-    if (g == 0 && extend(HUGE_GRANULES, HUGE_GRANULES)) g = best(FH_FREE_CLEAN, HUGE_GRANULES, HUGE_GRANULES);
+    uint32_t g = best(FH_FREE_CLEAN, FH_HUGE_GRANULES, FH_HUGE_GRANULES);
+    if (g == 0 && extend(FH_HUGE_GRANULES, FH_HUGE_GRANULES))
+        g = best(FH_FREE_CLEAN, FH_HUGE_GRANULES, FH_HUGE_GRANULES);
     if (g == 0) return;
-    uint32_t at = aligned(g, HUGE_GRANULES);
+    uint32_t at = aligned(g, FH_HUGE_GRANULES);
     if (!fh_os_use_huge(fh_granule_address(at), FH_HUGE_PAGE, true)) return;
-    __atomic_store_n(&fh_space.huge[at], 1, __ATOMIC_RELAXED);
-    carve(g, at, HUGE_GRANULES);
-    used -= HUGE_GRANULES;
-    enter_merged(at, HUGE_GRANULES, FH_FREE_DIRTY, fh_os_ticks());
+    __atomic_fetch_or(&fh_space.pages[at], FH_HUGE, __ATOMIC_RELAXED);
+    carve(g, at, FH_HUGE_GRANULES);
+    used -= FH_HUGE_GRANULES;
+    enter_merged(at, FH_HUGE_GRANULES, FH_FREE_DIRTY, fh_os_ticks());
     note_held();
 }
 
 void fh_extent_prefer_huge(uint32_t granules, size_t unused) {
-    if (!fh_settings.huge || fh_settings.limit || granules > HUGE_GRANULES / 2) return;
+    if (!fh_settings.huge || fh_settings.limit || granules > FH_HUGE_GRANULES / 2) return;
     fh_lock(&lock);
-    size_t held = used + dirty, least = HUGE_SHARE * HUGE_GRANULES;
+    size_t held = used + dirty, least = HUGE_SHARE * FH_HUGE_GRANULES;
     bool dense = unused <= (size_t)granules << FH_GRANULE_SHIFT >> 2;
     bool fits = held >= (dense ? least : HUGE_SHARE * least);
     if (fits && best(FH_FREE_DIRTY, granules, 1) == 0) add_huge_page();
     fh_unlock(&lock);
 }
 
-bool fh_extent_is_huge(uint32_t g) {
-    uint32_t base = (uint32_t)((fh_space.base >> FH_GRANULE_SHIFT) % HUGE_GRANULES),
-             within = (base + g) % HUGE_GRANULES;
-    return g > within && __atomic_load_n(&fh_space.huge[g - within], __ATOMIC_RELAXED);
-}
-
 /* ---- giving ---- */
 
 static void give(uint32_t g, uint32_t granules, bool clean) {
     used -= granules;
-    enter_merged(g, granules, clean ? FH_FREE_CLEAN : FH_FREE_DIRTY, fh_os_ticks());
+    enter_given(g, granules, clean);
     if (clean) make_small(g, granules);
     note_held();
 }
 
-void fh_extent_give(uint32_t first, bool clean) {
+static void give_extent(uint32_t first, bool clean, bool moved) {
     struct fh_head *head = head_of(first);
     fh_lock(&lock);
+    if (moved) moving -= head->granules;
     uint32_t granules = head->granules;
     memset(fh_space.classes + first, 0, head->kind == FH_SPAN ? granules : 1);
     head->kind = FH_INSIDE;
@@ -413,6 +534,10 @@ void fh_extent_give(uint32_t first, bool clean) {
     fh_unlock(&lock);
     fh_extent_decay();
 }
+
+void fh_extent_give(uint32_t first, bool clean) { give_extent(first, clean, false); }
+
+void fh_extent_give_moved(uint32_t first, bool clean) { give_extent(first, clean, true); }
 
 void fh_extent_shrink(uint32_t first, uint32_t granules) {
     struct fh_head *head = head_of(first);
@@ -455,6 +580,7 @@ void fh_extent_numbers(struct fh_extent_numbers *out) {
 
 void fh_extent_after_fork(void) {
     fh_lock(&lock);
+    moving = 0; /* what another thread was moving stays where it is, in use by nobody */
     for (uint32_t g = 1; purging && g < fh_space.mapped; g += head_of(g)->granules) {
         if (head_of(g)->kind != FH_PURGING) continue;
         head_of(g)->kind = FH_INSIDE;

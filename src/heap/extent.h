@@ -25,17 +25,19 @@ void fh_extent_begin(void);
 uint32_t fh_extent_take(uint32_t granules, uint32_t align, enum fh_kind kind, uint8_t class,
                         struct fh_range *dirty);
 
+/* The same for a large block that will be written: dirty pages are moved into what is clean of it. But the
+ * pages of its first `coming` granules will be moved there from an extent of that length, which is then given
+ * back by fh_extent_give_moved. */
+uint32_t fh_extent_take_to_fill(uint32_t granules, uint32_t coming, struct fh_range *dirty);
+
 /* Gives an extent back. `clean`: its pages hold no memory and read as zero. Its owner field must be NULL
  * already. */
 void fh_extent_give(uint32_t first, bool clean);
+void fh_extent_give_moved(uint32_t first, bool clean);
 
 /* Said before fh_extent_take by who will soon use all of what it takes, but for `unused` bytes: it may then
  * come out of a huge page. */
-enum { FH_HUGE_PAGE = 2 << 20 };
 void fh_extent_prefer_huge(uint32_t granules, size_t unused);
-
-/* Was a huge page asked for where granule g lies? */
-bool fh_extent_is_huge(uint32_t g);
 
 /* Makes the extent of a large block longer without moving it; false when what follows is not free or too short.
  * */

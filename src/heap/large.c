@@ -1,23 +1,19 @@
-/* large.c - large blocks: whole extents, grown in place where that can be, else moved by remapping.
+/* large.c - large blocks: whole extents, grown in place where that can be, else moved with their pages.
  *
  * A large block has the granules that its size needs and no more: no rounding to powers of two. What lies
  * between the size asked for and the end of the last granule is touched by nobody, so it costs no memory.
  *
  * To resize: the same number of granules is nothing to do; fewer give their end back; more are taken from the
  * free extent behind, if there is one. Else the contents must move. Copying writes each byte and for a moment
- * holds both places, so a long block is moved by remapping its pages: the kernel changes the page tables, the
- * old place reads as zero and holds nothing. Each such move may leave one more memory map in the process, of
- * which the kernel allows 65 530; so after many of them we go back to copying. Parts of a huge page are copied
- * too: taking its pages away would split it.
+ * holds both places, so the pages of a long block are moved (move.c); what cannot be moved is copied.
  */
 #include "large.h"
 
 #include "extent.h"
+#include "move.h"
 
 #include <string.h>
 
-enum { MOST_MOVES = 16384 };
-#define REMAP_FROM ((size_t)256 * 1024)
 #define ZERO_BY_WRITING ((size_t)32 << 20)
 
 static uint32_t granules_for(size_t size) {
@@ -42,7 +38,8 @@ void *fh_large_take(size_t size, size_t align, bool zero) {
     struct fh_range dirty;
     size_t unused = ((size_t)granules << FH_GRANULE_SHIFT) - size;
     if (step == 1) fh_extent_prefer_huge(granules, unused);
-    uint32_t first = fh_extent_take(granules, step, FH_LARGE, 0, &dirty);
+    uint32_t first = zero || step > 1 ? fh_extent_take(granules, step, FH_LARGE, 0, &dirty)
+                                      : fh_extent_take_to_fill(granules, 0, &dirty);
     if (first == 0) return NULL;
     if (zero) make_zero(first, dirty, size);
     fh_space.heads[first].asked = size;
@@ -51,26 +48,27 @@ void *fh_large_take(size_t size, size_t align, bool zero) {
 
 void fh_large_give(uint32_t first) { fh_extent_give(first, false); }
 
-/* Moves the pages of one block into another; false when that cannot be, and nothing has happened. */
-static bool remap(uint32_t from, uint32_t to) {
-    static _Atomic unsigned moves;
-    size_t size = fh_large_usable(from);
-    if (size < (fh_extent_is_huge(from) ? FH_HUGE_PAGE : REMAP_FROM) ||
-        atomic_load_explicit(&moves, memory_order_relaxed) >= MOST_MOVES)
-        return false;
-    if (!fh_os_move(fh_granule_address(from), fh_granule_address(to), size)) return false;
-    atomic_fetch_add_explicit(&moves, 1, memory_order_relaxed);
-    return true;
+/* May the pages of the extent be moved, and is it worth it? */
+static bool is_movable(uint32_t first) {
+    uint32_t granules = fh_space.heads[first].granules;
+    return granules >= FH_MOVE_LEAST && fh_move_may_go_on() && !fh_space_has_huge(first, granules);
 }
 
+/* A longer place for the block, and its contents there: its pages are moved, or what cannot be is copied. */
 static void *move(uint32_t first, size_t size) {
-    void *block = fh_large_take(size, 1, false);
-    if (block == NULL) return NULL;
-    uint32_t to = (uint32_t)(fh_space_offset(block) >> FH_GRANULE_SHIFT);
-    bool remapped = remap(first, to);
-    if (!remapped) memcpy(block, fh_granule_address(first), fh_large_usable(first));
-    fh_extent_give(first, remapped);
-    return block;
+    struct fh_range dirty;
+    bool movable = is_movable(first);
+    uint32_t granules = granules_for(size), had = fh_space.heads[first].granules;
+    if (!movable) fh_extent_prefer_huge(granules, 0);
+    uint32_t to = fh_extent_take_to_fill(granules, movable ? had : 0, &dirty);
+    if (to == 0) return NULL;
+    uint32_t moved = movable ? fh_move_pages(first, to, had) : 0;
+    memcpy(fh_granule_address(to + moved), fh_granule_address(first + moved),
+           (size_t)(had - moved) << FH_GRANULE_SHIFT);
+    fh_space.heads[to].asked = size;
+    if (movable) fh_extent_give_moved(first, moved == had);
+    else fh_extent_give(first, false);
+    return fh_granule_address(to);
 }
 
 void *fh_large_resize(uint32_t first, size_t size) {

@@ -35,14 +35,14 @@ struct fh_space fh_space = {.base = 1};
 #define MOST_FOREIGN 64 /* how many foreign mappings are stepped over before giving up */
 
 /* The tables that are mapped in step with the window. */
-enum { HEADS, BITS, REMOTES, HUGE, SLACKS, MARKS, TABLES };
+enum { HEADS, BITS, REMOTES, PAGES, SLACKS, MARKS, TABLES };
 static struct table {
     size_t entry;  /* bytes a granule */
     char *at;      /* address of entry 0 */
     size_t mapped; /* bytes mapped */
 } tables[TABLES] = {
     [HEADS] = {.entry = sizeof(struct fh_head)},           [BITS] = {.entry = sizeof(uint64_t[FH_WORDS])},
-    [REMOTES] = {.entry = sizeof(struct fh_remote)},       [HUGE] = {.entry = 1},
+    [REMOTES] = {.entry = sizeof(struct fh_remote)},       [PAGES] = {.entry = 1},
     [SLACKS] = {.entry = sizeof(uint16_t[FH_WORDS * 64])}, [MARKS] = {.entry = sizeof(struct fh_mark *)},
 };
 static unsigned tables_used;
@@ -92,7 +92,7 @@ static bool lay_out(uintptr_t start, size_t window) {
     fh_space.heads = (struct fh_head *)(void *)tables[HEADS].at;
     fh_space.bits = (uint64_t(*)[FH_WORDS])(void *)tables[BITS].at;
     fh_space.remotes = (struct fh_remote *)(void *)tables[REMOTES].at;
-    fh_space.huge = (uint8_t *)tables[HUGE].at;
+    fh_space.pages = (uint8_t *)tables[PAGES].at;
     fh_space.slacks = tables_used > SLACKS ? (uint16_t(*)[FH_WORDS * 64])(void *)tables[SLACKS].at : NULL;
     fh_space.marks = tables_used > MARKS ? (struct fh_mark **)(void *)tables[MARKS].at : NULL;
     fh_space.mapped = 0;
@@ -198,4 +198,13 @@ uint32_t fh_space_extend(uint32_t least, bool sparse, uint32_t *first) {
 size_t fh_space_table_bytes(void) {
     size_t used = round_up(fh_space.mapped, fh_os_page_size());
     return used + round_up((size_t)fh_space.mapped * sizeof(struct fh_head), fh_os_page_size());
+}
+
+/* The pages of a huge page stand together: the first granule of each tells. */
+bool fh_space_has_huge(uint32_t first, uint32_t granules) {
+    uint32_t within = (uint32_t)(((fh_space.base >> FH_GRANULE_SHIFT) + first) % FH_HUGE_GRANULES);
+    uint32_t at = first > within ? first - within : first - within + FH_HUGE_GRANULES;
+    for (; at < first + granules; at += FH_HUGE_GRANULES)
+        if (__atomic_load_n(&fh_space.pages[at], __ATOMIC_RELAXED) & FH_HUGE) return true;
+    return false;
 }

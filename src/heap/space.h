@@ -9,7 +9,7 @@
  *     heads     64 bytes         what granule g is: see below
  *     bits      512 bytes        in a span: bit i set = block i is free in the span
  *     remotes   576 bytes        in a span: bit i set = block i was freed by a thread that does not own the span
- *     huge      1 byte           at the first granule of a huge page: it was asked for (extent.c)
+ *     pages     1 byte           what is known of the pages at granule g: enum fh_pages
  *     slacks    8 KiB            in a span, when calls are counted: bytes of block i that were not asked for
  *     marks     8 bytes          in a span, in checked mode: where its marks stand, what is known of block i
  *
@@ -33,6 +33,9 @@
 
 #define FH_GRANULE_SHIFT 16
 #define FH_GRANULE ((size_t)1 << FH_GRANULE_SHIFT)
+/* A huge page: 2 MiB. */
+enum { FH_HUGE_GRANULES = 32 };
+#define FH_HUGE_PAGE (FH_HUGE_GRANULES * FH_GRANULE)
 #define FH_WORDS 64 /* words in a bitmap: 64 * 64 bits = 64 KiB / 16 bytes, the most blocks in a span */
 
 struct fh_heap;
@@ -88,6 +91,12 @@ struct fh_head {
 };
 _Static_assert(sizeof(struct fh_head) == 64, "a head is one cache line");
 
+/* What is known of the pages at a granule: flags. */
+enum fh_pages {
+    FH_HUGE = 1,   /* a huge page begins here: it was asked for (extent.c)                         */
+    FH_BORDER = 2, /* a memory map may begin here: pages were moved (move.c)                       */
+};
+
 /* Frees by threads that do not own the span. On lines of their own, touched only when that happens. */
 struct fh_remote {
     _Atomic uint64_t summary; /* bit w set = word w below may be non-zero                              */
@@ -107,7 +116,7 @@ struct fh_space {
     struct fh_head *heads; /* this and the tables below: `mapped` entries                       */
     uint64_t (*bits)[FH_WORDS];
     struct fh_remote *remotes;
-    uint8_t *huge;
+    uint8_t *pages;
     uint16_t (*slacks)[FH_WORDS * 64]; /* NULL unless calls are counted                                */
     struct fh_mark **marks;            /* NULL unless in checked mode                             */
     _Atomic uint32_t mapped;           /* granules that exist so far; written under the extents' lock       */
@@ -128,6 +137,9 @@ enum { FH_USUAL_STRETCH = (64 << 20) >> FH_GRANULE_SHIFT };
  * is full. The new granules follow the old ones without a gap where *first was the old `mapped`; something
  * foreign in the way makes a gap. Caller holds the extents' lock. */
 uint32_t fh_space_extend(uint32_t least, bool sparse, uint32_t *first);
+
+/* Was a huge page asked for in which any of these granules lies? */
+bool fh_space_has_huge(uint32_t first, uint32_t granules);
 
 /* Bytes that the tables hold of the system's memory: an upper bound from what has been mapped and used. */
 size_t fh_space_table_bytes(void);

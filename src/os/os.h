@@ -47,6 +47,8 @@ void fh_os_populate(void *at, size_t size);
 /* Moves the contents of private pages from one mapped place to another by remapping; the old place stays mapped
  * and reads as zero. False when the system cannot (then nothing has moved). */
 bool fh_os_move(void *from, void *to, size_t size);
+/* Maps the place anew: what it held is gone, and it reads as zero. False when the system refuses. */
+bool fh_os_map_anew(void *at, size_t size);
 
 /* ---- time ---- */
 

@@ -78,13 +78,20 @@ bool fh_os_use_huge(void *at, size_t size, bool huge) {
 
 void fh_os_populate(void *at, size_t size) { madvise(at, size, MADV_POPULATE_WRITE); }
 
+/* A kernel before 6.12 that refuses what it would have to promise has unmapped the place already: hence the
+ * second try, without a promise. */
+bool fh_os_map_anew(void *at, size_t size) {
+    int flags = PRIVATE | MAP_FIXED;
+    return mmap(at, size, PROT_READ | PROT_WRITE, flags, -1, 0) == at ||
+           mmap(at, size, PROT_READ | PROT_WRITE, flags | MAP_NORESERVE, -1, 0) == at;
+}
+
 /* The old place is mapped anew, although DONTUNMAP leaves it mapped: so it can merge with its neighbours'
  * mappings, which the kernel allows only to mappings that never held pages; and qemu-user 7 takes it for
  * unmapped otherwise. It is never given up in between, so nobody else can get it. */
 bool fh_os_move(void *from, void *to, size_t size) {
     void *got = mremap(from, size, size, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, to);
     if (got != to) return false;
-    /* If this is refused, what DONTUNMAP left will do. */
-    (void)mmap(from, size, PROT_READ | PROT_WRITE, PRIVATE | MAP_FIXED, -1, 0);
+    (void)fh_os_map_anew(from, size); /* if this is refused, what DONTUNMAP left will do */
     return true;
 }

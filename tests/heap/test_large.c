@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #define MIB ((size_t)1 << 20)
 #define GIB ((size_t)1 << 30)
@@ -181,6 +182,73 @@ static void mappings_stay_few_under_many_sizes(void **state) {
     if (heap_is_freehold()) CHECKF(most < before + 500, "%u mappings, at the start were %u", most, before);
 }
 
+static long faults_now(void) {
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_minflt;
+}
+
+/* Pieces that were freed serve a block that is longer than each of them, without the system being asked for
+ * pages. */
+static void freed_pieces_become_one_longer_block(void **state) {
+    (void)state;
+#if !defined(TEST_FH_NAMES) && !defined(__GLIBC__)
+    skip();
+#else
+    if (!memory_is_measurable() || !heap_is_freehold()) skip();
+    enum { PIECES = 6, ROUNDS = 20 };
+    char *piece[PIECES], *wall[PIECES];
+    long most = PIECES * 2 * MIB / 4096;
+    t_trim(); /* what earlier tests left free */
+    for (int round = 0; round < ROUNDS; round++) {
+        for (int i = 0; i < PIECES; i++) {
+            CHECK((piece[i] = t_malloc(2 * MIB)) && (wall[i] = t_malloc(70000)));
+            memset(piece[i], i + 1, 2 * MIB);
+        }
+        size_t full = rss_now();
+        for (int i = 0; i < PIECES; i++) t_free(piece[i]);
+        long before = faults_now();
+        char *whole = t_malloc(PIECES * 2 * MIB);
+        CHECK(whole);
+        memset(whole, 9, PIECES * 2 * MIB);
+        CHECKF(faults_now() - before < most / 4, "%ld page faults for %ld pages", faults_now() - before, most);
+        CHECKF(rss_now() < full + MIB, "resident were %zu and are %zu", full, rss_now());
+        for (int i = 0; i < PIECES; i++) { /* what was moved away is zero, and all are places of their own */
+            char *zero = t_calloc(2 * MIB, 1);
+            CHECK(zero);
+            for (size_t k = 0; k < 2 * MIB; k += 512) CHECK(zero[k] == 0);
+            memset(zero, i + 10, 2 * MIB);
+            piece[i] = zero;
+        }
+        for (size_t k = 0; k < PIECES * 2 * MIB; k += 4096) CHECK(whole[k] == 9);
+        for (int i = 0; i < PIECES; i++) t_free(piece[i]), t_free(wall[i]);
+        t_free(whole);
+    }
+#endif
+}
+
+/* The first of all: what lies free is bounded by the most that the heap has ever held. */
+static void mappings_stay_few_where_pages_are_moved(void **state) {
+    (void)state;
+    if (!memory_is_measurable()) skip();
+    enum { n = 200 };
+    static char *block[n];
+    struct rng rng = {.state = 17};
+    unsigned before = map_count(), most = 0;
+    for (int i = 0; i < 60 * n; i++) {
+        unsigned k = (unsigned)rng_below(&rng, n);
+        size_t size = 70000 + rng_below(&rng, 2 * MIB);
+        if (rng_below(&rng, 2)) t_free(block[k]), block[k] = t_malloc(size);
+        else block[k] = t_realloc(block[k], size);
+        CHECK(block[k]);
+        block[k][0] = block[k][size - 1] = 1;
+        unsigned now = i % 200 == 0 ? map_count() : 0;
+        if (now > most) most = now;
+    }
+    for (int k = 0; k < n; k++) t_free(block[k]), block[k] = NULL;
+    if (heap_is_freehold()) CHECKF(most < before + 6 * n, "%u mappings, at the start were %u", most, before);
+}
+
 static void calloc_of_large_blocks_does_not_touch_fresh_pages(void **state) {
     (void)state;
     if (!memory_is_measurable() || !heap_is_freehold() || !machine_has(2 * GIB)) skip();
@@ -224,6 +292,7 @@ static void trim_gives_back_what_was_freed(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(mappings_stay_few_where_pages_are_moved),
         cmocka_unit_test(blocks_of_several_gibibytes_can_be_used_at_both_ends),
         cmocka_unit_test(realloc_keeps_whole_contents_of_large_blocks),
         cmocka_unit_test(growing_a_large_block_does_not_hold_it_twice),
@@ -231,6 +300,7 @@ int main(void) {
         cmocka_unit_test(growing_by_small_steps_is_not_quadratic),
         cmocka_unit_test(large_blocks_of_mixed_life_do_not_grow_the_process),
         cmocka_unit_test(mappings_stay_few_under_many_sizes),
+        cmocka_unit_test(freed_pieces_become_one_longer_block),
         cmocka_unit_test(calloc_of_large_blocks_does_not_touch_fresh_pages),
         cmocka_unit_test(trim_gives_back_what_was_freed),
     };
