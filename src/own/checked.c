@@ -36,7 +36,7 @@ static int state; /* 0 not known yet, 1 off, 2 on */
 
 static bool decide(void) {
     fh_settings_init();
-    bool on = fh_settings.mode == FH_MODE_CHECKED;
+    bool on = fh_mode_checks();
     int unknown = 0;
     if (__atomic_compare_exchange_n(&state, &unknown, on ? 2 : 1, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE) &&
         on) {

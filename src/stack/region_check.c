@@ -1,8 +1,8 @@
 /* region_check.c - pointers past their frame are caught.
  *
- * On when mode=checked or region_check=on, and always under AddressSanitizer and Valgrind. Then limit is equal
- * to top, so that each push comes here, and a frame that has been pushed into is watched, so that its closing
- * comes here too.
+ * On in mode=checked, in mode=guard and with region_check=on, and always under AddressSanitizer and Valgrind.
+ * Then limit is equal to top, so that each push comes here, and a frame that has been pushed into is watched,
+ * so that its closing comes here too.
  *
  * Checked pages. A stack would use the same addresses again at once, and a stale pointer would read the next
  * frame's data without anyone's noticing. So a frame gets *runs* of pages of its own, taken in turn from the
@@ -77,7 +77,7 @@ static bool marked(void) { return fh_tools_asan() || fh_tools_valgrind(); }
 
 enum fh_check fh_check_wanted(bool own_pages) {
     if (marked()) return own_pages ? FH_CHECK_PAGES : FH_CHECK_BYTES;
-    bool on = fh_settings.mode == FH_MODE_CHECKED || fh_settings.region_check;
+    bool on = fh_mode_checks() || fh_settings.region_check;
     return on && own_pages ? FH_CHECK_PAGES : FH_CHECK_OFF;
 }
 
