@@ -57,7 +57,8 @@ extern "C" {
 #define fh_own(X) FH_OWN(X, #X, FH_UNIQUE(fh_scope_))
 #define fh_move(x) FH_MOVED(x, fh_mark_move, FH_UNIQUE(fh_from_), FH_UNIQUE(fh_out_))
 #define fh_take(x) FH_MOVED(x, fh_mark_take, FH_UNIQUE(fh_from_), FH_UNIQUE(fh_out_))
-#define fh_replace(x, value) FH_REPLACE(x, value, FH_UNIQUE(fh_to_), FH_UNIQUE(fh_in_), FH_UNIQUE(fh_old_))
+#define fh_replace(x, ...) \
+    FH_REPLACE(x, FH_UNIQUE(fh_to_), FH_UNIQUE(fh_in_), FH_UNIQUE(fh_old_), (__VA_ARGS__))
 #define fh_swap(p, q) FH_SWAP(p, q, FH_UNIQUE(fh_p_), FH_UNIQUE(fh_q_), FH_UNIQUE(fh_t_))
 #define fh_forget(x) FH_FORGET(x, FH_UNIQUE(fh_f_))
 
@@ -66,7 +67,7 @@ extern "C" {
  *                             value is made first, so it may move what p stands in.
  * fh_clone(X, p)              a second owner of equal contents (for Rc and Arc: of the same thing). */
 #define fh_drop(X, p) FH_DROP_NOW(X, p)
-#define fh_put(X, p, value) FH_PUT(X, p, value, FH_UNIQUE(fh_to_), FH_UNIQUE(fh_in_), FH_UNIQUE(fh_old_))
+#define fh_put(X, p, ...) FH_PUT(X, p, FH_UNIQUE(fh_to_), FH_UNIQUE(fh_in_), FH_UNIQUE(fh_old_), (__VA_ARGS__))
 #define fh_clone(X, p) FH_CLONE_NOW(X, p)
 
 /* ---------------------------------------------------------------- failure ------------------------------ */

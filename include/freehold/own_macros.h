@@ -112,9 +112,9 @@ FH_INLINE void fh_mark_use(const void *owner) { (void)owner; }
         __builtin_memset((void *)from, 0, sizeof *from); \
         out;                                             \
     })
-#define FH_REPLACE(x, value, to, in, old) \
+#define FH_REPLACE(x, to, in, old, value) \
     __extension__({                       \
-        __typeof__(x) in = (value);       \
+        __typeof__(x) in = value;         \
         __typeof__(x) *to = &(x);         \
         __typeof__(x) old = *to;          \
         FH_MARK(fh_mark_replace, to);     \
@@ -148,9 +148,9 @@ FH_INLINE void fh_mark_use(const void *owner) { (void)owner; }
 #define FH_DROP_MARKED(X, p) FH_CAT(X, _drop)(FH_MARKED(fh_mark_drop, p))
 #define FH_CLONE_NOW(X, p) \
     FH_CAT(X, _clone)(FH_USED(const X, FH_MARKED(fh_mark_clone, p), "clone(" FH_TEXT(X) ", " FH_TEXT(p) ")"))
-#define FH_PUT(X, p, value, to, in, old)                      \
+#define FH_PUT(X, p, to, in, old, value)                      \
     __extension__({                                           \
-        X in = (value);                                       \
+        X in = value;                                         \
         X *to = (p);                                          \
         X old = *to;                                          \
         FH_BEGIN_DROP("set(" FH_TEXT(X) ", " FH_TEXT(p) ")"); \

@@ -138,7 +138,8 @@ FH_API void fh_str_insert(fh_str *s, size_t at, fh_str_view text);
 FH_API void fh_str_remove(fh_str *s, size_t from, size_t to);
 FH_API void fh_str_truncate(fh_str *s, size_t len); /* keeps the memory; longer than s: nothing happens */
 FH_INLINE void fh_str_clear(fh_str *s) { fh_str_truncate(s, 0); }
-FH_API uint32_t fh_str_pop_char(fh_str *s); /* the last character, which leaves s; 0 when s is empty */
+FH_API uint32_t fh_str_pop_char(
+    fh_str *s); /* the last character (U+FFFD for a byte that is no UTF-8), which leaves s; 0 when s is empty */
 /* All occurrences of `what`, replaced, as a new Str. */
 FH_API fh_str fh_view_replace(fh_str_view text, fh_str_view what, fh_str_view with) FH_NEW_STR;
 /* ASCII letters only; the rest of UTF-8 stays. */
@@ -217,10 +218,10 @@ FH_INLINE bool fh_str_equal(const fh_str *a, const fh_str *b) {
 #ifdef FH_CHECKED
 /* The same functions, telling where they are called, and refusing a Str that was moved from. */
 #define fh_str_push(s, text) (fh_str_push)(FH_USED(fh_str, s, "str_push(" #s ")"), text)
-#define fh_str_push_view(s, text) (fh_str_push_view)(FH_USED(fh_str, s, "str_push_view(" #s ")"), text)
-#define fh_str_try_push(s, text) (fh_str_try_push)(FH_USED(fh_str, s, "str_try_push(" #s ")"), text)
+#define fh_str_push_view(s, ...) (fh_str_push_view)(FH_USED(fh_str, s, "str_push_view(" #s ")"), __VA_ARGS__)
+#define fh_str_try_push(s, ...) (fh_str_try_push)(FH_USED(fh_str, s, "str_try_push(" #s ")"), __VA_ARGS__)
 #define fh_str_push_char(s, c) (fh_str_push_char)(FH_USED(fh_str, s, "str_push_char(" #s ")"), c)
-#define fh_str_insert(s, at, text) (fh_str_insert)(FH_USED(fh_str, s, "str_insert(" #s ")"), at, text)
+#define fh_str_insert(s, at, ...) (fh_str_insert)(FH_USED(fh_str, s, "str_insert(" #s ")"), at, __VA_ARGS__)
 #define fh_str_remove(s, from, to) (fh_str_remove)(FH_USED(fh_str, s, "str_remove(" #s ")"), from, to)
 #define fh_str_truncate(s, len) (fh_str_truncate)(FH_USED(fh_str, s, "str_truncate(" #s ")"), len)
 #define fh_str_clear(s) (fh_str_clear)(FH_USED(fh_str, s, "str_clear(" #s ")"))
@@ -239,7 +240,7 @@ FH_INLINE bool fh_str_equal(const fh_str *a, const fh_str *b) {
 #define fh_str_equal(a, b) \
     (fh_str_equal)(FH_USED(const fh_str, a, "str_equal(" #a ")"), FH_USED(const fh_str, b, "str_equal(" #b ")"))
 #define fh_str_from(text) (FH_AT("str_from(" #text ")"), (fh_str_from)(text))
-#define fh_str_from_view(text) (FH_AT("str_from_view(" #text ")"), (fh_str_from_view)(text))
+#define fh_str_from_view(...) (FH_AT("str_from_view(" #__VA_ARGS__ ")"), (fh_str_from_view)(__VA_ARGS__))
 #define fh_str_with(room) (FH_AT("str_with(" #room ")"), (fh_str_with)(room))
 #define fh_str_of(...) (FH_AT("str_of(...)"), (fh_str_of)(__VA_ARGS__))
 #endif

@@ -60,10 +60,10 @@
  * fh_vec_append(v, w)          all elements of *w move to the end of v; w is left empty, its memory kept
  * fh_vec_drain(v, from, to)    a Vec of the elements from .. to-1, which leave v
  * fh_vec_split_off(v, at)      a Vec of the elements from `at` on */
-#define fh_vec_push(v, x) FH_VEC_PUSH(v, x, FH_UNIQUE(fh_v_), FH_UNIQUE(fh_x_))
-#define fh_vec_try_push(v, x) FH_VEC_TRY_PUSH(v, x, FH_UNIQUE(fh_v_), FH_UNIQUE(fh_x_))
+#define fh_vec_push(v, ...) FH_VEC_PUSH(v, FH_UNIQUE(fh_v_), FH_UNIQUE(fh_x_), (__VA_ARGS__))
+#define fh_vec_try_push(v, ...) FH_VEC_TRY_PUSH(v, FH_UNIQUE(fh_v_), FH_UNIQUE(fh_x_), (__VA_ARGS__))
 #define fh_vec_pop(v) FH_VEC_POP(v, FH_UNIQUE(fh_v_), FH_UNIQUE(fh_x_))
-#define fh_vec_insert(v, i, x) FH_VEC_INSERT(v, i, x, FH_UNIQUE(fh_v_), FH_UNIQUE(fh_x_))
+#define fh_vec_insert(v, i, ...) FH_VEC_INSERT(v, i, FH_UNIQUE(fh_v_), FH_UNIQUE(fh_x_), (__VA_ARGS__))
 #define fh_vec_remove(v, i) \
     FH_VEC_REMOVE(v, i, fh_vec_close_gap, FH_UNIQUE(fh_v_), FH_UNIQUE(fh_i_), FH_UNIQUE(fh_x_))
 #define fh_vec_swap_remove(v, i) \
@@ -151,9 +151,9 @@ FH_INLINE void *fh_vec_end(const void *ptr, size_t len, size_t size) {
     })
 /* The length is stored after the element: an element may alias it (Vec(size_t)), and so the compiler knows it
  * still when the next one is pushed. */
-#define FH_VEC_PUSH(v, x, vv, xx)                                                          \
+#define FH_VEC_PUSH(v, vv, xx, x)                                                          \
     __extension__({                                                                        \
-        __typeof__(*(v)->ptr) xx = (x);                                                    \
+        __typeof__(*(v)->ptr) xx = x;                                                      \
         __typeof__(v) vv = (v);                                                            \
         FH_USE_AT(vv, "vec_push(" #v ")");                                                 \
         if (FH_UNLIKELY(vv->len == vv->cap)) fh_vec_room((void *)vv, FH_VEC_SHAPE(vv), 1); \
@@ -162,9 +162,9 @@ FH_INLINE void *fh_vec_end(const void *ptr, size_t len, size_t size) {
         vv->len = fh_n_ + 1;                                                               \
         (void)0;                                                                           \
     })
-#define FH_VEC_TRY_PUSH(v, x, vv, xx)                                                          \
+#define FH_VEC_TRY_PUSH(v, vv, xx, x)                                                          \
     __extension__({                                                                            \
-        __typeof__(*(v)->ptr) xx = (x);                                                        \
+        __typeof__(*(v)->ptr) xx = x;                                                          \
         __typeof__(v) vv = (v);                                                                \
         FH_USE_AT(vv, "vec_try_push(" #v ")");                                                 \
         bool fh_done_ = vv->len < vv->cap || fh_vec_try_room((void *)vv, FH_VEC_SHAPE(vv), 1); \
@@ -180,9 +180,9 @@ FH_INLINE void *fh_vec_end(const void *ptr, size_t len, size_t size) {
         else __builtin_memset((void *)&xx, 0, sizeof xx);    \
         xx;                                                  \
     })
-#define FH_VEC_INSERT(v, i, x, vv, xx)                                                         \
+#define FH_VEC_INSERT(v, i, vv, xx, x)                                                         \
     __extension__({                                                                            \
-        __typeof__(*(v)->ptr) xx = (x);                                                        \
+        __typeof__(*(v)->ptr) xx = x;                                                          \
         __typeof__(v) vv = (v);                                                                \
         size_t fh_at_ = (i);                                                                   \
         FH_USE_AT(vv, "vec_insert(" #v ")");                                                   \

@@ -16,8 +16,8 @@
 
 /* ---- seeds ---- */
 
-static uint64_t secret; /* of this process; even, not 0 once it is made */
-static uint64_t sip_key[2];
+static uint64_t secret;  /* of this process; even, not 0 once it is made */
+static uint64_t sip_key; /* the second half of each key; the first is the table's seed */
 
 static uint64_t make_secret(void) {
     uint64_t bytes[3], none = 0;
@@ -67,7 +67,7 @@ static void sip_round(uint64_t v[4]) {
 
 uint64_t fh_hash_strong(const void *text, size_t n, uint64_t seed) {
     const unsigned char *p = text;
-    uint64_t k0 = seed, k1 = fh_fold(seed, FH_HASH_B) ^ __atomic_load_n(&sip_key[1], __ATOMIC_RELAXED);
+    uint64_t k0 = seed, k1 = fh_fold(seed, FH_HASH_B) ^ __atomic_load_n(&sip_key, __ATOMIC_RELAXED);
     uint64_t v[4] = {k0 ^ 0x736f6d6570736575ull, k1 ^ 0x646f72616e646f6dull, k0 ^ 0x6c7967656e657261ull,
                      k1 ^ 0x7465646279746573ull};
     uint64_t last = (uint64_t)n << 56;
@@ -91,13 +91,17 @@ static uint64_t strong_seed(void) {
     uint64_t random[2];
     fh_os_random(random, sizeof random);
     uint64_t none = 0;
-    __atomic_compare_exchange_n(&sip_key[1], &none, random[1] | 1, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+    __atomic_compare_exchange_n(&sip_key, &none, random[1] | 1, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
     return random[0] | 1;
 }
 
 /* ---- tables ---- */
 
-static size_t bytes_of(size_t groups, size_t slot) { return groups * FH_MAP_GROUP * (slot + 1); }
+/* SIZE_MAX when that is no number of bytes. */
+static size_t bytes_of(size_t groups, size_t slot) {
+    size_t bytes;
+    return __builtin_mul_overflow(groups * FH_MAP_GROUP, slot + 1, &bytes) ? SIZE_MAX : bytes;
+}
 
 static uint64_t hash_of(const char *at, size_t key, uint64_t seed) {
     if (!fh_key_is_str(key)) return fh_hash_word(fh_key_word(at, key > 8 ? 8 : key), seed);
@@ -117,8 +121,8 @@ static void copy_slot(char *to, const char *from, size_t slot) {
 
 /* Moves all entries into a table of that many groups, hashed with that seed. */
 static bool rebuild(struct fh_raw_map *map, size_t slot, size_t key, size_t groups, uint64_t seed) {
-    size_t bytes;
-    if (__builtin_mul_overflow(groups * FH_MAP_GROUP, slot + 1, &bytes) || bytes > PTRDIFF_MAX) return false;
+    size_t bytes = bytes_of(groups, slot);
+    if (bytes > PTRDIFF_MAX) return false;
     struct fh_raw_map fresh = {.slots = fh_buffer_get(bytes, 16, "Map"), .mask = groups - 1};
     if (fresh.slots == NULL) return false;
     fresh.seed = seed != 0 ? seed : new_seed(fresh.slots);
@@ -141,16 +145,21 @@ static bool was_attacked(const struct fh_raw_map *map, size_t slot) {
     return empty > n / 8;
 }
 
+/* How many groups the rebuilt table shall have: a table that is at most half full need not grow, it was full of
+ * marks; and the next rebuild is far away then, too. */
+static size_t groups_for(const struct fh_raw_map *map, size_t wanted) {
+    size_t groups = map->slots ? map->mask + 1 : 1;
+    if (map->len > groups * FH_MAP_GROUP / 16 * 7) groups *= 2;
+    while (wanted > groups * FH_MAP_GROUP / 8 * 7 && groups < SIZE_MAX / 64) groups *= 2;
+    return groups;
+}
+
 bool fh_map_room(void *raw, size_t slot, size_t key, size_t n, bool quiet) {
     FH_ENTER;
     struct fh_raw_map *map = raw;
     if (n <= map->left) return true;
-    size_t groups = map->slots ? map->mask + 1 : 1, wanted = map->len + n;
+    size_t wanted = map->len + n, groups = groups_for(map, wanted);
     uint64_t seed = was_attacked(map, slot) ? strong_seed() : map->seed & 1 ? map->seed : 0;
-    /* A table that is less than half full after the rebuild need not grow: it was full of marks. */
-    while (wanted > groups * FH_MAP_GROUP / 16 * 7 && groups < SIZE_MAX / 64 &&
-           (wanted > groups * FH_MAP_GROUP / 8 * 7 || (n == 1 && map->slots != NULL)))
-        groups *= 2;
     if (wanted < n || !rebuild(map, slot, key, groups, seed) ||
         (map->left < n &&
          !rebuild(map, slot, key, groups, strong_seed()))) { /* an attack met while rebuilding */

@@ -163,7 +163,10 @@ uint32_t fh_str_pop_char(fh_str *s) {
     uint32_t character;
     fh_str_view last = fh_view_n(s->ptr + at, s->len - at);
     fh_view_next_char(&last, &character);
-    if (last.len > 0) at = s->len - 1; /* not UTF-8: one byte */
+    if (last.len > 0) { /* the last byte belongs to no character */
+        character = FH_UTF8_UNKNOWN;
+        at = s->len - 1;
+    }
     s->len = at;
     s->ptr[at] = 0;
     return character;

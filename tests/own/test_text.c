@@ -1,0 +1,185 @@
+/* test_text.c - where text may be cut and where it may not, characters at the edges, letters; and every operation of Vec,
+ * Str and Map that must stop the program, seen to do so. */
+#include <freehold/names.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "stops.h"
+
+/* ---- letters ---- */
+
+static void only_the_letters_of_ascii_change_case(void **state) {
+    (void)state;
+    own(Str) lower = {0};
+    own(Str) upper = {0};
+    str_to_lower(&lower), str_to_upper(&upper);
+    assert_null(lower.ptr);
+    for (int c = 1; c < 256; c++) {
+        str_push_view(&lower, view_n((char[]){(char)c}, 1));
+        str_push_view(&upper, view_n((char[]){(char)c}, 1));
+    }
+    str_to_lower(&lower), str_to_upper(&upper);
+    for (int c = 1; c < 256; c++) {
+        char down = (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c), up = (char)(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
+        assert_int_equal(lower.ptr[c - 1], down);
+        assert_int_equal(upper.ptr[c - 1], up);
+    }
+    assert_int_equal(lower.ptr[255], 0);
+}
+
+/* ---- characters ---- */
+
+static const char mixed[] = "a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80z"; /* 1, 2, 3, 4 and 1 bytes */
+enum { MIXED = sizeof mixed - 1 };
+
+static bool is_border(size_t at) { return at == 0 || at == 1 || at == 3 || at == 6 || at == 10 || at == MIXED; }
+
+static void text_is_cut_on_every_border(void **state) {
+    (void)state;
+    for (size_t from = 0; from <= MIXED; from++)
+        for (size_t to = from; to <= MIXED; to++) {
+            if (!is_border(from) || !is_border(to)) continue;
+            own(Str) s = str_from(mixed);
+            str_remove(&s, from, to);
+            assert_int_equal(s.len, MIXED - (to - from));
+            assert_true(memcmp(s.ptr, mixed, from) == 0 && strcmp(s.ptr + from, mixed + to) == 0);
+            str_insert(&s, from, view_n(mixed + from, to - from));
+            assert_string_equal(str_c(&s), mixed);
+            assert_true(view_equal(str_part(&s, from, to), view_n(mixed + from, to - from)));
+            str_truncate(&s, to);
+            assert_true(s.len == to && s.ptr[to] == 0 && memcmp(s.ptr, mixed, to) == 0);
+            str_truncate(&s, to + 1);
+            assert_int_equal(s.len, to);
+        }
+}
+
+static void characters_come_off_the_end_one_by_one(void **state) {
+    (void)state;
+    own(Str) s = str_from(mixed);
+    static const uint32_t characters[] = {'z', 0x1f600, 0x20ac, 0xe9, 'a', 0, 0};
+    static const size_t lengths[] = {10, 6, 3, 1, 0, 0, 0};
+    for (size_t i = 0; i < 7; i++) {
+        assert_int_equal(str_pop_char(&s), characters[i]);
+        assert_true(s.len == lengths[i] && strlen(str_c(&s)) == s.len);
+    }
+    own(Str) none = {0};
+    assert_int_equal(str_pop_char(&none), 0);
+    /* What is no UTF-8 comes off byte by byte, and what stands before it is not touched. */
+    const char *broken[] = {"a\x80", "a\x80\x80\x80\x80\x80", "\xc3\xa9\xa9", "\x80", "\x80\x80\x80\x80",
+                            "\xf0\x9f\x98\x80\x80", "a\xe2\x82", "\xff", "a\xf0\x9f\x98"};
+    for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
+        own(Str) text = str_from(broken[i]);
+        size_t len = text.len;
+        assert_int_equal(str_pop_char(&text), 0xfffd);
+        assert_true(text.len == len - 1 && memcmp(text.ptr, broken[i], len - 1) == 0 && text.ptr[len - 1] == 0);
+    }
+}
+
+static void replacing_leaves_all_else(void **state) {
+    (void)state;
+    static const char *const cases[][4] = {
+        {"a-b--c", "-", "+=", "a+=b+=+=c"}, {"", "x", "y", ""},  {"xxxx", "xx", "x", "xx"}, {"abc", "", "y", "abc"},
+        {"abc", "abc", "", ""},             {"abc", "abcd", "y", "abc"}, {"aXbX", "X", "", "ab"},   {"ab", "b", "b", "ab"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        own(Str) out = view_replace(view_of(cases[i][0]), view_of(cases[i][1]), view_of(cases[i][2]));
+        assert_string_equal(str_c(&out), cases[i][3]);
+    }
+}
+
+static void a_value_with_commas_needs_no_parentheses(void **state) {
+    (void)state;
+    own(Str) s = {0};
+    own(Vec(StrView)) views = {0};
+    const char text[] = "abcdef";
+    str_push_view(&s, (StrView){text, 2});
+    assert_true(str_try_push(&s, (StrView){text, 1}));
+    str_insert(&s, 0, (StrView){text + 5, 1});
+    assert_string_equal(str_c(&s), "faba");
+    set(Str, &s, str_from_view((StrView){text, 3}));
+    assert_string_equal(str_c(&s), "abc");
+    vec_push(&views, (StrView){text, 1});
+    assert_true(vec_try_push(&views, (StrView){text, 2}));
+    vec_insert(&views, 0, (StrView){text, 3});
+    StrView old = replace(views.ptr[1], (StrView){text, 4});
+    assert_true(views.ptr[0].len == 3 && views.ptr[1].len == 4 && views.ptr[2].len == 2 && old.len == 1);
+}
+
+/* ---- what stops ---- */
+
+/* One function for each: `what` is done to a Vec of 3, or to a Str of "a", 2, 3, 4 and 1 bytes. */
+#define VEC_STOPS(name, what)                         \
+    static void name(void) {                          \
+        own(Vec(int)) v = vec_of(int, 1, 2, 3);       \
+        own(Vec(int)) out = {0};                      \
+        (void)out;                                    \
+        what;                                         \
+    }
+#define STR_STOPS(name, what)        \
+    static void name(void) {         \
+        own(Str) s = str_from(mixed); \
+        what;                        \
+    }
+VEC_STOPS(vec_at_len, (void)vec_at(&v, 3))
+VEC_STOPS(vec_insert_behind, vec_insert(&v, 4, 1))
+VEC_STOPS(vec_remove_len, vec_remove(&v, 3))
+VEC_STOPS(vec_swap_remove_len, vec_swap_remove(&v, 3))
+VEC_STOPS(vec_drain_behind, set(Vec(int), &out, vec_drain(&v, 1, 4)))
+VEC_STOPS(vec_drain_turned, set(Vec(int), &out, vec_drain(&v, 2, 1)))
+VEC_STOPS(vec_split_behind, set(Vec(int), &out, vec_split_off(&v, 4)))
+VEC_STOPS(slice_behind, (void)slice(&v, 0, 4))
+VEC_STOPS(slice_turned, (void)slice(&v, 3, 2))
+STR_STOPS(str_insert_behind, str_insert(&s, MIXED + 1, view("x")))
+STR_STOPS(str_insert_inside, str_insert(&s, 2, view("x")))
+STR_STOPS(str_remove_behind, str_remove(&s, 0, MIXED + 1))
+STR_STOPS(str_remove_to_inside, str_remove(&s, 1, 5))
+STR_STOPS(str_remove_from_inside, str_remove(&s, 4, 6))
+STR_STOPS(str_remove_turned, str_remove(&s, 6, 3))
+STR_STOPS(str_truncate_inside, str_truncate(&s, 9))
+STR_STOPS(str_part_behind, (void)str_part(&s, 0, MIXED + 1))
+STR_STOPS(str_part_inside, (void)str_part(&s, 8, 10))
+
+static void what_is_out_of_range_stops_the_program(void **state) {
+    (void)state;
+    assert_stops(vec_at_len, "vec_at", "the index is 3, the length 3");
+    assert_stops(vec_insert_behind, "vec_insert", "the index is 4, the length 3");
+    assert_stops(vec_remove_len, "vec_remove", "the index is 3, the length 3");
+    assert_stops(vec_swap_remove_len, "vec_remove", "the index is 3, the length 3");
+    assert_stops(vec_drain_behind, "vec_drain", "the index is 4, the length 3");
+    assert_stops(vec_drain_turned, "vec_drain", "the index is 2, the length 1");
+    assert_stops(vec_split_behind, "vec_drain", "the index is 4, the length 3");
+    assert_stops(slice_behind, "slice", "the index is 4, the length 3");
+    assert_stops(slice_turned, "slice", "the index is 3, the length 2");
+    assert_stops(str_insert_behind, "str_insert", "the index is 12, the length 11");
+    assert_stops(str_remove_behind, "str_remove", "the index is 12, the length 11");
+    assert_stops(str_remove_turned, "str_remove", "the index is 6, the length 3");
+    assert_stops(str_part_behind, "", "the index is 12, the length 11");
+}
+
+static void a_cut_through_a_character_stops_the_program(void **state) {
+    (void)state;
+    assert_stops(str_insert_inside, "str_insert: byte 2 is inside a character", "");
+    assert_stops(str_remove_to_inside, "str_remove: byte 5 is inside a character", "");
+    assert_stops(str_remove_from_inside, "str_remove: byte 4 is inside a character", "");
+    assert_stops(str_truncate_inside, "str_truncate: byte 9 is inside a character", "");
+    assert_stops(str_part_inside, "byte 8 is inside a character", "");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(only_the_letters_of_ascii_change_case),
+        cmocka_unit_test(text_is_cut_on_every_border),
+        cmocka_unit_test(characters_come_off_the_end_one_by_one),
+        cmocka_unit_test(replacing_leaves_all_else),
+        cmocka_unit_test(a_value_with_commas_needs_no_parentheses),
+        cmocka_unit_test(what_is_out_of_range_stops_the_program),
+        cmocka_unit_test(a_cut_through_a_character_stops_the_program),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
