@@ -50,11 +50,13 @@
  * fh_map_clear(X, m)           drops all entries, keeps the memory
  * fh_map_reserve(m, n)         room for n more entries
  * fh_map_each(e, m) statement  for each entry: e->key and e->value; values may change, nothing may be inserted
- * */
+ * or removed
+ */
 #define fh_map_get(m, key) FH_MAP_GET(m, key, FH_UNIQUE(fh_m_), FH_UNIQUE(fh_k_))
 #define fh_map_entry(m, key) FH_MAP_ENTRY(m, key, false, FH_UNIQUE(fh_m_), FH_UNIQUE(fh_k_))
 #define fh_map_try_entry(m, key) FH_MAP_ENTRY(m, key, true, FH_UNIQUE(fh_m_), FH_UNIQUE(fh_k_))
-#define fh_map_insert(X, m, key, value) FH_CAT(X, _insert)(FH_USED(X, m, "map_insert(" #m ")"), (key), (value))
+#define fh_map_insert(X, m, key, ...) \
+    FH_CAT(X, _insert)(FH_USED(X, m, "map_insert(" #m ")"), (key), (__VA_ARGS__))
 #define fh_map_remove(m, key) FH_MAP_REMOVE(m, key, FH_UNIQUE(fh_m_), FH_UNIQUE(fh_k_), FH_UNIQUE(fh_v_))
 #define fh_map_delete(X, m, key) FH_CAT(X, _delete)(FH_USED(X, m, "map_delete(" #m ")"), (key))
 #define fh_map_clear(X, m) FH_CAT(X, _clear)(FH_USED(X, m, "map_clear(" #m ")"))
@@ -246,10 +248,16 @@ FH_INLINE void *fh_map_next(const void *slots, size_t mask, size_t len, const vo
     return i < n ? (char *)(uintptr_t)slots + i * slot : NULL;
 }
 
+/* Another number after each insertion and removal (and after both, when a mark was left). */
+FH_INLINE size_t fh_map_stamp(const void *slots, size_t len, size_t left) {
+    return (size_t)slots + len * 31 + left * 1021;
+}
+
 #define FH_MAP_RAW(m) ((struct fh_raw_map *)(void *)(m))
 #define FH_MAP_KEYS(m) sizeof *(m)->slots, sizeof(m)->slots->key
 
-/* As FH_VEC_EACH. A table that has grown since is another block. */
+/* As FH_VEC_EACH. With -DFH_CHECKED each turn asks whether there are still the same entries in the same
+ * table. */
 #define FH_EACH_SLOT(e, m, same)                                                           \
     for (__typeof__(*(m)->slots) *e =                                                      \
              (__typeof__(e))fh_map_next((m)->slots, (m)->mask, (m)->len, NULL, sizeof *e); \
@@ -257,8 +265,13 @@ FH_INLINE void *fh_map_next(const void *slots, size_t mask, size_t len, const vo
          (void)(same), e = (__typeof__(e))fh_map_next((m)->slots, (m)->mask, (m)->len, e, sizeof *e))
 #define FH_MAP_EACH(e, m, text, mm, once, first)                                                     \
     for (__typeof__(*(m)) *mm = (m), **once = (FH_USE_AT(mm, text), &mm); once != NULL; once = NULL) \
-        for (__attribute__((unused)) const void *first = mm->slots; once != NULL; once = NULL)       \
-    FH_EACH_SLOT(e, mm, FH_SAME(first == (const void *)mm->slots, text))
+        for (__attribute__((unused)) size_t first = FH_MAP_STAMP(mm); once != NULL; once = NULL)     \
+    FH_EACH_SLOT(e, mm, FH_SAME(first == FH_MAP_STAMP(mm), text))
+#ifdef FH_CHECKED
+#define FH_MAP_STAMP(m) fh_map_stamp((m)->slots, (m)->len, (m)->left)
+#else
+#define FH_MAP_STAMP(m) 0
+#endif
 
 #define FH_MAP_GET(m, k, mm, kk)                                                                      \
     __extension__({                                                                                   \

@@ -207,7 +207,7 @@ static struct fh_record quarantine(uintptr_t block) {
     return gone;
 }
 
-static _Noreturn void stop_double_drop(const struct fh_record *r, struct fh_where where) {
+void fh_checked_stop_double_drop(const struct fh_record *r, struct fh_where where) {
     fh_report_begin("E0382", "%s dropped twice", r->what);
     fh_report_line("dropped again here", where);
     fh_report_line(r->state == FH_RECORD_GROWN ? "left behind here, when it grew" : "first dropped here",
@@ -233,7 +233,7 @@ void fh_checked_end(void *block, size_t size, size_t align, bool grown, struct f
         struct fh_record copy = r ? *r : (struct fh_record){0};
         fh_unlock(&lock);
         if (r == NULL) stop_never_owner(block, where);
-        stop_double_drop(&copy, where);
+        fh_checked_stop_double_drop(&copy, where);
     }
     if (r->pages) fh_os_protect(r->pages, r->pages_size);
     else memset(block, FILL, size < r->size ? size : r->size);
@@ -251,7 +251,7 @@ void fh_checked_rc_touch(const void *value, struct fh_where where) {
     struct fh_record *r = fh_record_of_value((uintptr_t)value);
     struct fh_record copy = r ? *r : (struct fh_record){0};
     fh_unlock(&lock);
-    if (copy.state == FH_RECORD_DROPPED) stop_double_drop(&copy, where);
+    if (copy.state == FH_RECORD_DROPPED) fh_checked_stop_double_drop(&copy, where);
     uint64_t here = fh_os_thread();
     if (copy.what == NULL || copy.thread == here || strncmp(copy.what, "Rc", 2) != 0) return;
     fh_report_begin("E0277", "%s cannot be shared between threads", copy.what);

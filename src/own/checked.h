@@ -68,6 +68,8 @@ bool fh_checked_on(void);
 void *fh_checked_new(size_t size, size_t align, const char *what, struct fh_where where);
 /* The block is dropped; `grown` when its contents have moved to a larger one. Stops on a double drop. */
 void fh_checked_end(void *block, size_t size, size_t align, bool grown, struct fh_where where);
+/* Two owners held the block of that record, and the second drops it. */
+_Noreturn void fh_checked_stop_double_drop(const struct fh_record *record, struct fh_where where);
 /* The calling thread touches a count; stops when it is not the thread that made the Rc. */
 void fh_checked_rc_touch(const void *block, struct fh_where where);
 /* The record of a block that begins at or (inside) contains the address; NULL when there is none. The lock is

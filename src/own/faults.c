@@ -2,7 +2,8 @@
  * happens:
  *
  *     address in the first 64 KiB      an empty owner was used: moved from, or never filled
- *     in the pages of a dropped block  use after drop (the borrow outlived its owner)
+ *     in the pages of a dropped block  use after drop (the borrow outlived its owner); by the glue of a drop, which
+ *                                      looks at what it drops: a double drop
  *     in those of a block left behind  an element pointer used after its Vec grew
  *     behind a live block              an access past the end
  */
@@ -23,13 +24,24 @@ static void explain_empty(uintptr_t address, struct fh_where where) {
     fh_report_end();
 }
 
+/* Whether code is what the headers' macros write for drops: fh_Rc_T_drop, fh_Map_K_V_run, fh_rest_T ... Known
+ * where addr2line is, and reads the compiler's notes on inlining: not those of Clang. */
+static bool is_glue(const char *code) {
+    const char *function = strstr(code, "(fh_");
+    return function != NULL &&
+           (strncmp(function, "(fh_rest_", 9) == 0 || strstr(function, "_drop") || strstr(function, "_run"));
+}
+
 static void explain_record(const struct fh_record *r, uintptr_t address, struct fh_where where) {
+    char code[400] = "";
     if (r->state == FH_RECORD_GROWN) {
         fh_report_begin("E0502", "%s: an element pointer was used after the %s grew and moved", r->what,
                         r->what);
         fh_report_line("used here", where);
         fh_report_line("grown here", r->ended);
     } else if (r->state == FH_RECORD_DROPPED) {
+        fh_os_describe_code(where.pc, code, sizeof code);
+        if (is_glue(code)) fh_checked_stop_double_drop(r, fh_where_dropped(where.pc));
         bool set = r->ended.site && strncmp(r->ended.site->text, "set(", 4) == 0;
         if (set) fh_report_begin("E0506", "use of %s after its owner was assigned to while borrowed", r->what);
         else
@@ -44,6 +56,11 @@ static void explain_record(const struct fh_record *r, uintptr_t address, struct 
         fh_report_line("used here", where);
     }
     fh_report_record(r);
+    if (strstr(code, ".h:")) /* inlined from a header of owners, as drops are */
+        fh_report_note("or it was dropped twice: two owners held it, as one was copied with `=`");
+    if (r->state == FH_RECORD_GROWN)
+        fh_report_note(
+            "a pointer or view into it, or a copy of the owner made with `=`, still shows the old place");
     fh_report_end();
 }
 
