@@ -1,4 +1,5 @@
-/* stops.h - assert_stops(function, text, more): the function, run in a child, aborts and says both texts on stderr. */
+/* stops.h - assert_stops(function, text, more): the function, run in a child, aborts and says both texts on
+ * stderr. */
 #ifndef TESTS_OWN_STOPS_H
 #define TESTS_OWN_STOPS_H
 
@@ -28,7 +29,8 @@ static inline void assert_stops(void (*function)(void), const char *text, const 
     close(ends[1]);
     char said[2000] = "";
     size_t n = 0;
-    for (ssize_t more_read; (more_read = read(ends[0], said + n, sizeof said - 1 - n)) > 0;) n += (size_t)more_read;
+    for (ssize_t more_read; (more_read = read(ends[0], said + n, sizeof said - 1 - n)) > 0;)
+        n += (size_t)more_read;
     close(ends[0]);
     waitpid(child, &status, 0);
     if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGABRT || !strstr(said, text) || !strstr(said, more))

@@ -1,9 +1,10 @@
-/* test_maps.c - Map from inside: after each of many random steps the books of its table are right (freehold/map.h):
+/* test_maps.c - Map from inside: after each of many random steps the books of its table are right
+ * (freehold/map.h):
  *
  *     len + deleted + left = n * 7/8      full tags = len      each key is found, on a way that an empty tag ends
  *
- * and when it grows, when it only cleans up, and when it does neither. Then its hashes: that every byte counts and no other
- * is read, and that SipHash-1-3 is SipHash-1-3. */
+ * and when it grows, when it only cleans up, and when it does neither. Then its hashes: that every byte counts
+ * and no other is read, and that SipHash-1-3 is SipHash-1-3. */
 #include <freehold/names.h>
 
 #include <setjmp.h>
@@ -118,8 +119,8 @@ static void reserved_room_is_enough_and_no_more(void **state) {
     }
 }
 
-/* Fills up one group after the other and empties it again, so that only marks are left there, as far as empty slots
- * may be filled; then fills those that are left with keys that stay. Keys from `key` on. */
+/* Fills up one group after the other and empties it again, so that only marks are left there, as far as empty
+ * slots may be filled; then fills those that are left with keys that stay. Keys from `key` on. */
 static void fill_with_marks(Map(uint32_t, uint64_t) * m, uint32_t key) {
     const unsigned char *tags = fh_map_tags(m->slots, m->mask, sizeof *m->slots);
     for (size_t group = 0; group <= m->mask; group++, tags += FH_MAP_GROUP) {
@@ -128,7 +129,8 @@ static void fill_with_marks(Map(uint32_t, uint64_t) * m, uint32_t key) {
         for (; fh_group_match(tags, FH_MAP_EMPTY) != 0; last++)
             if ((fh_hash_word(last, m->seed) & m->mask) == group) *map_entry(m, last) = 1;
         for (; first < last; first++)
-            if ((fh_hash_word(first, m->seed) & m->mask) == group) map_delete(Map(uint32_t, uint64_t), m, first);
+            if ((fh_hash_word(first, m->seed) & m->mask) == group)
+                map_delete(Map(uint32_t, uint64_t), m, first);
         key = last;
     }
     while (m->left > 0) *map_entry(m, key++) = 1;
@@ -143,7 +145,8 @@ static void a_table_full_of_marks_is_cleaned_and_grows_only_when_more_than_half_
         assert_int_equal(m.mask + 1, 64);
         for (uint32_t k = 0; k < live; k++) *map_entry(&m, k) = k;
         fill_with_marks(&m, 1000);
-        for (uint32_t k = 0; m.len > live; k++) { /* those of `live` that leave a mark make up for those that were added */
+        for (uint32_t k = 0; m.len > live;
+             k++) { /* those of `live` that leave a mark make up for those that were added */
             if (!map_delete(Map(uint32_t, uint64_t), &m, k)) continue;
             if (m.left > 0) *map_entry(&m, k) = k;
         }
@@ -197,7 +200,8 @@ static void each_table_hashes_its_own_way(void **state) {
 
 /* ---- an attack ---- */
 
-/* Floods the group that a map's next keys go to, until it notices; with some of them removed, as marks must not hide it. */
+/* Floods the group that a map's next keys go to, until it notices; with some of them removed, as marks must not
+ * hide it. */
 static void a_flood_is_noticed_also_by_a_full_table_and_in_text(void **state) {
     (void)state;
     own(Map(Str, int)) m = {0};
@@ -273,7 +277,8 @@ static void every_bit_of_the_text_counts(void **state) {
 /* Words that differ in one place, in blocks of which two may have the same sum or order: none hash alike. */
 static void like_texts_hash_apart(void **state) {
     (void)state;
-    own(Map(uint32_t, uint64_t)) tops = {0}; /* of the top 32 bits: a hash that ignores something has few of them */
+    own(Map(uint32_t, uint64_t))
+        tops = {0}; /* of the top 32 bits: a hash that ignores something has few of them */
     char text[96];
     for (unsigned i = 0; i < 3000; i++) {
         memset(text, 'a', sizeof text);
@@ -288,7 +293,8 @@ static void like_texts_hash_apart(void **state) {
     assert_int_equal(tops.len, 3009);
 }
 
-/* SipHash with c and d rounds, by the paper's text; the key's second word is fh_hash_strong's while no map was attacked. */
+/* SipHash with c and d rounds, by the paper's text; the key's second word is fh_hash_strong's while no map was
+ * attacked. */
 static uint64_t rotated(uint64_t x, int n) { return x << n | x >> (64 - n); }
 static void round_of(uint64_t *v0, uint64_t *v1, uint64_t *v2, uint64_t *v3) {
     *v0 += *v1;

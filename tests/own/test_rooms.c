@@ -1,9 +1,10 @@
-/* test_rooms.c - the memory under Vec, Str and Map: that the room they say is there is there, that what is too large is
- * refused, that growth is geometric and nothing is copied that need not be, and that each block goes back once, with
- * the size it was asked for.
+/* test_rooms.c - the memory under Vec, Str and Map: that the room they say is there is there, that what is too
+ * large is refused, that growth is geometric and nothing is copied that need not be, and that each block goes
+ * back once, with the size it was asked for.
  *
- * Each room is filled to its last byte, so that guard mode sees one that is too small. The allocator of the VecIns
- * here does the same in every mode: it writes down what it gave, and has bytes of its own behind each block. */
+ * Each room is filled to its last byte, so that guard mode sees one that is too small. The allocator of the
+ * VecIns here does the same in every mode: it writes down what it gave, and has bytes of its own behind each
+ * block. */
 #include <freehold/names.h>
 
 #include <errno.h>
@@ -95,58 +96,58 @@ static struct fh_alloc *fresh_books(void) {
 
 /* ---- Vec ---- */
 
-/* A Vec of any element: pushes, room to the last byte, inserts, cuts, shrinking. `make(i)` has the number i in its
- * first byte. */
-#define VEC_KEEPS_ITS_ROOM(T, number)                                                           \
-    do {                                                                                        \
-        own(VecIn(T)) v = {.alloc = fresh_books()};                                             \
-        for (size_t n = 0; n < 100; n++) {                                                      \
-            T element;                                                                          \
-            memset(&element, (int)n, sizeof element);                                           \
-            vec_push(&v, element);                                                              \
-            assert_true(v.len == n + 1 && v.len <= v.cap);                                      \
-            memset((void *)(v.ptr + v.len), 0xff, (v.cap - v.len) * sizeof(T));                 \
-            for (size_t i = 0; i <= n; i++) assert_int_equal(number(v.ptr[i]), i);              \
-        }                                                                                       \
-        assert_int_equal(books.live, 1);                                                        \
-        assert_true(is_tight || books.gets <= 7); /* 4, 8, 16, 32, 64, 128 at the most */       \
-        vec_reserve(&v, 300);                                                                   \
-        assert_true(v.cap >= 400 && books.live == 1);                                           \
-        memset((void *)(v.ptr + v.len), 0xff, (v.cap - v.len) * sizeof(T));                     \
-        size_t gets = books.gets;                                                               \
-        vec_reserve(&v, v.cap - v.len);                                                         \
-        assert_true(books.gets == gets); /* it was there */                                     \
-        {                                                                                       \
-            own(VecIn(T)) cut = vec_drain(&v, 10, 30);                                          \
-            assert_true(cut.len == 20 && cut.alloc == v.alloc && books.live == 2);              \
-            assert_true(cut.cap * sizeof(T) <= 25 * sizeof(T) + 64); /* no room for more */     \
-            assert_true(number(cut.ptr[0]) == 10 && number(v.ptr[10]) == 30 && v.len == 80);    \
-            own(VecIn(T)) none = vec_drain(&v, 5, 5);                                           \
-            assert_true(none.len == 0 && none.cap == 0 && books.live == 2);                     \
-        }                                                                                       \
-        vec_shrink(&v);                                                                         \
-        assert_true(v.len == 80 && v.cap == 80 && books.live == 1);                             \
-        assert_int_equal(number(v.ptr[79]), 99);                                                \
-        gets = books.gets;                                                                      \
-        vec_shrink(&v);                                                                         \
-        assert_true(books.gets == gets);                                                        \
-        vec_insert(&v, 0, v.ptr[79]);                                                           \
-        assert_true(number(v.ptr[0]) == 99 && number(v.ptr[80]) == 99 && v.cap >= 81);         \
-        books.refuse = true;                                                                    \
-        errno = 0;                                                                              \
-        assert_false(vec_try_reserve(&v, 1000));                                                \
-        assert_int_equal(errno, ENOMEM);                                                        \
-        vec_shrink(&v); /* cannot get the smaller block */                                      \
-        assert_true(v.len == 81 && v.cap >= 81 && number(v.ptr[80]) == 99);                    \
-        books.refuse = false;                                                                   \
-        vec_truncate(VecIn(T), &v, 0);                                                          \
-        assert_true(v.cap >= 81 && books.live == 1);                                           \
-        vec_shrink(&v);                                                                         \
-        assert_true(v.ptr == NULL && v.len == 0 && v.cap == 0 && books.live == 0);              \
-        vec_push(&v, (T){0});                                                                   \
-        vec_pop(&v);                                                                            \
-        drop(VecIn(T), &v);                                                                     \
-        assert_true(v.ptr == NULL && v.len == 0 && v.cap == 0 && books.live == 0);              \
+/* A Vec of any element: pushes, room to the last byte, inserts, cuts, shrinking. `make(i)` has the number i in
+ * its first byte. */
+#define VEC_KEEPS_ITS_ROOM(T, number)                                                        \
+    do {                                                                                     \
+        own(VecIn(T)) v = {.alloc = fresh_books()};                                          \
+        for (size_t n = 0; n < 100; n++) {                                                   \
+            T element;                                                                       \
+            memset(&element, (int)n, sizeof element);                                        \
+            vec_push(&v, element);                                                           \
+            assert_true(v.len == n + 1 && v.len <= v.cap);                                   \
+            memset((void *)(v.ptr + v.len), 0xff, (v.cap - v.len) * sizeof(T));              \
+            for (size_t i = 0; i <= n; i++) assert_int_equal(number(v.ptr[i]), i);           \
+        }                                                                                    \
+        assert_int_equal(books.live, 1);                                                     \
+        assert_true(is_tight || books.gets <= 7); /* 4, 8, 16, 32, 64, 128 at the most */    \
+        vec_reserve(&v, 300);                                                                \
+        assert_true(v.cap >= 400 && books.live == 1);                                        \
+        memset((void *)(v.ptr + v.len), 0xff, (v.cap - v.len) * sizeof(T));                  \
+        size_t gets = books.gets;                                                            \
+        vec_reserve(&v, v.cap - v.len);                                                      \
+        assert_true(books.gets == gets); /* it was there */                                  \
+        {                                                                                    \
+            own(VecIn(T)) cut = vec_drain(&v, 10, 30);                                       \
+            assert_true(cut.len == 20 && cut.alloc == v.alloc && books.live == 2);           \
+            assert_true(cut.cap * sizeof(T) <= 25 * sizeof(T) + 64); /* no room for more */  \
+            assert_true(number(cut.ptr[0]) == 10 && number(v.ptr[10]) == 30 && v.len == 80); \
+            own(VecIn(T)) none = vec_drain(&v, 5, 5);                                        \
+            assert_true(none.len == 0 && none.cap == 0 && books.live == 2);                  \
+        }                                                                                    \
+        vec_shrink(&v);                                                                      \
+        assert_true(v.len == 80 && v.cap == 80 && books.live == 1);                          \
+        assert_int_equal(number(v.ptr[79]), 99);                                             \
+        gets = books.gets;                                                                   \
+        vec_shrink(&v);                                                                      \
+        assert_true(books.gets == gets);                                                     \
+        vec_insert(&v, 0, v.ptr[79]);                                                        \
+        assert_true(number(v.ptr[0]) == 99 && number(v.ptr[80]) == 99 && v.cap >= 81);       \
+        books.refuse = true;                                                                 \
+        errno = 0;                                                                           \
+        assert_false(vec_try_reserve(&v, 1000));                                             \
+        assert_int_equal(errno, ENOMEM);                                                     \
+        vec_shrink(&v); /* cannot get the smaller block */                                   \
+        assert_true(v.len == 81 && v.cap >= 81 && number(v.ptr[80]) == 99);                  \
+        books.refuse = false;                                                                \
+        vec_truncate(VecIn(T), &v, 0);                                                       \
+        assert_true(v.cap >= 81 && books.live == 1);                                         \
+        vec_shrink(&v);                                                                      \
+        assert_true(v.ptr == NULL && v.len == 0 && v.cap == 0 && books.live == 0);           \
+        vec_push(&v, (T){0});                                                                \
+        vec_pop(&v);                                                                         \
+        drop(VecIn(T), &v);                                                                  \
+        assert_true(v.ptr == NULL && v.len == 0 && v.cap == 0 && books.live == 0);           \
     } while (0)
 
 #define ITSELF(x) (x)
@@ -240,7 +241,8 @@ static void what_is_too_large_is_refused(void **state) {
     }
     Str none = {0};
     assert_false(str_try_from(&none, (StrView){"", PTRDIFF_MAX}));
-    assert_true(none.cap == 0 && v.cap >= 3 && v.len == 1 && m.len == 1 && m.mask == 0 && strcmp(str_c(&s), "text") == 0);
+    assert_true(none.cap == 0 && v.cap >= 3 && v.len == 1 && m.len == 1 && m.mask == 0 &&
+                strcmp(str_c(&s), "text") == 0);
 }
 
 static void too_large(void) {
@@ -314,7 +316,8 @@ static void formatted_text_of_any_length_is_whole(void **state) {
     memset(letters, 'z', sizeof letters - 1);
     for (int n = 0; n < 600; n++) {
         own(Str) made = str_of("%.*s", n, letters);
-        assert_true(made.len == (size_t)n && made.cap < 2 * (size_t)n + 64 && strlen(str_c(&made)) == (size_t)n);
+        assert_true(made.len == (size_t)n && made.cap < 2 * (size_t)n + 64 &&
+                    strlen(str_c(&made)) == (size_t)n);
         own(Str) added = str_from("+");
         assert_int_equal(str_format(&added, "%.*s", n, letters), n);
         assert_true(added.len == (size_t)n + 1 && strlen(str_c(&added)) == added.len);

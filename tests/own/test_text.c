@@ -1,5 +1,5 @@
-/* test_text.c - where text may be cut and where it may not, characters at the edges, letters; and every operation of Vec,
- * Str and Map that must stop the program, seen to do so. */
+/* test_text.c - where text may be cut and where it may not, characters at the edges, letters; and every
+ * operation of Vec, Str and Map that must stop the program, seen to do so. */
 #include <freehold/names.h>
 
 #include <setjmp.h>
@@ -27,7 +27,8 @@ static void only_the_letters_of_ascii_change_case(void **state) {
     }
     str_to_lower(&lower), str_to_upper(&upper);
     for (int c = 1; c < 256; c++) {
-        char down = (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c), up = (char)(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
+        char down = (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c),
+             up = (char)(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
         assert_int_equal(lower.ptr[c - 1], down);
         assert_int_equal(upper.ptr[c - 1], up);
     }
@@ -72,8 +73,15 @@ static void characters_come_off_the_end_one_by_one(void **state) {
     own(Str) none = {0};
     assert_int_equal(str_pop_char(&none), 0);
     /* What is no UTF-8 comes off byte by byte, and what stands before it is not touched. */
-    const char *broken[] = {"a\x80", "a\x80\x80\x80\x80\x80", "\xc3\xa9\xa9", "\x80", "\x80\x80\x80\x80",
-                            "\xf0\x9f\x98\x80\x80", "a\xe2\x82", "\xff", "a\xf0\x9f\x98"};
+    const char *broken[] = {"a\x80",
+                            "a\x80\x80\x80\x80\x80",
+                            "\xc3\xa9\xa9",
+                            "\x80",
+                            "\x80\x80\x80\x80",
+                            "\xf0\x9f\x98\x80\x80",
+                            "a\xe2\x82",
+                            "\xff",
+                            "a\xf0\x9f\x98"};
     for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
         own(Str) text = str_from(broken[i]);
         size_t len = text.len;
@@ -84,9 +92,14 @@ static void characters_come_off_the_end_one_by_one(void **state) {
 
 static void replacing_leaves_all_else(void **state) {
     (void)state;
-    static const char *const cases[][4] = {
-        {"a-b--c", "-", "+=", "a+=b+=+=c"}, {"", "x", "y", ""},  {"xxxx", "xx", "x", "xx"}, {"abc", "", "y", "abc"},
-        {"abc", "abc", "", ""},             {"abc", "abcd", "y", "abc"}, {"aXbX", "X", "", "ab"},   {"ab", "b", "b", "ab"}};
+    static const char *const cases[][4] = {{"a-b--c", "-", "+=", "a+=b+=+=c"},
+                                           {"", "x", "y", ""},
+                                           {"xxxx", "xx", "x", "xx"},
+                                           {"abc", "", "y", "abc"},
+                                           {"abc", "abc", "", ""},
+                                           {"abc", "abcd", "y", "abc"},
+                                           {"aXbX", "X", "", "ab"},
+                                           {"ab", "b", "b", "ab"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         own(Str) out = view_replace(view_of(cases[i][0]), view_of(cases[i][1]), view_of(cases[i][2]));
         assert_string_equal(str_c(&out), cases[i][3]);
@@ -114,17 +127,17 @@ static void a_value_with_commas_needs_no_parentheses(void **state) {
 /* ---- what stops ---- */
 
 /* One function for each: `what` is done to a Vec of 3, or to a Str of "a", 2, 3, 4 and 1 bytes. */
-#define VEC_STOPS(name, what)                         \
-    static void name(void) {                          \
-        own(Vec(int)) v = vec_of(int, 1, 2, 3);       \
-        own(Vec(int)) out = {0};                      \
-        (void)out;                                    \
-        what;                                         \
+#define VEC_STOPS(name, what)                   \
+    static void name(void) {                    \
+        own(Vec(int)) v = vec_of(int, 1, 2, 3); \
+        own(Vec(int)) out = {0};                \
+        (void)out;                              \
+        what;                                   \
     }
-#define STR_STOPS(name, what)        \
-    static void name(void) {         \
+#define STR_STOPS(name, what)         \
+    static void name(void) {          \
         own(Str) s = str_from(mixed); \
-        what;                        \
+        what;                         \
     }
 VEC_STOPS(vec_at_len, (void)vec_at(&v, 3))
 VEC_STOPS(vec_insert_behind, vec_insert(&v, 4, 1))

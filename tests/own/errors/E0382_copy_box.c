@@ -1,4 +1,5 @@
-/* E0382_copy_box.c - a Box whose T owns something copied with = and dropped twice. (This program fails on purpose.)
+/* E0382_copy_box.c - a Box whose T owns something copied with = and dropped twice. (This program fails on
+ * purpose.)
  *
  * compiler: silent
  * checked: error[E0382]: Box(Person) dropped twice|first dropped here|created here|one was copied with `=`|declared in line

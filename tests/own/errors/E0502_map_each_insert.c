@@ -1,4 +1,5 @@
-/* E0502_map_each_insert.c - a Map that gets an entry while it is walked, without growing. (This program fails on purpose.)
+/* E0502_map_each_insert.c - a Map that gets an entry while it is walked, without growing. (This program fails
+ * on purpose.)
  *
  * compiler: silent
  * checked: error[E0502]: changed while a loop walks it|changed here: map_entry|walked here

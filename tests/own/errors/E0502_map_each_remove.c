@@ -1,4 +1,5 @@
-/* E0502_map_each_remove.c - a Map from which an entry is removed while it is walked. (This program fails on purpose.)
+/* E0502_map_each_remove.c - a Map from which an entry is removed while it is walked. (This program fails on
+ * purpose.)
  *
  * compiler: silent
  * checked: error[E0502]: changed while a loop walks it|changed here: map_remove|walked here
