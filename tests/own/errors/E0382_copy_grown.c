@@ -1,8 +1,8 @@
 /* E0382_copy_grown.c - a Vec copied with = of which one grows. (This program fails on purpose.)
  *
  * compiler: silent
- * checked: error[E0502]: Vec: an element pointer was used after the Vec grew and moved|used here|grown here|created here|copy of the owner made with `=`
- * plain: error[E0502]: Vec: an element pointer was used after the Vec grew and moved|used here|grown here|created here|copy of the owner made with `=`
+ * checked: error[E0502]: Vec: an element pointer was used after|used here|grown here|created here|copy of the owner made with `=`
+ * plain: error[E0502]: Vec: an element pointer was used after|used here|grown here|created here|copy of the owner made with `=`
  */
 #include <freehold/names.h>
 
