@@ -6,9 +6,10 @@
  *     live + forgotten + dropped + grown records = records in the table
  *     dropped + grown <= QUARANTINE
  *
- * Pages of its own: a block stands at the end of its pages, as far as its alignment lets it, and when dropped
- * the pages become inaccessible. The first PAGES_FIRST blocks get them, then every PAGES_EACH-th, while no more
- * than PAGES_LIVE are in use: each costs two maps of the kernel, of which a process may have 65 530.
+ * Pages of its own: a block stands at the end of its pages, as far as its type's alignment lets it (text: to
+ * the byte, so that what is one byte too short is seen), and when dropped the pages become inaccessible. The
+ * first PAGES_FIRST blocks get them, then every PAGES_EACH-th, while no more than PAGES_LIVE are in use: each
+ * costs two maps of the kernel, of which a process may have 65 530.
  */
 #include "own/checked.h"
 
@@ -142,7 +143,7 @@ static bool wants_pages(void) { return paged < PAGES_LIVE && (made < PAGES_FIRST
 
 /* The block at the end of pages of its own, an inaccessible page behind it. */
 static void *paged_block(struct fh_record *r) {
-    size_t page = fh_os_page_size(), align = r->align < 16 ? 16 : r->align;
+    size_t page = fh_os_page_size(), align = r->align;
     if (r->size > PTRDIFF_MAX / 2 || align > page) return NULL;
     size_t size = (r->size + align - 1) & ~(align - 1);
     size_t data = (size + page - 1) & ~(page - 1);
