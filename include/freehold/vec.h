@@ -150,17 +150,22 @@ FH_INLINE void *fh_vec_end(const void *ptr, size_t len, size_t size) {
         f((void *)vv, FH_VEC_SHAPE(vv), (n)); \
     })
 /* The length is stored after the element: an element may alias it (Vec(size_t)), and so the compiler knows it
- * still when the next one is pushed. */
-#define FH_VEC_PUSH(v, vv, xx, x)                                                          \
-    __extension__({                                                                        \
-        __typeof__(*(v)->ptr) xx = x;                                                      \
-        __typeof__(v) vv = (v);                                                            \
-        FH_USE_AT(vv, "vec_push(" #v ")");                                                 \
-        if (FH_UNLIKELY(vv->len == vv->cap)) fh_vec_room((void *)vv, FH_VEC_SHAPE(vv), 1); \
-        size_t fh_n_ = vv->len;                                                            \
-        vv->ptr[fh_n_] = xx;                                                               \
-        vv->len = fh_n_ + 1;                                                               \
-        (void)0;                                                                           \
+ * still when the next one is pushed. ptr is read before the test, and again when it has moved: so that a loop
+ * keeps it in a register. */
+#define FH_VEC_PUSH(v, vv, xx, x)                         \
+    __extension__({                                       \
+        __typeof__(*(v)->ptr) xx = x;                     \
+        __typeof__(v) vv = (v);                           \
+        FH_USE_AT(vv, "vec_push(" #v ")");                \
+        size_t fh_n_ = vv->len;                           \
+        __typeof__(vv->ptr) fh_to_ = vv->ptr;             \
+        if (FH_UNLIKELY(fh_n_ == vv->cap)) {              \
+            fh_vec_room((void *)vv, FH_VEC_SHAPE(vv), 1); \
+            fh_to_ = vv->ptr;                             \
+        }                                                 \
+        fh_to_[fh_n_] = xx;                               \
+        vv->len = fh_n_ + 1;                              \
+        (void)0;                                          \
     })
 #define FH_VEC_TRY_PUSH(v, vv, xx, x)                                                          \
     __extension__({                                                                            \
