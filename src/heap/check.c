@@ -125,10 +125,16 @@ static void *refill(struct fh_heap *heap, unsigned c) {
         prepare(block, c);
         return block;
     }
+    /* The bin is empty to others meanwhile: were another thread to fork in the middle of an exchange, the child would find
+     * one block twice in it. */
     struct fh_bin *bin = &heap->bins[c];
-    *bin->top++ = block; /* the room that it was just taken from */
-    prepare_all(base, (unsigned)(bin->top - base), c);
-    return *--bin->top;
+    void **top = bin->top;
+    __atomic_store_n(&bin->top, base, __ATOMIC_SEQ_CST);
+    *top = block; /* the room that it was just taken from */
+    prepare_all(base, (unsigned)(top + 1 - base), c);
+    block = *top;
+    __atomic_store_n(&bin->top, top, __ATOMIC_SEQ_CST);
+    return block;
 }
 
 static void *take_block(struct fh_heap *heap, unsigned c) {

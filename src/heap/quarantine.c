@@ -79,7 +79,8 @@ static void release(struct fh_heap *heap, const struct fh_batch *batch) {
             from[i] = *chosen;
             *chosen = at[i].start;
         }
-        bin->top = from + n;
+        __atomic_store_n(&bin->top, from + n,
+                         __ATOMIC_RELEASE); /* what is above is nobody's until now, in a child too */
         at += n;
     }
     random_state = state;

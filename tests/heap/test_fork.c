@@ -300,6 +300,35 @@ static void a_child_of_another_thread_is_a_whole_program(void **state) {
     }
 }
 
+/* Bins that run dry and full all the time: a child must not find one of them half changed. (Checked mode, which puts
+ * their blocks into random order, once ended one child in two hundred.) */
+static void *in_bursts(void *arg) {
+    enum { BURST = 20000 };
+    void **own = t_malloc(BURST * sizeof *own);
+    while (!atomic_load_explicit(&stop, memory_order_relaxed)) {
+        for (int i = 0; i < BURST; i++) own[i] = t_malloc(20);
+        for (int i = 0; i < BURST; i++) t_free(own[i]);
+    }
+    t_free(own);
+    return arg;
+}
+
+static void a_child_finds_the_bins_of_others_whole(void **state) {
+    (void)state;
+    pthread_t t[2];
+    atomic_store(&stop, false);
+    for (int i = 0; i < 2; i++) CHECK(pthread_create(&t[i], NULL, in_bursts, NULL) == 0);
+    int forks = forks_of(3000);
+    for (int i = 0; i < forks; i++) {
+        pid_t pid = fork();
+        CHECK(pid >= 0);
+        if (pid == 0) _exit(0);
+        wait_for(pid);
+    }
+    atomic_store(&stop, true);
+    for (int i = 0; i < 2; i++) CHECK(pthread_join(t[i], NULL) == 0);
+}
+
 /* Handlers of the program's own around fork may use the heap: they run while the heap is held for the fork, or
  * before, as the order of their registration says. */
 static atomic_int handler_calls;
@@ -354,6 +383,7 @@ int main(void) {
         cmocka_unit_test(the_child_sees_the_parents_blocks_and_each_has_its_own_afterwards),
         cmocka_unit_test(programs_can_be_started_while_threads_are_in_the_heap),
         cmocka_unit_test(a_child_of_another_thread_is_a_whole_program),
+        cmocka_unit_test(a_child_finds_the_bins_of_others_whole),
         cmocka_unit_test(fork_handlers_may_use_the_heap),
         cmocka_unit_test(a_very_large_alignment_does_not_keep_from_forking),
     };
