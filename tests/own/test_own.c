@@ -145,6 +145,30 @@ static void a_moved_from_owner_is_zero(void **state) {
     assert_true(v.len == 0 && v.cap == 0 && w.len == 2);
 }
 
+static void a_moved_from_owner_may_be_set_and_used_again(void **state) {
+    (void)state;
+    own(Vec(int)) v = {0};
+    vec_push(&v, 1);
+    own(Vec(int)) w = move(v);
+    v = move(w);
+    vec_push(&v, 2);
+    assert_int_equal(v.len, 2);
+}
+
+static __attribute__((noinline)) size_t fill(bool hand_on) {
+    own(Vec(int)) v = {0};
+    vec_push(&v, 1);
+    if (!hand_on) return v.len;
+    own(Vec(int)) w = move(v);
+    return w.len;
+}
+
+/* It may well stand where a moved-from one stood. */
+static void a_variable_of_the_next_call_is_another(void **state) {
+    (void)state;
+    for (int i = 0; i < 4; i++) assert_int_equal(fill(i % 2 == 0), 1);
+}
+
 static void set_drops_the_old_and_keeps_the_new(void **state) {
     (void)state;
     own(Witness) w = witness('a');
@@ -498,6 +522,8 @@ int main(void) {
         T(every_way_out_of_a_scope_drops),
         T(a_returned_owner_arrives_whole_and_is_dropped_once),
         T(a_moved_from_owner_is_zero),
+        T(a_moved_from_owner_may_be_set_and_used_again),
+        T(a_variable_of_the_next_call_is_another),
         T(set_drops_the_old_and_keeps_the_new),
         T(take_replace_swap_and_forget_drop_nothing),
         T(dropping_twice_or_an_empty_one_does_nothing),

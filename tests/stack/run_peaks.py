@@ -10,23 +10,29 @@ SOURCE = r"""
 #include <threads.h>
 #include <unistd.h>
 static void use(size_t n) { volatile char b[n]; for (size_t i = 0; i < n; i += 512) b[i] = 1; }
-static void *ends(void *n) { pthread_setname_np(pthread_self(), "ends"); use((size_t)n); return 0; }
+static void *ends(void *n) {
+    pthread_setname_np(pthread_self(), "ends");
+    use((size_t)n);
+    if ((size_t)n == 500000) usleep(100000); /* ends when younger ones run */
+    return 0;
+}
 static void *stays(void *n) { pthread_setname_np(pthread_self(), "stays"); use((size_t)n); for (;;) pause(); }
 static int c11(void *n) { pthread_setname_np(pthread_self(), "c11"); use((size_t)n); return 0; }
 int main(void) {
-    pthread_t id;
+    pthread_t id, last;
     thrd_t other;
     pthread_attr_t small;
     pthread_attr_init(&small);
     pthread_attr_setstacksize(&small, 1 << 20);
     for (size_t i = 1; i <= 5; i++) {
-        pthread_create(&id, &small, ends, (void *)(i * 100000));
-        pthread_join(id, 0);
+        pthread_create(&last, &small, ends, (void *)(i * 100000));
+        if (i < 5) pthread_join(last, 0);
     }
     thrd_create(&other, c11, (void *)3000000);
     thrd_join(other, 0);
     pthread_create(&id, 0, stays, (void *)4000000);
     pthread_create(&id, &small, stays, (void *)1000000);
+    pthread_join(last, 0);
     usleep(200000);
     use(2000000);
     return 0;

@@ -7,6 +7,7 @@ fail. A replacement whose text is not found any more is a failure too: the list 
     mutants.py [--all] [NAME...]       the short list, all, or those named
 """
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -77,6 +78,27 @@ MUTANTS = [
     ("large_calloc_stays_dirty", "heap/large.c", "if (from < to) memset", "if (from + (1u << 20) < to) memset", "model"),
     ("own_heap_miscounts", "heap/private.c", "heap->private->blocks--;", "", "corpus"),
     ("space_ends_early", "heap/space.c", "fh_space.mapped = at + granules;", "fh_space.mapped = at + granules - 1;", "corpus"),
+    ("bin_shuffled_in_sight", "heap/check.c",
+     "    __atomic_store_n(&bin->top, base, __ATOMIC_SEQ_CST);\n", "", "fork_checked"),
+    ("stacks_kept_short", "heap/sites.c", "    words[at] = count;", "    words[at] = 1;", "reports"),
+    ("stacks_end_early", "os/os_backtrace.c", "if (wanted) pcs[count++] = pc;",
+     "if (count < most) pcs[count++] = pc;\n        if (wanted) count += 0;", "reports"),
+    ("sites_without_stack", "heap/sites.c", "return count ? number_of(pcs, count) : number_of(&caller, 1);",
+     "return number_of(&caller, 1);", "reports"),
+    ("json_not_escaped", "heap/misuse.c", "if (c == '\"' || c == '\\\\') put(\"\\\\%c\", c);", "if (0) put(\"\");", "reports"),
+    ("peak_in_the_last_pages_unseen", "stack/peaks.c", "return fh_os_lowest_touched(bounds.mapped_low, first);",
+     "return lowest;", "peaks"),
+    ("running_threads_without_name", "stack/peaks.c", "else fh_os_name_of_thread(place->id, peak->name);", "", "peaks"),
+    ("list_of_threads_breaks", "stack/threads.c", "    if (newest) newest->newer = block;\n", "", "peaks"),
+    ("thread_without_signal_stack", "stack/threads.c", "        take_stack(block);\n", "        (void)block;\n", "overflow"),
+    ("reached_one_link_deep", "own/leaks.c", "    } while (more);", "    } while (0);", "leaks"),
+    ("reached_by_first_byte_only", "own/leaks.c", "for (size_t head = 8; r == NULL", "for (size_t head = 8; 0 && r == NULL", "leaks"),
+    ("running_threads_lose", "own/leaks.c", "bool busy = ", "bool busy = 0 && ", "leaks"),
+    ("leaks_end_in_peace", "own/leaks.c", "STATUS = 101", "STATUS = 0", "leaks"),
+    ("move_not_noted", "own/moves.c", "if (distance > 2 * 65536) return;", "return;", "mistakes"),
+    ("set_again_still_moved", "own/moves.c", "if (size == known->size && all_zero(owner, size)) stop_moved",
+     "if (size == known->size) stop_moved", "own_checked"),
+    ("moves_outlive_their_scope", "own/moves.c", "            forget_move(i);\n", "            (void)i;\n", "own_checked"),
     ("region_rounds_down", "stack/region.c", "size_t rounded = (size + 15) & ~(size_t)15;",
      "size_t rounded = size & ~(size_t)15;", "region_model"),
     ("*trim_takes_what_is_pushed", "stack/region_deep.c", "max_of(top, region->base + (keep < most ? keep : most));",
@@ -186,6 +208,37 @@ def misuse(work, file):
     return run([sys.executable, SOURCE / "tests/trust/outcomes.py", *programs]).returncode
 
 
+def reports(work, file):
+    build([CC, *FLAGS, "-I", SOURCE / "include", SOURCE / "tests/trust/misuse.c", library(work, file), "-o", work / "misuse",
+           "-lpthread", "-ldl"])
+    return run([sys.executable, SOURCE / "tests/trust/reports.py", work / "misuse"], cwd=work).returncode
+
+
+def peaks(work, file):
+    """The library is made shared: `freehold run` preloads it."""
+    shared = [work / "src/malloc/deepbind.c", work / "src/stack/thrd.c"]  # only there
+    build([CC, *FLAGS, "-fvisibility=hidden", "-I", SOURCE / "include", "-I", work / "src", "-shared", *shared,
+           "-Wl,--whole-archive", library(work, file), "-Wl,--no-whole-archive", "-lpthread", "-ldl", "-o", work / "libfreehold.so"])
+    env = dict(os.environ, FREEHOLD_LIB=str(work / "libfreehold.so"), FREEHOLD_COMMAND=str(BUILD / "freehold"), CC=CC)
+    status = run([sys.executable, SOURCE / "tests/stack/run_peaks.py"], cwd=work, env=env).returncode
+    return 0 if status == 77 else status
+
+
+def mistakes(work, file):
+    """Those of tests/own/errors that use what was moved: each must be stopped with what its comment says."""
+    built = library(work, file)
+    for source in sorted((SOURCE / "tests/own/errors").glob("E0382*.c")):
+        wants = re.search(r"^ \* checked: *(\S.*)$", source.read_text(), re.M)
+        if wants is None:
+            continue
+        build([CC, "-std=gnu11", "-g", "-O0", "-w", "-DFH_CHECKED", "-I", SOURCE / "include", source, built, "-lpthread", "-o",
+               work / "mistake"])
+        done = run([work / "mistake"], env=dict(os.environ, FREEHOLD="mode=checked"))
+        if done.returncode == 0 or not all(text in done.stderr for text in wants[1].split("|")):
+            return 1
+    return 0
+
+
 WORLD = ["fuzz/replay.c", "fuzz/program.c", "fuzz/heaps.c", "fuzz/frames.c", "fuzz/owners.c", "fuzz/fuzz.c", "heap/model.c",
          "heap/support.c"]
 
@@ -195,6 +248,7 @@ PROGRAMS = {
     "corpus": (WORLD, [SOURCE / "tests/fuzz/corpus"], "", []),
     "corpus_checked": (WORLD, ["--seconds", "5", SOURCE / "tests/fuzz/corpus"], "mode=checked,quarantine=16k", []),
     "heaps": (["heap/test_heaps.c", "heap/model.c", "heap/support.c"], [], "", []),
+    "fork_checked": (["heap/test_fork.c", "heap/model.c", "heap/support.c"], [], "mode=checked,guard_first=0", []),
     "heaps_checked": (["heap/test_heaps.c", "heap/model.c", "heap/support.c"], [], "mode=checked", []),
     "counting": (["heap/test_stats.c", "heap/support.c"], [], "count=on", []),
     "region": (["stack/test_region.c"], [], "", []),
@@ -213,6 +267,7 @@ PROGRAMS = {
     "maps": (["own/test_maps.c"], [], "", []),
     "maps_guard": (["own/test_maps.c"], [], GUARD, []),
     "own": (["own/test_own.c"], [], "", []),
+    "leaks": (["own/test_leaks.c"], [], "mode=checked", ["-DFH_CHECKED"]),
     "own_checked": (["own/test_own.c"], [], "mode=checked", ["-DFH_CHECKED"]),
 }
 
@@ -230,7 +285,8 @@ def program(name):
     return test
 
 
-TESTS = {"interleave": interleave, "model": model, "misuse": misuse, **{name: program(name) for name in PROGRAMS}}
+TESTS = {"interleave": interleave, "model": model, "misuse": misuse, "reports": reports, "peaks": peaks, "mistakes": mistakes,
+         **{name: program(name) for name in PROGRAMS}}
 
 
 def outcome(name, file, old, new, test):
@@ -269,4 +325,5 @@ def main():
     return failed != 0
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())
