@@ -38,6 +38,8 @@ FIRST_BATCH = _named("src/heap/bin.c", "FIRST_BATCH")
 KEPT = _number("src/heap/bin.c", r"keep = book->capacity / (\d+)u")  # a part of a full bin that a flush leaves
 FULL_BATCH = _number("src/heap/bin.c", r"most = book->capacity / (\d+)u")  # a part of the bin is the largest refill
 BIN_BYTES = _named("src/heap/class.c", "BIN_BYTES")
+BIN_MANY = _named("src/heap/class.c", "BIN_MANY")
+BIN_LARGE = _named("src/heap/class.c", "BIN_LARGE")
 BIN_BLOCKS = _named("src/heap/class.c", "BIN_BLOCKS")
 BIN_FEWEST = _named("src/heap/class.c", "BIN_FEWEST")
 ONE_WAY = _number("src/heap/class.c", r"bin_one_way = \(uint16_t\)bin_most\(size, BIN_BYTES / (\d+)\)")
@@ -57,9 +59,15 @@ _find("src/heap/bin.c", r"(!grow\(bin, book, most\) && !\(only_frees && hand_ove
 _find("src/heap/heap.c", r"(heap->next_parked = parked_first;)")
 
 
-def bin_most(size, bytes_at_most=BIN_BYTES):
+def bin_bytes(size):
+    """As in class.c: what a bin may hold at most."""
+    return min(max(size * BIN_MANY, BIN_BYTES), BIN_LARGE * BIN_BYTES)
+
+
+def bin_most(size, bytes_at_most=None):
     """As in class.c: the largest 2^k - 2 that keeps a bin within its bounds."""
     most = BIN_FEWEST
+    bytes_at_most = bytes_at_most or bin_bytes(size)
     while most * 2 + 2 <= BIN_BLOCKS and (most * 2 + 4) * size <= bytes_at_most:
         most = most * 2 + 2
     return most

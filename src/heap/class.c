@@ -6,9 +6,11 @@ struct fh_class fh_classes[FH_CLASS_COUNT];
 
 enum {
     FEWEST_BLOCKS = 8,     /* in a span: fewer would mean going for a new span too often */
-    BIN_BYTES = 32 * 1024, /* a bin never holds more than this */
-    BIN_BLOCKS = 1022,     /* nor more blocks than this */
-    BIN_FEWEST = 2,        /* but it may always hold this many */
+    BIN_BYTES = 32 * 1024, /* a bin holds no more than this, */
+    BIN_MANY = 32,     /* or fewer blocks than this if they are more: a visit of the slow path serves many, */
+    BIN_LARGE = 4,     /* up to this many times as much */
+    BIN_BLOCKS = 1022, /* nor ever more blocks than this */
+    BIN_FEWEST = 2,    /* but it may always hold this many */
 };
 
 /* The fewest granules whose bytes are a multiple of the block size, doubled until there are enough blocks. */
@@ -26,6 +28,13 @@ static uint32_t bin_most(uint32_t size, uint32_t bytes) {
     return most;
 }
 
+/* What a bin may hold at most. */
+static uint32_t bin_bytes(uint32_t size) {
+    uint32_t bytes = size * BIN_MANY;
+    if (bytes < BIN_BYTES) return BIN_BYTES;
+    return bytes < BIN_LARGE * BIN_BYTES ? bytes : BIN_LARGE * BIN_BYTES;
+}
+
 static void fill(unsigned c) {
     struct fh_class *class = &fh_classes[c];
     uint32_t size = (uint32_t)fh_class_size(c), granules = span_granules(size);
@@ -35,7 +44,7 @@ static void fill(unsigned c) {
     class->blocks = (uint16_t)blocks;
     class->granules = (uint8_t)granules;
     class->worth = blocks >= 256 ? 3 : blocks >= 64 ? 2 : blocks >= 16 ? 1 : 0;
-    class->bin_most = (uint16_t)bin_most(size, BIN_BYTES);
+    class->bin_most = (uint16_t)bin_most(size, bin_bytes(size));
     class->bin_one_way = (uint16_t)bin_most(size, BIN_BYTES / 4);
 }
 

@@ -62,6 +62,26 @@ static void live_follows_each_small_block(void **state) {
     }
 }
 
+/* A thread's bursts of a score of blocks stay at hand, but not much memory does. */
+static void bursts_stay_at_hand_up_to_a_bound(void **state) {
+    (void)state;
+    enum { BURST = 20, MANY = 300 };
+    void *p[MANY];
+    for (unsigned c = 1; c < FH_CLASS_COUNT; c++) {
+        size_t size = fh_class_size(c), most = 0;
+        for (int round = 0; round < 40; round++) {
+            int n = round < 20 ? MANY : BURST;
+            for (int i = 0; i < n; i++) CHECK((p[i] = fh_malloc(size)) != NULL);
+            for (int i = 0; i < n; i++) fh_free(p[i]);
+            size_t cached = stats_now()->classes[c].cached;
+            CHECKF(cached <= 2 || cached * size <= 128 * 1024, "%zu blocks of %zu bytes cached", cached, size);
+            if (n == BURST && cached > most) most = cached;
+        }
+        if (size <= 4096)
+            CHECKF(most >= BURST, "at most %zu of %d blocks of %zu bytes cached", most, BURST, size);
+    }
+}
+
 static void live_follows_each_large_block(void **state) {
     (void)state;
     for (size_t size = 32769; size < 20 * MIB; size = size * 3 / 2) {
@@ -241,6 +261,7 @@ int main(void) {
 #ifdef TEST_FH_NAMES
         cmocka_unit_test(live_follows_each_small_block),
         cmocka_unit_test(live_follows_each_large_block),
+        cmocka_unit_test(bursts_stay_at_hand_up_to_a_bound),
         cmocka_unit_test(identities_hold_through_bursts_and_trims),
         cmocka_unit_test(held_is_near_what_the_system_sees),
         cmocka_unit_test(counts_are_zero_unless_counting_is_on),
