@@ -54,9 +54,9 @@ __asm__(".text\n"
 
 /* ---------------------------------------------------------------- which call fails ---- */
 
-const long inject_calls[] = {SYS_mmap,        SYS_munmap,    SYS_mremap,     SYS_madvise,
-                             SYS_mprotect,    SYS_getrandom, SYS_openat,     SYS_pipe2,
-                             SYS_sigaltstack, SYS_prlimit64, SYS_readlinkat, -1};
+const long inject_calls[] = {SYS_mmap,       SYS_munmap, SYS_mremap, SYS_madvise,     SYS_mprotect,
+                             SYS_getrandom,  SYS_openat, SYS_pipe2,  SYS_sigaltstack, SYS_prlimit64,
+                             SYS_readlinkat, SYS_futex,  SYS_read,   SYS_write,       -1};
 
 volatile bool inject_armed;
 volatile unsigned inject_seen, inject_failed;
@@ -81,6 +81,9 @@ static int error_of(long number) {
         case SYS_openat: return EMFILE;
         case SYS_pipe2: return ENFILE;
         case SYS_getrandom: return ENOSYS;
+        case SYS_futex: return EINTR;
+        case SYS_read: return EIO;
+        case SYS_write: return ENOSPC;
         case SYS_prlimit64:
         case SYS_readlinkat: return EPERM;
         default: return ENOMEM;
