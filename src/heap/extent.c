@@ -504,13 +504,10 @@ static void add_huge_page(void) {
     note_held();
 }
 
-void fh_extent_prefer_huge(uint32_t granules, size_t unused) {
+void fh_extent_prefer_huge(uint32_t granules) {
     if (!fh_settings.huge || fh_settings.limit || granules > FH_HUGE_GRANULES / 2) return;
     fh_lock(&lock);
-    size_t held = used + dirty, least = HUGE_SHARE * FH_HUGE_GRANULES;
-    bool dense = unused <= (size_t)granules << FH_GRANULE_SHIFT >> 2;
-    bool fits = held >= (dense ? least : HUGE_SHARE * least);
-    if (fits && best(FH_FREE_DIRTY, granules, 1) == 0) add_huge_page();
+    if (used + dirty >= HUGE_SHARE * FH_HUGE_GRANULES && best(FH_FREE_DIRTY, granules, 1) == 0) add_huge_page();
     fh_unlock(&lock);
 }
 

@@ -35,9 +35,9 @@ uint32_t fh_extent_take_to_fill(uint32_t granules, uint32_t coming, struct fh_ra
 void fh_extent_give(uint32_t first, bool clean);
 void fh_extent_give_moved(uint32_t first, bool clean);
 
-/* Said before fh_extent_take by who will soon use all of what it takes, but for `unused` bytes: it may then
- * come out of a huge page. */
-void fh_extent_prefer_huge(uint32_t granules, size_t unused);
+/* Said before fh_extent_take by who will soon use all of what it takes, to the last page: it may then come out
+ * of a huge page. */
+void fh_extent_prefer_huge(uint32_t granules);
 
 /* Makes the extent of a large block longer without moving it; false when what follows is not free or too short.
  * */

@@ -36,8 +36,6 @@ void *fh_large_take(size_t size, size_t align, bool zero) {
     uint32_t granules = granules_for(size),
              step = align > FH_GRANULE ? (uint32_t)(align >> FH_GRANULE_SHIFT) : 1;
     struct fh_range dirty;
-    size_t unused = ((size_t)granules << FH_GRANULE_SHIFT) - size;
-    if (step == 1) fh_extent_prefer_huge(granules, unused);
     uint32_t first = zero || step > 1 ? fh_extent_take(granules, step, FH_LARGE, 0, &dirty)
                                       : fh_extent_take_to_fill(granules, 0, &dirty);
     if (first == 0) return NULL;
@@ -59,7 +57,6 @@ static void *move(uint32_t first, size_t size) {
     struct fh_range dirty;
     bool movable = is_movable(first);
     uint32_t granules = granules_for(size), had = fh_space.heads[first].granules;
-    if (!movable) fh_extent_prefer_huge(granules, 0);
     uint32_t to = fh_extent_take_to_fill(granules, movable ? had : 0, &dirty);
     if (to == 0) return NULL;
     uint32_t moved = movable ? fh_move_pages(first, to, had) : 0;

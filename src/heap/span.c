@@ -103,7 +103,7 @@ static uint32_t take_extent(struct fh_heap *heap, unsigned c) {
     struct fh_range dirty;
     size_t granules = fh_classes[c].granules, size = granules << FH_GRANULE_SHIFT;
     if (heap->private && !fh_private_may_hold(heap->private, size)) return 0;
-    if (will_be_filled(heap, c)) fh_extent_prefer_huge((uint32_t)granules, 0);
+    if (will_be_filled(heap, c)) fh_extent_prefer_huge((uint32_t)granules);
     uint32_t g = fh_extent_take((uint32_t)granules, 1, FH_SPAN, heap->private ? 0 : (uint8_t)c, &dirty);
     if (g && heap->private) fh_private_hold(heap->private, size);
     return g;

@@ -141,7 +141,7 @@ uint32_t fh_extent_take(uint32_t granules, uint32_t align, enum fh_kind kind, ui
     }
     return 0;
 }
-void fh_extent_prefer_huge(uint32_t granules, size_t unused) { (void)granules, (void)unused; }
+void fh_extent_prefer_huge(uint32_t granules) { (void)granules; }
 
 void fh_extent_give(uint32_t first, bool clean) {
     (void)clean;
