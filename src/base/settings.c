@@ -97,7 +97,6 @@ static const struct row rows[] = {
 };
 
 static const char *const kind_names[] = {
-    [CHOICE] = "one of its words",
     [SWITCH] = "on or off",
     [SIZE] = "a size (a number, then K, M, G, T or nothing)",
     [DURATION] = "a duration (a number, then ms, s or nothing)",
@@ -231,6 +230,17 @@ static size_t show(const struct row *row, char *buf, size_t size) {
     return 0;
 }
 
+/* What a value must be: "a size (...)", "one of fast, checked, guard". */
+static void describe(const struct row *row, char *buf, size_t size) {
+    if (row->kind != CHOICE) {
+        fh_format(buf, size, "%s", kind_names[row->kind]);
+        return;
+    }
+    size_t length = fh_format(buf, size, "one of %s", row->words[0]);
+    for (unsigned i = 1; row->words[i] && length < size; i++)
+        length += fh_format(buf + length, size - length, ", %s", row->words[i]);
+}
+
 static const struct row *find(struct piece key) {
     for (size_t i = 0; i < COUNT(rows); i++) {
         if (is(key, rows[i].key)) return &rows[i];
@@ -252,8 +262,9 @@ static void read_entry(struct piece entry) {
     if (row == NULL) {
         fh_say("FREEHOLD: there is no setting \"%.*s\"; ignored", (int)key.len, key.text);
     } else if (equals == NULL || !store(row, value)) {
-        fh_say("FREEHOLD: %s=%.*s is not %s; ignored", row->key, (int)value.len, value.text,
-               kind_names[row->kind]);
+        char wanted[160];
+        describe(row, wanted, sizeof wanted);
+        fh_say("FREEHOLD: %s=%.*s is not %s; ignored", row->key, (int)value.len, value.text, wanted);
     }
 }
 
@@ -298,6 +309,18 @@ int fh_set(const char *key, const char *value) {
         return -1;
     }
     return 0;
+}
+
+/* Tried, and taken back: for a command that has no other use for the settings. */
+bool fh_settings_would_take(const char *key, const char *value, char *wanted, size_t size) {
+    fh_settings_init();
+    const struct row *row = find(whole(key));
+    if (row == NULL) return false;
+    struct fh_settings before = fh_settings;
+    bool good = store(row, whole(value));
+    fh_settings = before;
+    describe(row, wanted, size);
+    return good;
 }
 
 int fh_get(const char *key, char *buf, size_t size) {

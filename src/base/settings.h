@@ -58,6 +58,9 @@ static inline bool fh_mode_checks(void) { return fh_settings.mode != FH_MODE_FAS
 /* Reads the environment. Called once by the heap's first slow path, or by whoever needs a setting before. */
 void fh_settings_init(void);
 
+/* Is it a value for the key, which exists? `wanted` says what is. Not while other threads run. */
+bool fh_settings_would_take(const char *key, const char *value, char *wanted, size_t size);
+
 /* Prints all keys, their values now, and their help lines: `freehold run --help` shows it too. */
 void fh_settings_print(int fd);
 

@@ -125,8 +125,8 @@ static void *refill(struct fh_heap *heap, unsigned c) {
         prepare(block, c);
         return block;
     }
-    /* The bin is empty to others meanwhile: were another thread to fork in the middle of an exchange, the child would find
-     * one block twice in it. */
+    /* The bin is empty to others meanwhile: were another thread to fork in the middle of an exchange, the child
+     * would find one block twice in it. */
     struct fh_bin *bin = &heap->bins[c];
     void **top = bin->top;
     __atomic_store_n(&bin->top, base, __ATOMIC_SEQ_CST);

@@ -46,6 +46,8 @@ int main(int argc, char **argv) {
         if (strcmp(argv[1], subcommands[i].name) == 0) return subcommands[i].run(argc - 1, argv + 1);
     if (argv[1][0] == '-')
         fh_tool_fail(FH_EXIT_USAGE, "there is no option %s; `freehold --help` lists what there is", argv[1]);
+    if (strcmp(argv[1], "check") == 0 || strcmp(argv[1], "step") == 0)
+        fh_tool_fail(FH_EXIT_USAGE, "freehold %s is not there yet", argv[1]);
     fh_tool_fail(FH_EXIT_USAGE, "there is no subcommand \"%s\"; to run a program: freehold run %s", argv[1],
                  argv[1]);
 }

@@ -75,7 +75,6 @@ static unsigned number_of(const char *option, const char *text) {
     return (unsigned)n;
 }
 
-/* The library judges values; here only what would be lost or get into our way. */
 static void add_setting(struct options *options, const char *text) {
     const char *equals = strchr(text, '=');
     char nothing[1];
@@ -87,6 +86,9 @@ static void add_setting(struct options *options, const char *text) {
     if (fh_get(key, nothing, 0) < 0)
         fh_tool_fail(FH_EXIT_USAGE, "there is no setting \"%s\"; `freehold run --help` lists what there is",
                      key);
+    char wanted[160];
+    if (!fh_settings_would_take(key, equals + 1, wanted, sizeof wanted))
+        fh_tool_fail(FH_EXIT_USAGE, "--set %s: %s must be %s", text, key, wanted);
     if (strcmp(key, "report") == 0) fh_tool_fail(FH_EXIT_USAGE, "freehold run sets report= itself");
     if (strcmp(key, "count") == 0)
         fh_tool_fail(FH_EXIT_USAGE, "freehold run sets count= itself; --fast is without counting");

@@ -300,8 +300,8 @@ static void a_child_of_another_thread_is_a_whole_program(void **state) {
     }
 }
 
-/* Bins that run dry and full all the time: a child must not find one of them half changed. (Checked mode, which puts
- * their blocks into random order, once ended one child in two hundred.) */
+/* Bins that run dry and full all the time: a child must not find one of them half changed. (Checked mode, which
+ * puts their blocks into random order, once ended one child in two hundred.) */
 static void *in_bursts(void *arg) {
     enum { BURST = 20000 };
     void **own = t_malloc(BURST * sizeof *own);

@@ -1,5 +1,5 @@
-/* test_leaks.c - what the look at exit calls lost, and what not: each case is a process of its own, which ends by
- * returning from main. */
+/* test_leaks.c - what the look at exit calls lost, and what not: each case is a process of its own, which ends
+ * by returning from main. */
 #include <freehold.h>
 #include <freehold/names.h>
 
@@ -24,7 +24,8 @@ static Rc(Node) shared __attribute__((used));
 static Vec(int) numbers __attribute__((used));
 static const int *inside __attribute__((used)); /* nobody reads it, and it must be there */
 
-/* A chain is reached link by link, in whatever order its links are looked at; a block also by an address inside it. */
+/* A chain is reached link by link, in whatever order its links are looked at; a block also by an address inside
+ * it. */
 static void statics_reach_all(void) {
     for (int i = 0; i < 300; i++) {
         Box(Node) node = box(Node, .id = i);

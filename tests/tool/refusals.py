@@ -215,11 +215,14 @@ class Options(Test):
         self.wrong("KEY=VALUE", "--set", "decay", "ls")
         self.wrong("without a comma", "--set", "decay=1,limit=2", "ls")
         self.wrong('there is no setting "nosuch"', "--set", "nosuch=1", "ls")
+        self.wrong("mode must be one of fast, checked, guard", "--set", "mode=strict", "ls")
+        self.wrong("decay must be a duration", "--set", "decay=soon", "ls")
         self.wrong("--fast", "--set", "count=off", "ls")
         self.wrong("itself", "--set", "report=/tmp", "ls")
 
     def test_wrong_subcommand(self):
         self.wrong('there is no subcommand "ls"; to run a program: freehold run ls', "ls", command=None)
+        self.wrong("freehold check is not there yet", "check", "file.c", command=None)
         self.wrong("there is no option --nosuch", "--nosuch", command=None)
 
     def test_help(self):
