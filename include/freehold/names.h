@@ -28,7 +28,9 @@
  *     }
  *
  * Include this after headers that use these words as names of their own (the type names and verbs are macros).
- * In C++ the verbs that the standard library has too (move, swap, forward ...) keep their fh_ form.
+ * In C++ the words that the standard library has too keep their fh_ form, so that its headers and its members
+ * work before and after this one: fh_move, fh_swap, fh_take, fh_replace, fh_drop, fh_put (for set), fh_slice,
+ * fh_view, fh_none, fh_ok, and fh_push of the frames.
  */
 #ifndef FREEHOLD_NAMES_H
 #define FREEHOLD_NAMES_H
@@ -92,12 +94,12 @@
 #ifndef __cplusplus
 #define move(x) fh_move(x)
 #define swap(p, q) fh_swap(p, q)
-#endif
 #define take(x) fh_take(x)
 #define replace(x, ...) fh_replace(x, __VA_ARGS__)
-#define forget(x) fh_forget(x)
 #define drop(X, p) fh_drop(X, p)
 #define set(X, p, ...) fh_put(X, p, __VA_ARGS__)
+#endif
+#define forget(x) fh_forget(x)
 #define clone(X, p) fh_clone(X, p)
 
 /* ---- one thing: box.h, rc.h, arc.h, alloc.h ---- */
@@ -161,11 +163,15 @@
 #define vec_each(x, v) fh_vec_each(x, v)
 #define vec_sort(v, compare) fh_vec_sort(v, compare)
 #define vec_search(v, key, compare) fh_vec_search(v, key, compare)
+#ifndef __cplusplus
 #define slice(v, from, to) fh_slice(v, from, to)
+#endif
 
 /* ---- text: str.h ---- */
 
+#ifndef __cplusplus
 #define view(literal) fh_view(literal)
+#endif
 #define view_of fh_view_of
 #define view_n fh_view_n
 #define view_equal fh_view_equal
@@ -229,8 +235,10 @@
 /* ---- perhaps: option.h ---- */
 
 #define some(T, v) fh_some(T, v)
+#ifndef __cplusplus
 #define none(T) fh_none(T)
 #define ok(T, v) fh_ok(T, v)
+#endif
 #define err(T, code) fh_err(T, code)
 #define option_or(o, v) fh_option_or(o, v)
 #define unwrap(o) fh_unwrap(o)

@@ -17,7 +17,9 @@
 #define scratch_here FH_SCRATCH_HERE
 #define outside FH_OUTSIDE
 
+#ifndef __cplusplus /* std::stack has it: there it is fh_push */
 #define push(T) fh_push(T)
+#endif
 #define push_zero(T) fh_push_zero(T)
 #define push_value(T, ...) fh_push_value(T, __VA_ARGS__)
 #define push_array(T, n) fh_push_array(T, n)

@@ -62,10 +62,10 @@ int main() {
         own(Vec(Str)) names = {};
         for (int i = 0; i < 100; i++) vec_push(&names, str_of("name %d", i));
         own(Str) last = vec_pop(&names);
-        check(view_equal(str_as_view(&last), view("name 99")), "Vec and Str");
+        check(view_equal(str_as_view(&last), fh_view("name 99")), "Vec and Str");
         own(Map(Str, int)) m = {};
         vec_each(s, &names)++ *map_entry(&m, str_as_view(s));
-        check(m.len == 99 && *map_get(&m, view("name 5")) == 1, "Map");
+        check(m.len == 99 && *map_get(&m, fh_view("name 5")) == 1, "Map");
         int sum = 0;
         map_each(e, &m) sum += e->value;
         check(sum == 99, "map_each");

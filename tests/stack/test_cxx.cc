@@ -23,7 +23,7 @@ int main() {
     int status = 1;
     frame {
         point *p = push_value(point, 1.0, 2.0);
-        wide *w = push(wide);
+        wide *w = fh_push(wide);
         int *zeros = push_array_zero(int, 10);
         char *text = name(7);
         if (!p || !w || !zeros || !text) return 2;
