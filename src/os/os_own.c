@@ -2,6 +2,7 @@
 #include "os/os_own.h"
 
 #include "os/os.h"
+#include "os/os_backtrace.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -17,29 +18,20 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
-#include <ucontext.h>
 #include <unistd.h>
 
 /* ---- faults ---- */
 
-static void (*on_fault)(uintptr_t, uintptr_t);
+static void (*on_fault)(uintptr_t, const struct fh_os_registers *);
 static struct sigaction before[2]; /* SIGSEGV, SIGBUS */
-
-static uintptr_t pc_of(const void *context) {
-    const ucontext_t *c = context;
-#if defined(__x86_64__)
-    return (uintptr_t)c->uc_mcontext.gregs[REG_RIP];
-#elif defined(__aarch64__)
-    return (uintptr_t)c->uc_mcontext.pc;
-#else
-    (void)c;
-    return 0;
-#endif
-}
 
 static void fault(int number, siginfo_t *info, void *context) {
     int saved = errno;
-    if (info->si_code > 0) on_fault((uintptr_t)info->si_addr, pc_of(context));
+    if (info->si_code > 0) {
+        struct fh_os_registers registers;
+        fh_os_registers_of(context, &registers);
+        on_fault((uintptr_t)info->si_addr, &registers);
+    }
     const struct sigaction *next = &before[number == SIGBUS];
     errno = saved;
     if (next->sa_flags & SA_SIGINFO) next->sa_sigaction(number, info, context);
@@ -47,7 +39,7 @@ static void fault(int number, siginfo_t *info, void *context) {
     else sigaction(number, next, NULL); /* the instruction runs again, and the default happens */
 }
 
-bool fh_os_on_fault(void (*handler)(uintptr_t, uintptr_t)) {
+bool fh_os_on_fault(void (*handler)(uintptr_t, const struct fh_os_registers *)) {
     on_fault = handler;
     struct sigaction action = {.sa_sigaction = fault, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
     return sigaction(SIGSEGV, &action, &before[0]) == 0 && sigaction(SIGBUS, &action, &before[1]) == 0;
@@ -106,48 +98,111 @@ static bool ask_addr2line(const char *module, uintptr_t offset, char *text, size
     return length > 0;
 }
 
-/* Of the lines "function at /path/file.c:12 (discriminator 3)" and " (inlined by) function at ...", the first
- * that is not in a header of this library; as "file.c:12 (function)". */
-static bool choose_line(char *lines, char *text, size_t size) {
-    for (char *line = lines, *next; line && *line; line = next) {
-        next = strchr(line, '\n');
-        if (next) *next++ = 0;
+/* The next of the lines "function at /path/file.c:12 (discriminator 3)" and " (inlined by) function at ...",
+ * which tells where it is; cut out of the text. */
+static bool next_line(char **lines, char **function, char **place) {
+    for (char *line = *lines; line && *line; line = *lines) {
+        *lines = strchr(line, '\n');
+        if (*lines) *(*lines)++ = 0;
         const char inlined[] = " (inlined by) ";
         if (strncmp(line, inlined, sizeof inlined - 1) == 0) line += sizeof inlined - 1;
         char *at = strstr(line, " at ");
         if (at == NULL || strchr(at, '?') != NULL) continue;
         *at = 0;
-        at += 4;
-        char *more = strchr(at, ' ');
+        char *more = strchr(at + 4, ' ');
         if (more) *more = 0;
-        if (strstr(at, "/freehold/") && strstr(at, ".h:") && next && *next) continue;
-        snprintf(text, size, "%s (%s)", strrchr(at, '/') ? strrchr(at, '/') + 1 : at, line);
+        *function = line;
+        *place = at + 4;
         return true;
     }
     return false;
+}
+
+/* Is the place in this library's own source or in one of its headers? Its sources are where this file is, in
+ * the words of the compiler that wrote both. */
+static bool is_library(const char *place) {
+    size_t sources = sizeof __FILE__ - sizeof "os/os_own.c";
+    if (sources > 0 && strncmp(place, __FILE__, sources) == 0) return true;
+    return strstr(place, "/freehold/") && strstr(place, ".h:");
+}
+
+/* The first line that is not in a header of this library, else the last, as "file.c:12 (function)". */
+static bool choose_line(char *lines, char *text, size_t size) {
+    char *function, *place;
+    while (next_line(&lines, &function, &place)) {
+        if (is_library(place) && lines && *lines) continue;
+        snprintf(text, size, "%s (%s)", strrchr(place, '/') ? strrchr(place, '/') + 1 : place, function);
+        return true;
+    }
+    return false;
+}
+
+/* The address of the call in its module's file. */
+static uintptr_t offset_of(uintptr_t pc, const Dl_info *info) {
+    const ElfW(Ehdr) *head = info->dli_fbase;
+    return head->e_type == ET_EXEC ? pc - 1 : pc - 1 - (uintptr_t)info->dli_fbase;
+}
+
+/* The lines at a return address. */
+static bool lines_of(uintptr_t pc, const Dl_info *info, char *lines, size_t size) {
+    uintptr_t offset = offset_of(pc, info);
+    if (strchr(info->dli_fname, '/')) return ask_addr2line(info->dli_fname, offset, lines, size);
+    char self[512]; /* the program, as it was called */
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (n <= 0) return false;
+    self[n] = 0;
+    return ask_addr2line(self, offset, lines, size);
 }
 
 void fh_os_describe_code(uintptr_t pc, char *text, size_t size) {
     Dl_info info;
     snprintf(text, size, "0x%zx", pc);
     if (pc == 0 || dladdr((void *)(pc - 1), &info) == 0 || info.dli_fname == NULL) return;
-    uintptr_t offset = pc - 1 - (uintptr_t)info.dli_fbase;
-    const ElfW(Ehdr) *head = info.dli_fbase;
-    if (head->e_type == ET_EXEC) offset = pc - 1;
-    const char *module = info.dli_fname;
-    if (strchr(module, '/') == NULL) module = "/proc/self/exe"; /* the program, as it was called */
-    char self[512];
-    ssize_t n = strcmp(module, "/proc/self/exe") == 0 ? readlink(module, self, sizeof self - 1) : -1;
-    if (n > 0) {
-        self[n] = 0;
-        module = self;
-    }
     char lines[2000];
-    if (ask_addr2line(module, offset, lines, sizeof lines) && choose_line(lines, text, size)) return;
-    const char *base = strrchr(module, '/') ? strrchr(module, '/') + 1 : module;
+    if (lines_of(pc, &info, lines, sizeof lines) && choose_line(lines, text, size)) return;
+    const char *base = strrchr(info.dli_fname, '/') ? strrchr(info.dli_fname, '/') + 1 : info.dli_fname;
     if (info.dli_sname)
         snprintf(text, size, "%s+0x%zx (%s)", info.dli_sname, pc - (uintptr_t)info.dli_saddr, base);
-    else snprintf(text, size, "%s+0x%zx", base, offset);
+    else snprintf(text, size, "%s+0x%zx", base, offset_of(pc, &info));
+}
+
+/* Whether the module is one of the C library or this library, loaded. */
+static bool is_system(const char *module) {
+    static const char *const names[] = {"libc.", "libc-", "ld-", "libm.", "libm-", "libpthread", "libfreehold"};
+    const char *base = strrchr(module, '/') ? strrchr(module, '/') + 1 : module;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strncmp(base, names[i], strlen(names[i])) == 0) return true;
+    return false;
+}
+
+enum whose { OURS, PERHAPS, PROGRAM };
+
+/* Told by addr2line, else guessed by the names of module and function. */
+static enum whose whose_code(uintptr_t pc) {
+    Dl_info info;
+    if (dladdr((void *)(pc - 1), &info) == 0 || info.dli_fname == NULL || is_system(info.dli_fname))
+        return OURS;
+    char lines[2000], *rest = lines, *function, *place;
+    if (lines_of(pc, &info, lines, sizeof lines) && next_line(&rest, &function, &place)) {
+        do
+            if (!is_library(place)) return PROGRAM;
+        while (next_line(&rest, &function, &place));
+        return OURS;
+    }
+    struct fh_os_code code;
+    fh_os_code_of(pc, false, &code);
+    return code.function && strncmp(code.function, "fh_", 3) == 0 ? OURS : PERHAPS;
+}
+
+uintptr_t fh_os_program_code(const uintptr_t *pcs, unsigned count) {
+    uintptr_t perhaps = 0;
+    for (unsigned i = 0; i < count; i++) {
+        enum whose whose = whose_code(pcs[i]);
+        if (whose == PROGRAM) return pcs[i];
+        if (whose == PERHAPS && perhaps == 0) perhaps = pcs[i];
+    }
+    if (perhaps) return perhaps;
+    return count ? pcs[0] : 0;
 }
 
 /* ---- data ---- */

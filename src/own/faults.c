@@ -6,13 +6,18 @@
  *                                      looks at what it drops: a double drop
  *     in those of a block left behind  an element pointer used after its Vec grew
  *     behind a live block              an access past the end
+ *
+ * The place that is told is the innermost in the program's own code: the fault itself may be in strlen.
  */
 #include "own/checked.h"
 
 #include "base/report.h"
+#include "os/os_backtrace.h"
 #include "os/os_own.h"
 
 #include <string.h>
+
+enum { FRAMES = 16 };
 
 static void explain_empty(uintptr_t address, struct fh_where where) {
     const char *name = fh_moved_name();
@@ -32,7 +37,19 @@ static bool is_glue(const char *code) {
            (strncmp(function, "(fh_rest_", 9) == 0 || strstr(function, "_drop") || strstr(function, "_run"));
 }
 
-static void explain_record(const struct fh_record *r, uintptr_t address, struct fh_where where) {
+/* What is to be done about a block that was used too late, as far as the place of the drop tells. */
+static void advise_dropped(const struct fh_record *r) {
+    if (r->ended.scope_end)
+        fh_report_note("was it returned without move? `return move(x);` hands x out of its scope");
+    else if (r->ended.site == NULL)
+        fh_report_note("dropped at the end of a scope? If it was to be returned: `return move(x);`");
+    fh_report_note("else take what you need before the drop, or let the owner live longer: move() it to where "
+                   "it is needed, "
+                   "share it by Rc, or clone() it");
+}
+
+/* `code` is where the fault was, `where` the place in the program from which that was called. */
+static void explain_record(const struct fh_record *r, uintptr_t address, uintptr_t pc, struct fh_where where) {
     char code[400] = "";
     if (r->state == FH_RECORD_GROWN) {
         fh_report_begin("E0502", "%s: an element pointer was used after the %s grew and moved", r->what,
@@ -40,7 +57,7 @@ static void explain_record(const struct fh_record *r, uintptr_t address, struct 
         fh_report_line("used here", where);
         fh_report_line("grown here", r->ended);
     } else if (r->state == FH_RECORD_DROPPED) {
-        fh_os_describe_code(where.pc, code, sizeof code);
+        fh_os_describe_code(pc, code, sizeof code);
         if (is_glue(code)) fh_checked_stop_double_drop(r, fh_where_dropped(where.pc));
         bool set = r->ended.site && strncmp(r->ended.site->text, "set(", 4) == 0;
         if (set) fh_report_begin("E0506", "use of %s after its owner was assigned to while borrowed", r->what);
@@ -58,21 +75,27 @@ static void explain_record(const struct fh_record *r, uintptr_t address, struct 
     fh_report_record(r);
     if (strstr(code, ".h:")) /* inlined from a header of owners, as drops are */
         fh_report_note("or it was dropped twice: two owners held it, as one was copied with `=`");
-    if (r->state == FH_RECORD_GROWN)
+    if (r->state == FH_RECORD_GROWN) {
         fh_report_note(
             "a pointer or view into it, or a copy of the owner made with `=`, still shows the old place");
+        fh_report_note("take the pointer again after what made it grow, or keep an index instead");
+    } else if (r->state == FH_RECORD_DROPPED) advise_dropped(r);
     fh_report_end();
 }
 
-static void explain(uintptr_t address, uintptr_t pc) {
-    struct fh_where where = {NULL, pc + 1, false}; /* the describer expects a return address */
-    if (address < 65536) explain_empty(address, where);
+static void explain(uintptr_t address, const struct fh_os_registers *registers) {
+    uintptr_t pcs[FRAMES];
+    unsigned count = fh_os_backtrace_from(pcs, FRAMES, registers);
+    if (count == 0) pcs[count++] = registers->pc;
+    pcs[0]++; /* the describer expects return addresses */
+    if (address < 65536) explain_empty(address, (struct fh_where){NULL, fh_os_program_code(pcs, count), false});
     bool mine =
         fh_records_trylock(); /* another thread may hold it, or this one: the report is worth the risk */
     const struct fh_record *r = fh_record_around(address);
     struct fh_record copy = r ? *r : (struct fh_record){0};
     if (mine) fh_records_unlock();
-    if (copy.pages != NULL) explain_record(&copy, address, where);
+    if (copy.pages == NULL) return;
+    explain_record(&copy, address, pcs[0], (struct fh_where){NULL, fh_os_program_code(pcs, count), false});
 }
 
 void fh_faults_begin(void) { fh_os_on_fault(explain); }

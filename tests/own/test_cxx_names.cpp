@@ -1,5 +1,5 @@
-// test_cxx_names.cpp - the short names beside the standard library's: they break neither its headers, included before
-// (NAMES_last) or after (NAMES_first), nor its members of the same names.
+// test_cxx_names.cpp - the short names beside the standard library's: they break neither its headers, included
+// before (NAMES_last) or after (NAMES_first), nor its members of the same names.
 #if __cplusplus >= 202002L && (!defined(__clang__) || __clang_major__ >= 16)
 #define CXX20 // Clang before 16 does not read GCC's <ranges>
 #endif

@@ -1,7 +1,7 @@
 /* E0502_map.c - an entry of a Map used after the Map grew. (This program fails on purpose.)
  *
  * compiler: silent
- * checked: error[E0502]: Map: an element pointer was used|grown here|created here
+ * checked: error[E0502]: Map: an element pointer was used|grown here|created here|take the pointer again after
  * plain: error[E0502]: Map: an element pointer was used
  */
 #include <freehold/names.h>

@@ -1,7 +1,7 @@
 /* E0502_push.c - a pointer to an element kept over a push. (This program fails on purpose.)
  *
  * compiler: silent
- * checked: error[E0502]: Vec: an element pointer was used|grown here|created here
+ * checked: error[E0502]: Vec: an element pointer was used|grown here|created here|take the pointer again after
  * plain: error[E0502]: Vec: an element pointer was used|grown here|created here
  */
 #include <freehold/names.h>

@@ -1,7 +1,7 @@
 /* E0502_str.c - a view of a Str kept over a push. (This program fails on purpose.)
  *
  * compiler: silent
- * checked: error[E0502]: Str: an element pointer was used|grown here|created here
+ * checked: error[E0502]: Str: an element pointer was used|grown here|created here|take the pointer again after
  * plain: error[E0502]: Str: an element pointer was used|grown here|created here
  */
 #include <freehold/names.h>

@@ -1,7 +1,7 @@
 /* E0502_vec.c - an element pointer used after the Vec grew. (This program fails on purpose.)
  *
  * compiler: silent
- * checked: error[E0502]: Vec: an element pointer was used|grown here|created here
+ * checked: error[E0502]: Vec: an element pointer was used|grown here|created here|take the pointer again after
  * plain: error[E0502]: Vec: an element pointer was used|grown here|created here
  */
 #include <freehold/names.h>

@@ -1,7 +1,7 @@
 /* E0505.c - moved out, and gone, while it is borrowed. (This program fails on purpose.)
  *
  * compiler: silent
- * checked: error[E0505]: use of Str after it was dropped|dropped here|created here
+ * checked: error[E0505]: use of Str after it was dropped|dropped here|created here|let the owner live longer
  * plain: error[E0505]: use of Str after it was dropped
  */
 #include <freehold/names.h>
