@@ -158,6 +158,9 @@ void fh_check_report_damage(enum fh_misuse_kind kind, const char *call, uintptr_
                             const struct fh_found *f, const unsigned char *bad, unsigned char expected,
                             const char *detail);
 void fh_check_report_no_block(const void *p, const char *call, uintptr_t caller);
+/* Asked before "no block of the heap" is reported, when it is set: by the owners, whose blocks lie elsewhere in
+ * this mode. True: it was one, and is dealt with. */
+extern bool (*fh_check_elsewhere)(const void *p, const char *call, uintptr_t caller);
 /* True when the free agrees with what was asked for; else reports. */
 bool fh_check_same_kind(const void *p, size_t size, size_t align, unsigned call, uintptr_t caller,
                         const struct fh_found *f);

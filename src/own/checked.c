@@ -42,6 +42,7 @@ static bool decide(void) {
     if (__atomic_compare_exchange_n(&state, &unknown, on ? 2 : 1, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE) &&
         on) {
         fh_faults_begin();
+        fh_freed_begin();
         fh_leaks_begin();
     }
     return on;

@@ -106,5 +106,6 @@ void fh_moves_explain(void);
 
 void fh_leaks_begin(void);  /* arms the search at exit (leaks.c)           */
 void fh_faults_begin(void); /* arms the explanation of faults (faults.c)   */
+void fh_freed_begin(void);  /* tells the heap whose blocks these are (freed.c) */
 
 #endif

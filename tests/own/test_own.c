@@ -192,6 +192,16 @@ static void take_replace_swap_and_forget_drop_nothing(void **state) {
     assert_string_equal(told, "");
 }
 
+static void a_forgotten_box_may_be_freed_by_other_code(void **state) {
+    (void)state;
+    own(Box(int)) b = box(int, 1);
+    int *p = b;
+    forget(b);
+    fh_free(p);
+    own(Box(int)) other = box(int, 2);
+    assert_int_equal(*other, 2);
+}
+
 static void dropping_twice_or_an_empty_one_does_nothing(void **state) {
     (void)state;
     own(Box(Witness)) b = box_of(Witness, witness('a'));
@@ -528,6 +538,7 @@ int main(void) {
         T(a_variable_of_the_next_call_is_another),
         T(set_drops_the_old_and_keeps_the_new),
         T(take_replace_swap_and_forget_drop_nothing),
+        T(a_forgotten_box_may_be_freed_by_other_code),
         T(dropping_twice_or_an_empty_one_does_nothing),
         T(fields_are_dropped_as_declared_after_the_types_own_drop),
         T(a_tagged_union_drops_the_case_it_holds),
