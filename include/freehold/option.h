@@ -64,6 +64,7 @@
 #define FH_UNWRAP(o, good, text, oo)                          \
     __extension__({                                           \
         __typeof__(o) oo = (o);                               \
+        FH_AT(text);                                          \
         if (FH_UNLIKELY(!(oo.good))) fh_own_stop("%s", text); \
         oo.value;                                             \
     })

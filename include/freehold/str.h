@@ -239,6 +239,7 @@ FH_INLINE bool fh_str_equal(const fh_str *a, const fh_str *b) {
 #define fh_str_part(s, from, to) (fh_str_part)(FH_USED(const fh_str, s, "str_part(" #s ")"), from, to)
 #define fh_str_equal(a, b) \
     (fh_str_equal)(FH_USED(const fh_str, a, "str_equal(" #a ")"), FH_USED(const fh_str, b, "str_equal(" #b ")"))
+#define fh_view_part(text, from, to) (FH_AT("view_part(" #text ")"), (fh_view_part)(text, from, to))
 #define fh_str_from(text) (FH_AT("str_from(" #text ")"), (fh_str_from)(text))
 #define fh_str_from_view(...) (FH_AT("str_from_view(" #__VA_ARGS__ ")"), (fh_str_from_view)(__VA_ARGS__))
 #define fh_str_with(room) (FH_AT("str_with(" #room ")"), (fh_str_with)(room))

@@ -15,12 +15,16 @@
 #include <freehold/own.h>
 
 #include "base/report.h"
+#include "os/os_backtrace.h"
+#include "os/os_own.h"
 #include "own/buffer.h"
 #include "own/checked.h"
 
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
+
+enum { PLACE_FRAMES = 16 };
 
 __thread unsigned fh_drop_depth;
 __thread const struct fh_site *fh_here;
@@ -85,20 +89,30 @@ void fh_own_no_memory(const char *what, size_t size) {
     fh_fatal("out of memory: %s of %H (%zu bytes)", what, size, size);
 }
 
+/* Where the program asked for what cannot be: in checked mode by the call stack, in any build; else by the site
+ * that a program built with -DFH_CHECKED has told; else nothing. */
+static void find_place(char *place, size_t size) {
+    char code[300] = "";
+    uintptr_t pcs[PLACE_FRAMES];
+    unsigned count = fh_checked_on() ? fh_os_backtrace(pcs, PLACE_FRAMES, 0) : 0;
+    if (count) fh_os_describe_code(fh_os_program_code(pcs, count), code, sizeof code);
+    if (strchr(code, ':') != NULL || (code[0] && fh_here == NULL)) fh_format(place, size, "%s: ", code);
+    else if (fh_here) fh_format(place, size, "%s:%d: ", fh_here->file, fh_here->line);
+    else place[0] = 0;
+}
+
 void fh_own_out_of_range(const char *what, size_t index, size_t len) {
-    if (fh_here)
-        fh_fatal("%s:%d: index out of range in %s: the index is %zu, the length %zu", fh_here->file,
-                 fh_here->line, what, index, len);
-    fh_fatal("index out of range in %s: the index is %zu, the length %zu", what, index, len);
+    fh_own_stop("index out of range in %s: the index is %zu, the length %zu", what, index, len);
 }
 
 void fh_own_stop(const char *format, ...) {
-    char text[300];
+    char text[300], place[400];
     va_list args;
     va_start(args, format);
     fh_vformat(text, sizeof text, format, args);
     va_end(args);
-    fh_fatal("%s", text);
+    find_place(place, sizeof place);
+    fh_fatal("%s%s", place, text);
 }
 
 /* ---- blocks ---- */

@@ -30,11 +30,18 @@ void fh_rc_weak_slow(const void *value, size_t size, size_t head) {
     if (watched(value)) fh_checked_rc_touch(value, FH_HERE);
 }
 
+/* A drop has a place only in drop() and set(), and none at the end of a scope. */
+static _Noreturn void stop_at_drop(const char *what) {
+    fh_here = fh_dropping;
+    fh_own_stop("%s", what);
+}
+
 void fh_rc_drop_slow(void *value, void (*run_value)(void *, size_t, size_t), size_t size, size_t head) {
     (void)size, (void)head;
     uint64_t *word = fh_counts(value);
     if (watched(value)) fh_checked_rc_touch(value, FH_HERE);
-    if (((uint32_t)*word & INT32_MAX) == 0) fh_own_stop("an Rc has been dropped more often than it was cloned");
+    if (((uint32_t)*word & INT32_MAX) == 0)
+        stop_at_drop("an Rc has been dropped more often than it was cloned");
     --*word;
     if (((uint32_t)*word & INT32_MAX) != 0) return;
     /* The weak count still holds one for all owners, so a Weak to itself that the value drops cannot free the
@@ -44,5 +51,5 @@ void fh_rc_drop_slow(void *value, void (*run_value)(void *, size_t, size_t), siz
 
 void fh_arc_overflow(const void *value) {
     if (fh_checked_on()) fh_checked_rc_touch(value, FH_HERE);
-    fh_own_stop("an Arc has been dropped more often than it was cloned, or has too many owners (2^31)");
+    stop_at_drop("an Arc has been dropped more often than it was cloned, or has too many owners (2^31)");
 }

@@ -1,8 +1,8 @@
 /* E0505_return.c - returned without move, and used by the caller. (This program fails on purpose.)
  *
  * compiler: silent
- * checked: error[E0505]: use of Box(Line) after it was dropped|E0505_return.c:25 (main): used here|was it returned without move? `return move(x);`
- * plain: error[E0505]: use of Box(Line) after it was dropped|E0505_return.c:25 (main): used here|If it was to be returned: `return move(x);`
+ * checked: error[E0505]: use of Box(Line) after it was dropped|E0505_return.c:25 (main): used here|was it returned without move?
+ * plain: error[E0505]: use of Box(Line) after it was dropped|E0505_return.c:25 (main): used here|If it was to be returned:
  */
 #include <freehold/names.h>
 #include <stdio.h>
