@@ -56,7 +56,7 @@
  * fh_arc_clone(a)            one more owner (NULL for NULL)
  * fh_arc_downgrade(T, a)     an ArcWeak(T) to it
  * fh_arc_upgrade(w)          an owner, or NULL when the T is gone
- * fh_arc_strong_count(a)  fh_arc_weak_count(a)     of a moment that may be past
+ * fh_arc_strong_count(a)  fh_arc_weak_count(a)     a size_t, of a moment that may be past
  * fh_arc_get_mut(a)          a T * when a is the only handle, else NULL */
 #define fh_arc(T, ...) FH_COUNTED(T, fh_arc_put, "Arc(", FH_UNIQUE(fh_init_), {__VA_ARGS__})
 #define fh_arc_of(T, value) FH_COUNTED(T, fh_arc_put, "Arc(", FH_UNIQUE(fh_init_), (value))

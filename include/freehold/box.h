@@ -44,7 +44,7 @@
 #define fh_try_box(T, ...) FH_TRY_BOX(T, FH_UNIQUE(fh_init_), FH_UNIQUE(fh_box_), {__VA_ARGS__})
 #define fh_try_box_of(T, value) FH_TRY_BOX(T, FH_UNIQUE(fh_init_), FH_UNIQUE(fh_box_), (value))
 
-/* fh_unbox(T, b)               the T out of the Box, whose block is given back; b is empty afterwards */
+/* fh_unbox(b)                  the T out of the Box, whose block is given back; b is empty afterwards */
 #define fh_unbox(b) FH_UNBOX(b, FH_UNIQUE(fh_from_), FH_UNIQUE(fh_out_))
 
 /* fh_box_in(T, alloc, initialiser...)   a BoxIn(T): a Box in another allocator, which it remembers. {ptr, alloc}. */

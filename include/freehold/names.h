@@ -215,6 +215,7 @@
 #define str_push_view fh_str_push_view
 #define str_push fh_str_push
 #define str_equal fh_str_equal
+#define str_is fh_str_is
 #define str_each_split(piece, text, separator) fh_str_each_split(piece, text, separator)
 #define str_each_char(c, text) fh_str_each_char(c, text)
 

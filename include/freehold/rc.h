@@ -48,7 +48,7 @@
 /* fh_rc_clone(r)             one more owner of the same T (NULL for NULL)
  * fh_rc_downgrade(T, r)      a Weak(T) to it (empty for NULL)
  * fh_weak_upgrade(w)         an owner, or NULL when the T is gone
- * fh_rc_strong_count(r)  fh_rc_weak_count(r)
+ * fh_rc_strong_count(r)  fh_rc_weak_count(r)     how many owners, how many Weaks: a size_t, printed by %zu
  * fh_rc_get_mut(r)           a T * when r is the only handle, else NULL
  * fh_rc_ptr_eq(a, b)         whether both are the same T */
 #define fh_rc_clone(r)                                                                  \

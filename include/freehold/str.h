@@ -214,6 +214,10 @@ FH_INLINE void fh_str_drop(fh_str *s) {
 FH_INLINE bool fh_str_equal(const fh_str *a, const fh_str *b) {
     return fh_view_equal(fh_str_as_view(a), fh_str_as_view(b));
 }
+/* Is it this C string? fh_str_is(&answer, "yes") */
+FH_INLINE bool fh_str_is(const fh_str *s, const char *text) {
+    return fh_view_equal(fh_str_as_view(s), fh_view_of(text));
+}
 
 #ifdef FH_CHECKED
 /* The same functions, telling where they are called, and refusing a Str that was moved from. */
@@ -240,6 +244,7 @@ FH_INLINE bool fh_str_equal(const fh_str *a, const fh_str *b) {
 #define fh_str_equal(a, b) \
     (fh_str_equal)(FH_USED(const fh_str, a, "str_equal(" #a ")"), FH_USED(const fh_str, b, "str_equal(" #b ")"))
 #define fh_view_part(text, from, to) (FH_AT("view_part(" #text ")"), (fh_view_part)(text, from, to))
+#define fh_str_is(s, text) (fh_str_is)(FH_USED(const fh_str, s, "str_is(" #s ")"), text)
 #define fh_str_from(text) (FH_AT("str_from(" #text ")"), (fh_str_from)(text))
 #define fh_str_from_view(...) (FH_AT("str_from_view(" #__VA_ARGS__ ")"), (fh_str_from_view)(__VA_ARGS__))
 #define fh_str_with(room) (FH_AT("str_with(" #room ")"), (fh_str_with)(room))

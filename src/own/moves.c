@@ -17,8 +17,6 @@
 
 #include <string.h>
 
-#include "base/report.h"
-
 enum { SCOPES = 512, MOVES = 256 };
 
 struct move {
@@ -159,9 +157,7 @@ const char *fh_moved_name(void) {
 void fh_moves_explain(void) {
     for (size_t i = move_count; i-- > 0;) {
         if (!all_zero(moves[i].owner, moves[i].size)) continue;
-        char label[200];
-        fh_format(label, sizeof label, "`%s` was moved here, and is empty since", moves[i].site->text);
-        fh_report_line(label, (struct fh_where){moves[i].site, 0, false});
+        fh_report_line("moved here, and empty since", (struct fh_where){moves[i].site, 0, false});
         fh_report_line("created here", moves[i].born);
     }
 }

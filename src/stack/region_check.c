@@ -309,7 +309,9 @@ static void explain(const struct fh_region *region, const char *address, char *b
     if (note->state == CLOSED) {
         fh_format(buf, size,
                   "use of memory after its frame was closed: %p is byte %zu of what was pushed in the frame of "
-                  "%s() at %s:%d",
+                  "%s() at %s:%d\n"
+                  "  what next    push what is to outlive a frame before that opens, or in outside { } of a "
+                  "scratch frame",
                   (const void *)address, offset, function, file, line);
     } else if (note->state == FREE) {
         fh_format(buf, size, "use of memory in %s that was never pushed: %p", region->name,

@@ -56,9 +56,9 @@ _Noreturn static void out_of_order(const struct fh_frame *frame) {
     char closed[300], innermost[300];
     name_frame(closed, sizeof closed, frame);
     if (!is_open(frame)) {
-        fh_fatal("frame %s is closed but not open: closed twice, already left by an outer frame or "
-                 "fh_frame_unwind, or "
-                 "opened in another thread",
+        fh_fatal("frame %s is closed but not open: closed twice, already left by an outer frame, "
+                 "fh_frame_unwind or longjmp, or opened in another thread. "
+                 "(After longjmp, fh_frame_unwind closes the frames that were left.)",
                  closed);
     }
     name_frame(innermost, sizeof innermost, fh_frame_of(fh_frames.frame));

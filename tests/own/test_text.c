@@ -175,6 +175,17 @@ static void what_is_out_of_range_stops_the_program(void **state) {
     assert_stops(str_part_behind, "", "the index is 12, the length 11");
 }
 
+static void a_str_is_the_same_text_as_a_c_string(void **state) {
+    (void)state;
+    own(Str) s = str_from("yes"), empty = {0};
+    assert_true(str_is(&s, "yes"));
+    assert_false(str_is(&s, "ye"));
+    assert_false(str_is(&s, "yes!"));
+    assert_false(str_is(&s, "yet"));
+    assert_true(str_is(&empty, ""));
+    assert_false(str_is(&empty, "yes"));
+}
+
 static void a_cut_through_a_character_stops_the_program(void **state) {
     (void)state;
     assert_stops(str_insert_inside, "str_insert: byte 2 is inside a character", "");
@@ -186,6 +197,7 @@ static void a_cut_through_a_character_stops_the_program(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_str_is_the_same_text_as_a_c_string),
         cmocka_unit_test(only_the_letters_of_ascii_change_case),
         cmocka_unit_test(text_is_cut_on_every_border),
         cmocka_unit_test(characters_come_off_the_end_one_by_one),

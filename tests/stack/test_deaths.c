@@ -170,7 +170,7 @@ int main(void) {
     dies("out of order", outer_before_inner, SIGABRT, "out of order: the frame of outer_before_inner()",
          "test_deaths.c:");
     dies("twice", twice, SIGABRT, "of twice() at ", "closed but not open");
-    dies("never opened", never_opened, SIGABRT, "closed but not open", "freehold: ");
+    dies("never opened", never_opened, SIGABRT, "closed but not open", "After longjmp, fh_frame_unwind");
     dies("longjmp", longjmp_without_unwind, SIGABRT, "of longjmp_without_unwind()", "fh_frame_unwind");
     dies("outside of the same region", outside_of_the_same_region, SIGABRT,
          "FH_OUTSIDE in outside_of_the_same_region()", "on the same region");

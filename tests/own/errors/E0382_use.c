@@ -1,7 +1,7 @@
 /* E0382_use.c - use of a moved value. (This program fails on purpose.)
  *
  * compiler: silent
- * checked: error[E0382]: use of moved value: `n`|`n` was moved here
+ * checked: error[E0382]: use of moved value: `n`|moved here, and empty since: n
  * plain: error[E0382]: an empty owner was used
  */
 #include <freehold/names.h>

@@ -1,7 +1,7 @@
 /* E0597_frame.c - a pointer into a frame that outlives it. (This program fails on purpose.)
  *
  * compiler: silent
- * checked: freehold: use of memory after its frame was closed
+ * checked: freehold: use of memory after its frame was closed|push what is to outlive a frame before
  * plain: freehold: use of memory after its frame was closed
  */
 #include <freehold/names.h>
