@@ -177,7 +177,8 @@ static bool is_system(const char *module) {
 
 enum whose { OURS, PERHAPS, PROGRAM };
 
-/* Told by addr2line, else guessed by the names of module and function. */
+/* Told by addr2line, else guessed by the names of module and function. (Clang says of what a header's macro
+ * writes that it is where the macro is used: such functions begin with fh_.) */
 static enum whose whose_code(uintptr_t pc) {
     Dl_info info;
     if (dladdr((void *)(pc - 1), &info) == 0 || info.dli_fname == NULL || is_system(info.dli_fname))
@@ -185,7 +186,7 @@ static enum whose whose_code(uintptr_t pc) {
     char lines[2000], *rest = lines, *function, *place;
     if (lines_of(pc, &info, lines, sizeof lines) && next_line(&rest, &function, &place)) {
         do
-            if (!is_library(place)) return PROGRAM;
+            if (!is_library(place) && strncmp(function, "fh_", 3) != 0) return PROGRAM;
         while (next_line(&rest, &function, &place));
         return OURS;
     }

@@ -47,7 +47,7 @@ void fh_borrow_refused(const int32_t *flag, char wanted) {
     fh_report_line(wanted == 'd' ? "dropped here" : "refused here", FH_HERE);
     const struct fh_site *other = place_of(flag);
     if (other && other != fh_here)
-        fh_report_line("borrowed here, and not given back", (struct fh_where){other, 0, false});
+        fh_report_line("borrowed here, and not given back", (struct fh_where){.site = other});
     fh_report_note("a borrow ends with the scope of its Ref, or with drop()");
     fh_print(2, "freehold: stopped, as a RefCell's borrow rule is broken\n");
     __builtin_abort();

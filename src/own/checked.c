@@ -16,6 +16,7 @@
 #include "base/report.h"
 #include "base/settings.h"
 #include "os/os.h"
+#include "os/os_backtrace.h"
 #include "os/os_own.h"
 
 #include <errno.h>
@@ -227,6 +228,15 @@ static _Noreturn void stop_never_owner(const void *block, struct fh_where where)
     fh_report_end();
 }
 
+/* Without optimisation a drop is called by a drop function of the headers: who called that is what a report is
+ * to name. Only for blocks whose late use is noticed: looking costs more than a drop. */
+static void add_callers(struct fh_where *where) {
+    enum { ALL = 1 + sizeof where->outer / sizeof *where->outer };
+    uintptr_t pcs[ALL] = {0};
+    fh_os_backtrace(pcs, ALL, where->pc);
+    memcpy(where->outer, pcs + 1, sizeof where->outer);
+}
+
 void fh_checked_end(void *block, size_t size, size_t align, bool grown, struct fh_where where) {
     (void)align;
     fh_lock(&lock);
@@ -240,6 +250,7 @@ void fh_checked_end(void *block, size_t size, size_t align, bool grown, struct f
     if (r->pages) fh_os_protect(r->pages, r->pages_size);
     else memset(block, FILL, size < r->size ? size : r->size);
     r->ended = where;
+    if (r->pages && where.site == NULL) add_callers(&r->ended);
     r->state = grown ? FH_RECORD_GROWN : FH_RECORD_DROPPED;
     struct fh_record gone = quarantine((uintptr_t)block);
     fh_unlock(&lock);

@@ -27,14 +27,16 @@ struct fh_where {
     const struct fh_site *site;
     uintptr_t pc;
     bool scope_end; /* at the end of the scope that the site declares an owner in */
+    uintptr_t
+        outer[3]; /* of a drop without a site: the callers, as pc may be in a drop function of the headers */
 };
 
 /* The address of the program's code that called into the library. Functions that programs call say FH_ENTER
  * before they call the buffers, which cannot see it. */
 extern __thread uintptr_t fh_caller __attribute__((visibility("hidden")));
 #define FH_ENTER ((void)(fh_caller = (uintptr_t)__builtin_return_address(0)))
-#define FH_HERE ((struct fh_where){fh_here, (uintptr_t)__builtin_return_address(0), false})
-#define FH_THERE ((struct fh_where){fh_here, fh_caller, false})
+#define FH_HERE ((struct fh_where){.site = fh_here, .pc = (uintptr_t)__builtin_return_address(0)})
+#define FH_THERE ((struct fh_where){.site = fh_here, .pc = fh_caller})
 
 /* Where a drop happens: in drop() or set(), or at the end of the innermost scope. */
 struct fh_where fh_where_dropped(uintptr_t pc);

@@ -27,6 +27,15 @@ void fh_report_begin(const char *code, const char *format, ...) {
     fh_print(2, "error[%s]: %s\n", code, text);
 }
 
+static uintptr_t program_code(const struct fh_where *where) {
+    uintptr_t pcs[1 + sizeof where->outer / sizeof *where->outer] = {where->pc};
+    unsigned count = 1;
+    if (where->outer[0] == 0) return where->pc; /* nothing to choose from */
+    for (size_t i = 0; i < sizeof where->outer / sizeof *where->outer && where->outer[i] != 0; i++)
+        pcs[count++] = where->outer[i];
+    return fh_os_program_code(pcs, count);
+}
+
 /* A site is worth more than an address, but for the end of a scope: of that it tells only the beginning. */
 void fh_report_line(const char *label, struct fh_where where) {
     char code[400];
@@ -38,7 +47,7 @@ void fh_report_line(const char *label, struct fh_where where) {
         fh_print(2, "  --> %s:%d: %s: %s  (in %s)\n", site->file, site->line, label, site->text,
                  site->function);
     } else if (where.pc != 0) {
-        fh_os_describe_code(where.pc, code, sizeof code);
+        fh_os_describe_code(program_code(&where), code, sizeof code);
         fh_print(2, "  --> %s: %s\n", code, label);
     }
 }

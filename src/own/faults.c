@@ -88,14 +88,14 @@ static void explain(uintptr_t address, const struct fh_os_registers *registers) 
     unsigned count = fh_os_backtrace_from(pcs, FRAMES, registers);
     if (count == 0) pcs[count++] = registers->pc;
     pcs[0]++; /* the describer expects return addresses */
-    if (address < 65536) explain_empty(address, (struct fh_where){NULL, fh_os_program_code(pcs, count), false});
+    if (address < 65536) explain_empty(address, (struct fh_where){.pc = fh_os_program_code(pcs, count)});
     bool mine =
         fh_records_trylock(); /* another thread may hold it, or this one: the report is worth the risk */
     const struct fh_record *r = fh_record_around(address);
     struct fh_record copy = r ? *r : (struct fh_record){0};
     if (mine) fh_records_unlock();
     if (copy.pages == NULL) return;
-    explain_record(&copy, address, pcs[0], (struct fh_where){NULL, fh_os_program_code(pcs, count), false});
+    explain_record(&copy, address, pcs[0], (struct fh_where){.pc = fh_os_program_code(pcs, count)});
 }
 
 void fh_faults_begin(void) { fh_os_on_fault(explain); }

@@ -19,7 +19,7 @@ static _Noreturn void stop(const struct fh_record *r, const char *call, uintptr_
     bool gone = r->state == FH_RECORD_DROPPED || r->state == FH_RECORD_GROWN;
     fh_report_begin("free", gone ? "%s of the block of a %s that is gone" : "%s of the block of a %s", call,
                     r->what);
-    fh_report_line("called here", (struct fh_where){NULL, caller, false});
+    fh_report_line("called here", (struct fh_where){.pc = caller});
     if (gone) fh_report_line("gone since here", r->ended);
     fh_report_record(r);
     if (r->state == FH_RECORD_FORGOTTEN)
@@ -40,7 +40,7 @@ static bool freed(const void *p, const char *call, uintptr_t caller) {
     if (r == NULL) return false;
     if (copy.state != FH_RECORD_FORGOTTEN || copy.block != (uintptr_t)p || !is_free(call))
         stop(&copy, call, caller);
-    fh_checked_end((void *)copy.block, copy.size, copy.align, false, (struct fh_where){NULL, caller, false});
+    fh_checked_end((void *)copy.block, copy.size, copy.align, false, (struct fh_where){.pc = caller});
     return true;
 }
 

@@ -64,8 +64,8 @@ struct fh_scope fh_scope_enter(const void *frame, const struct fh_site *site) {
 
 struct fh_where fh_where_dropped(uintptr_t pc) {
     if (fh_dropping || scope_count == 0 || scope_count > SCOPES)
-        return (struct fh_where){fh_dropping, pc, false};
-    return (struct fh_where){scopes[scope_count - 1].site, pc, true};
+        return (struct fh_where){.site = fh_dropping, .pc = pc};
+    return (struct fh_where){.site = scopes[scope_count - 1].site, .pc = pc, .scope_end = true};
 }
 
 static bool same_function(const struct fh_scope *a, const void *frame, const struct fh_site *site) {
@@ -91,8 +91,8 @@ static struct move *find(const void *owner) {
 
 static _Noreturn void stop_moved(const struct move *move, const struct fh_site *site, const char *what) {
     fh_report_begin("E0382", "use of moved value: `%s`", move->site->text);
-    fh_report_line(what, (struct fh_where){site, 0, false});
-    fh_report_line("moved here", (struct fh_where){move->site, 0, false});
+    fh_report_line(what, (struct fh_where){.site = site});
+    fh_report_line("moved here", (struct fh_where){.site = move->site});
     fh_report_line("created here", move->born);
     fh_report_note(
         "a moved-from owner is empty; set() it before it is used again, or clone() instead of move()");
@@ -141,8 +141,8 @@ void fh_note_empty(const char *name, const void *frame, const struct fh_site *si
 void fh_note_changed(const struct fh_site *loop) {
     if (!fh_checked_on()) return;
     fh_report_begin("E0502", "changed while a loop walks it: %s", loop->text);
-    if (fh_here && fh_here != loop) fh_report_line("changed here", (struct fh_where){fh_here, 0, false});
-    fh_report_line("walked here", (struct fh_where){loop, 0, false});
+    if (fh_here && fh_here != loop) fh_report_line("changed here", (struct fh_where){.site = fh_here});
+    fh_report_line("walked here", (struct fh_where){.site = loop});
     fh_report_note("the loop goes on with elements that may have moved or gone; change it after the loop");
     fh_report_end();
 }
@@ -157,7 +157,7 @@ const char *fh_moved_name(void) {
 void fh_moves_explain(void) {
     for (size_t i = move_count; i-- > 0;) {
         if (!all_zero(moves[i].owner, moves[i].size)) continue;
-        fh_report_line("moved here, and empty since", (struct fh_where){moves[i].site, 0, false});
+        fh_report_line("moved here, and empty since", (struct fh_where){.site = moves[i].site});
         fh_report_line("created here", moves[i].born);
     }
 }

@@ -2,7 +2,7 @@
  *
  * compiler: silent
  * checked: error[E0505]: use of Box(Line) after it was dropped|E0505_return.c:25 (main): used here|was it returned without move?
- * plain: error[E0505]: use of Box(Line) after it was dropped|E0505_return.c:25 (main): used here|If it was to be returned:
+ * plain: error[E0505]|E0505_return.c:25 (main): used here|(greeting): dropped here|If it was to be returned:
  */
 #include <freehold/names.h>
 #include <stdio.h>
