@@ -123,11 +123,12 @@ class Jobs(Test):
         terminal.finish()
 
     def test_program_that_stops_itself(self):
-        """As editors do: they put the terminal in order, then stop."""
+        """As editors do: they put the terminal in order, then stop. (A handler must not print while a print goes on.)"""
         script = ("import os, signal, time\n"
-                  "def stop(*_):\n print('in order', flush=True)\n os.kill(os.getpid(), signal.SIGSTOP)\n"
-                  " print('back', flush=True)\n"
-                  "signal.signal(signal.SIGTSTP, stop)\nprint('set', 'up', flush=True)\n"
+                  "say = lambda text: os.write(1, (text + chr(10)).encode())\n"
+                  "def stop(*_):\n say('in order')\n os.kill(os.getpid(), signal.SIGSTOP)\n"
+                  " say('back')\n"
+                  "signal.signal(signal.SIGTSTP, stop)\nsay('set' + ' up')\n"
                   "for i in range(10): time.sleep(0.1)\n")
         terminal = shell()
         terminal.type("%s run /usr/bin/python3 -c \"%s\"\n" % (COMMAND, script.replace("\n", "\x16\n")))
