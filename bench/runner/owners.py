@@ -9,7 +9,7 @@ import subprocess
 from . import build
 
 FOLDER = os.path.join(build.BENCH, "own")
-LOOPS = os.path.join(FOLDER, "loops.h")
+HEADER = os.path.join(FOLDER, "loops.h")
 LOOPS = ["box", "box-bulk", "box-list", "rc", "rc-clone", "arc", "arc-clone", "arc-threads", "vec-push", "vec-short", "str-push",
          "str-short", "map-insert", "map-get", "words-count", "words-get"]
 
@@ -24,7 +24,7 @@ def freehold(folder, library):
     source, target = os.path.join(FOLDER, "owners.c"), os.path.join(folder, "owners-freehold")
     if os.path.exists(target):
         os.unlink(target)  # another library than last time may be meant
-    return build.make(target, [source, LOOPS, library], [build.compiler(), *build.STRICT, "-I", os.path.join(build.ROOT, "include"),
+    return build.make(target, [source, HEADER, library], [build.compiler(), *build.STRICT, "-I", os.path.join(build.ROOT, "include"),
                                                          "-o", target, source, library])
 
 
@@ -40,7 +40,7 @@ def cxx(folder):
     if not compiler:
         return None
     source, target = os.path.join(FOLDER, "owners.cpp"), os.path.join(folder, "owners-cxx")
-    return build.make(target, [source, LOOPS], [compiler, "-std=c++17", "-O2", "-pthread", "-o", target, source])
+    return build.make(target, [source, HEADER], [compiler, "-std=c++17", "-O2", "-pthread", "-o", target, source])
 
 
 def glib(folder):
@@ -49,7 +49,7 @@ def glib(folder):
     if not found or found.returncode != 0:
         return None
     source, target = os.path.join(FOLDER, "owners_glib.c"), os.path.join(folder, "owners-glib")
-    return build.make(target, [source, LOOPS], [build.compiler(), "-O2", "-pthread", "-o", target, source, *found.stdout.split()])
+    return build.make(target, [source, HEADER], [build.compiler(), "-O2", "-pthread", "-o", target, source, *found.stdout.split()])
 
 
 def run_once(program, preload, repetitions):

@@ -25,7 +25,6 @@
 struct fh_settings fh_settings = {
     .mode = FH_MODE_FAST,
     .decay_ms = 1000,
-    .huge = true,
     .region_size = (size_t)1 << 30,
     .quarantine = (size_t)64 << 10,
     .stacks = 1,
@@ -66,7 +65,8 @@ static const struct row rows[] = {
     {"decay", DURATION, ANY_TIME, FIELD(decay_ms), "how long free pages are kept for reuse"},
     {"purge_thread", SWITCH, AT_START, FIELD(purge_thread),
      "a thread of the library's own gives free pages back in time"},
-    {"huge", SWITCH, ANY_TIME, FIELD(huge), "huge pages for the small blocks of a heap that is large"},
+    {"huge", SWITCH, ANY_TIME, FIELD(huge),
+     "huge pages for the small blocks of a heap that is large (off by default)"},
     {"region", SIZE, ANY_TIME, FIELD(region_size), "address space of a thread's region stack"},
     {"region_check", SWITCH, AT_START, FIELD(region_check),
      "catch pointers past their frame (mode=checked and guard do too)"},
