@@ -19,18 +19,17 @@ enum fh_error_format { FH_ERROR_TEXT, FH_ERROR_JSON };
 enum fh_guard_place { FH_GUARD_END, FH_GUARD_START };
 
 struct fh_settings {
-    enum fh_mode mode; /* mode=fast|checked|guard                                                */
-    bool count;        /* count=on|off     each call is seen and counted                          */
-    bool
-        stack_report; /* stack_report=on|off   install the stack overflow report at start; so in checked and guard */
+    enum fh_mode mode;  /* mode=fast|checked|guard                                                */
+    bool count;         /* count=on|off     each call is seen and counted                          */
+    bool stack_report;  /* stack_report=on|off   overflows are reported; always in checked and guard  */
     size_t limit;       /* limit=SIZE       most bytes the heap may hold; 0 = none                 */
     size_t decay_ms;    /* decay=MS         how long free pages are kept before they are given back */
     bool huge;          /* huge=on|off      huge pages for the small blocks of a heap that is large     */
     bool purge_thread;  /* purge_thread=on|off   a thread gives free pages back when nobody else looks  */
     size_t region_size; /* region=SIZE      address space of a thread's region stack               */
-    bool region_check; /* region_check=on|off   pointers past their frame are caught; so in checked and guard */
-    bool region_abort; /* region_abort=on|off   a push that does not fit ends the process         */
-    char report[512];  /* report=DIR       directory in which each process keeps its numbers      */
+    bool region_check;  /* region_check=on|off   late pointers are caught; always in checked and guard */
+    bool region_abort;  /* region_abort=on|off   a push that does not fit ends the process         */
+    char report[512];   /* report=DIR       directory in which each process keeps its numbers      */
 
     /* What is done about misuse of the heap: docs/SECURITY.md. */
     enum fh_on_error on_error; /* on_error=abort|report       end the process, or go on where that is safe    */

@@ -7,6 +7,7 @@
 
 #include "os.h"
 #include "os_maps.h"
+#include "os_stack.h"
 
 #include <string.h>
 
@@ -162,7 +163,7 @@ uintptr_t fh_os_code_from_low(uint32_t low) {
 
 bool fh_os_has_own_new(uintptr_t pc) {
     uintptr_t at = pc - 1;
-    if (!fh_trylock(&lock)) return false;
+    if (!fh_trylock_for_a_while(&lock)) return false; /* others hold it while they note their calls */
     struct fh_os_module *module = NULL;
     if ((room != NULL && fh_os_module_of(&room->modules, at)) || read_modules())
         module = fh_os_module_of(&room->modules, at);
