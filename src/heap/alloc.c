@@ -268,9 +268,9 @@ static void *resize_large_counted(void *p, size_t size) {
     return block;
 }
 
-void *fh_realloc(void *p, size_t size) {
+static __attribute__((noinline)) void *resize(void *p, size_t size, uintptr_t caller) {
     if (p == NULL) return fh_fast_malloc(size);
-    if (fh_mode_checks() || fh_guard_owns(p)) return fh_check_resize(p, size, CALLER);
+    if (fh_mode_checks() || fh_guard_owns(p)) return fh_check_resize(p, size, caller);
     struct place place = find(p, "realloc");
     unsigned c = place.c;
     if (fh_seen) fh_count_realloc();
@@ -282,6 +282,16 @@ void *fh_realloc(void *p, size_t size) {
     if (c == 0 || !still_fits(c, usable, size)) return move(p, usable, size);
     if (fh_seen) fh_count_resize(p, c, size);
     return p;
+}
+
+/* Strings and buffers grow by little as a rule, so that most blocks stay where they are: quickly told. */
+void *fh_realloc(void *p, size_t size) {
+    size_t offset = fh_space_offset(p);
+    if (FH_LIKELY(size <= FH_SMALL_MAX && fh_space_has(offset) && !fh_seen)) {
+        unsigned c = fh_space.classes[offset >> FH_GRANULE_SHIFT];
+        if (c && c == fh_class_for(size)) return p;
+    }
+    return resize(p, size, CALLER);
 }
 
 void *fh_reallocarray(void *p, size_t n, size_t size) {

@@ -50,7 +50,7 @@ FH_INLINE void *fh_fast_malloc(size_t size) {
 }
 
 FH_INLINE void fh_fast_free(void *p) {
-    if (FH_UNLIKELY(!fh_fast_put(p))) fh_free_slow(p, 0, 1);
+    if (FH_UNLIKELY(!fh_fast_put(p)) && p) fh_free_slow(p, 0, 1);
 }
 
 FH_INLINE void fh_fast_free_sized(void *p, size_t size, size_t align) {

@@ -441,23 +441,56 @@ static unsigned give_remote(struct fh_heap *heap, const struct target *to, uint6
     return given;
 }
 
+/* Do the next blocks lie in the same granule, so probably in the same span? */
+static inline bool may_be_group(void *const *at, void *const *end) {
+    if (end - at <= LOOK_AHEAD) return false;
+    uintptr_t first = (uintptr_t)at[0];
+    return ((first ^ (uintptr_t)at[1]) | (first ^ (uintptr_t)at[LOOK_AHEAD])) < FH_GRANULE;
+}
+
+/* Gives blocks from the first on that are the heap's own, each by itself: the way of what is freed in no order,
+ * where one block's span is not the next one's. Ends before a block that others of its span seem to follow, is
+ * another heap's, or should not be there: those are for give_group. (What it needs of the tables stands in
+ * variables because the compiler must take it that a store to a bitmap changes them.) */
+static void *const *give_scattered(struct fh_heap *heap, unsigned c, void *const *at, void *const *end) {
+    const struct fh_class class = fh_classes[c];
+    const struct fh_space space = fh_space;
+    for (; at < end; at++) {
+        size_t offset = (uintptr_t)*at - space.base;
+        uint32_t g = (uint32_t)(offset >> FH_GRANULE_SHIFT);
+        if (offset >= space.size || space.classes[g] != c || may_be_group(at, end)) break;
+        struct fh_head *head = &space.heads[g];
+        if (head->kind != FH_SPAN) head = &space.heads[g -= head->back];
+        if (atomic_load_explicit(&head->owner, memory_order_relaxed) != heap) break;
+        uint32_t within = (uint32_t)(offset - ((size_t)g << FH_GRANULE_SHIFT));
+        unsigned block = fh_block_number(&class, within);
+        uint64_t bit = (uint64_t)1 << block % 64, *word = &space.bits[g][block / 64];
+        if (block * class.size != within || block >= head->blocks || *word & bit) break;
+        *word |= bit;
+        head->summary |= (uint64_t)1 << block / 64;
+        unsigned free = ++head->free;
+        if ((free & (free - 1)) == 0 || free == head->blocks) settle_after_give(heap, g, head);
+    }
+    return at;
+}
+
+/* Gives blocks from the first on that lie in one span. Returns how many, at least one. */
+static unsigned give_group(struct fh_heap *heap, unsigned c, void *const *blocks, unsigned count,
+                           struct fh_heap **other, uint64_t *scratch) {
+    struct target to = aim(heap, c, blocks[0]);
+    struct fh_heap *owner = atomic_load_explicit(&to.head->owner, memory_order_relaxed);
+    if (owner == heap) return give_own(heap, &to, blocks, count);
+    if (*other == NULL) memset(scratch, 0, FH_WORDS * sizeof *scratch);
+    *other = owner;
+    return give_remote(heap, &to, scratch, blocks, count);
+}
+
 void fh_span_give(struct fh_heap *heap, unsigned c, void **blocks, unsigned count) {
     uint64_t scratch[FH_WORDS];
     struct fh_heap *other = NULL;
-    while (count) {
-        struct target to = aim(heap, c, blocks[0]);
-        struct fh_heap *owner = atomic_load_explicit(&to.head->owner, memory_order_relaxed);
-        unsigned given;
-        if (owner == heap) {
-            given = give_own(heap, &to, blocks, count);
-        } else {
-            if (other == NULL) memset(scratch, 0, sizeof scratch);
-            other = owner;
-            given = give_remote(heap, &to, scratch, blocks, count);
-        }
-        blocks += given;
-        count -= given;
-    }
+    void *const *at = blocks, *const *end = blocks + count;
+    while ((at = give_scattered(heap, c, at, end)) < end)
+        at += give_group(heap, c, at, (unsigned)(end - at), &other, scratch);
     if (other) help(other);
 }
 

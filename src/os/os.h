@@ -13,6 +13,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What each process runs once, when it starts. Compilers put constructors into this section and the linker puts
+ * it in front; so what they call, and the fast paths behind it, take no further pages of the library's code
+ * into memory. */
+#define FH_AT_START __attribute__((section(".text.startup")))
+
 /* ---- pages ---- */
 
 size_t fh_os_page_size(void);

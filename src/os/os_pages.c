@@ -11,8 +11,8 @@
 #include "os.h"
 
 #include <errno.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000
@@ -30,7 +30,7 @@ size_t fh_os_page_size(void) {
     static _Atomic size_t size; /* asked for once; every thread would find the same */
     size_t known = atomic_load_explicit(&size, memory_order_relaxed);
     if (known == 0) {
-        known = (size_t)sysconf(_SC_PAGESIZE);
+        known = getauxval(AT_PAGESZ);
         atomic_store_explicit(&size, known, memory_order_relaxed);
     }
     return known;

@@ -45,9 +45,21 @@ void fh_os_sleep(size_t milliseconds) {
     while (nanosleep(&left, &left) != 0 && errno == EINTR) {}
 }
 
+#ifdef __GLIBC__
+/* What glibc's pthread_atfork is made of (Linux Standard Base, libc interfaces). That function itself is linked
+ * into whoever calls it, at the end of the code: every process would have the pages around it resident for this
+ * one call. */
+int __register_atfork(void (*before)(void), void (*parent)(void), void (*child)(void), void *module);
+extern void *__dso_handle __attribute__((visibility("hidden")));
+
+bool fh_os_at_fork(void (*before)(void), void (*parent)(void), void (*child)(void)) {
+    return __register_atfork(before, parent, child, __dso_handle) == 0;
+}
+#else
 bool fh_os_at_fork(void (*before)(void), void (*parent)(void), void (*child)(void)) {
     return pthread_atfork(before, parent, child) == 0;
 }
+#endif
 
 const char *fh_os_getenv(const char *name) {
     if (environ == NULL || getauxval(AT_SECURE) != 0) return NULL;

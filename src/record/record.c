@@ -79,7 +79,7 @@ static bool recording(void) { return fh_settings.report[0] != '\0'; }
 
 /* Once. Whoever comes second while the first is at it waits: it must not count into memory that is being
  * copied. */
-void fh_on_start(void) {
+FH_AT_START void fh_on_start(void) {
     static _Atomic bool done;
     static struct fh_lock lock;
     fh_settings_init();
@@ -153,7 +153,7 @@ static void after_fork_in_child(void) {
     in_file = fh_counters != &aside;
 }
 
-void fh_on_fork_hooks(void) {
+FH_AT_START void fh_on_fork_hooks(void) {
     fh_settings_init();
     if (recording()) fh_os_at_fork(before_fork, NULL, after_fork_in_child);
 }
