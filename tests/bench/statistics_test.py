@@ -123,13 +123,16 @@ class Tables(unittest.TestCase):
         self.assertEqual(report.means(data, "cpu")[1], 1)
 
     def test_typed_targets(self):
-        loops = {"pair": {"malloc: libc": 8.0, "malloc: freehold": 4.0, "freehold typed": 1.0, "rust: libc": 9.0},
+        loops = {"pair": {"malloc: libc": 8.0, "malloc: freehold": 4.0, "freehold typed": 1.0,
+                          "rust: libc": 9.0, "rust: mimalloc": 5.0, "rust: freehold": 3.0},
                  "bulk": {"malloc: libc": 6.0, "freehold typed": 2.0}}
         data = data_of(self.table, typed={"loops": loops, "unit": {"pair": "object", "bulk": "object"}, "missing": [],
                                           "order": list(loops["pair"]), "failures": {}})
         found = {words: value for words, value, _ in report.targets(data)}
         self.assertAlmostEqual(found["typed pair / the best peer's malloc and free"], 1 / 8)
         self.assertAlmostEqual(found["typed bulk / the best peer's malloc and free"], 1 / 3)
+        self.assertAlmostEqual(found["typed pair / Rust's Box"], 1 / 9)
+        self.assertAlmostEqual(found["typed pair / Rust's Box with the fastest peer below it"], 1 / 5)
         self.assertIn("| freehold typed | 1.00 | 2.00 |", report.markdown(data))
 
 
