@@ -47,8 +47,6 @@ bool fh_os_purge(void *at, size_t size);
 /* Asks for huge pages, or for small ones, where this range is touched from now on. False where there are none.
  * */
 bool fh_os_use_huge(void *at, size_t size, bool huge);
-/* Asks for the pages' memory now, in one go. A hint: failure does not matter. */
-void fh_os_populate(void *at, size_t size);
 /* Moves the contents of private pages from one mapped place to another by remapping; the old place stays mapped
  * and reads as zero. False when the system cannot (then nothing has moved). */
 bool fh_os_move(void *from, void *to, size_t size);

@@ -20,9 +20,6 @@
 #ifndef MREMAP_DONTUNMAP
 #define MREMAP_DONTUNMAP 4 /* Linux 5.7 */
 #endif
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
-#endif
 
 #define PRIVATE (MAP_PRIVATE | MAP_ANONYMOUS)
 
@@ -75,8 +72,6 @@ bool fh_os_purge(void *at, size_t size) { return madvise(at, size, MADV_DONTNEED
 bool fh_os_use_huge(void *at, size_t size, bool huge) {
     return madvise(at, size, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE) == 0;
 }
-
-void fh_os_populate(void *at, size_t size) { madvise(at, size, MADV_POPULATE_WRITE); }
 
 /* A kernel before 6.12 that refuses what it would have to promise has unmapped the place already: hence the
  * second try, without a promise. */
