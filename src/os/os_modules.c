@@ -240,6 +240,17 @@ static bool is_new_or_delete(const char *name) {
     return false;
 }
 
+/* The plain ones: who brings a runtime of his own has these. (Placement new is no allocation; without
+ * optimisation a compiler leaves a copy of it in every module: _ZnwmPv.) */
+static bool is_plain_new_or_delete(const char *name) {
+    return strcmp(name, "_ZdlPv") == 0 || strcmp(name, "_ZdaPv") == 0 ||
+           ((strncmp(name, "_Znw", 4) == 0 || strncmp(name, "_Zna", 4) == 0) && name[4] && name[5] == 0);
+}
+
+/* A static libstdc++ or libc++ that is hidden shows no operator new; but then what else belongs to it is not
+ * imported either. The personality routine is, by all code with destructors. */
+static bool is_of_the_runtime(const char *name) { return strcmp(name, "__gxx_personality_v0") == 0; }
+
 bool fh_os_module_has_own_new(struct fh_os_module *module) {
     open_file(module);
     const void *file = module->file;
@@ -252,10 +263,9 @@ bool fh_os_module_has_own_new(struct fh_os_module *module) {
     for (size_t i = 0; i < table->sh_size / sizeof(Sym); i++) {
         if (symbols[i].st_name + 4 >= names->sh_size) continue;
         const char *name = text + symbols[i].st_name;
-        if (is_new_or_delete(name)) {
-            if (symbols[i].st_shndx != SHN_UNDEF) return true;
-            imported = true;
-        }
+        bool defined = symbols[i].st_shndx != SHN_UNDEF;
+        if (defined && is_plain_new_or_delete(name)) return true;
+        imported = imported || (!defined && (is_new_or_delete(name) || is_of_the_runtime(name)));
         cxx = cxx || strncmp(name, "_Z", 2) == 0;
     }
     return cxx && !imported;
