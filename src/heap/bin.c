@@ -99,7 +99,7 @@ static void tidy(struct fh_heap *heap) {
         fh_bin_drain_depot(heap, c, false);
         if (!heap->books[c].stirred) {
             close_bin(heap, c);
-            if (heap->filled[c]) fh_span_end_empty(heap, c);
+            if (heap->filled[c]) fh_span_end_empty(heap, c, true);
         }
         heap->books[c].stirred = false;
     }

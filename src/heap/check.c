@@ -218,7 +218,7 @@ static bool is_too_much(size_t size, size_t align) {
 
 static bool drain(void) {
     bool small = fh_quarantine_drain(fh_heap_mine()), large = fh_check_drain_large();
-    return small || large;
+    return fh_span_end_resting() || small || large;
 }
 
 void *fh_check_alloc(size_t size, size_t align, unsigned call, uintptr_t caller) {

@@ -216,7 +216,7 @@ static void leave(struct fh_heap *heap) {
     fh_bin_close_all(heap);
     heap->bins = NULL;
     for (unsigned c = 1; c < FH_CLASS_COUNT; c++)
-        if (heap->filled[c]) fh_span_end_empty(heap, c);
+        if (heap->filled[c]) fh_span_end_empty(heap, c, false);
 }
 
 static void at_thread_exit(void *unused) {

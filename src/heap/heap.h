@@ -129,8 +129,11 @@ void fh_span_collect(struct fh_heap *heap);
 /* Ends a span whose blocks are all given up, free or not. */
 void fh_span_end(struct fh_heap *heap, uint32_t g);
 
-/* Ends all spans of class c whose blocks are all free. */
-void fh_span_end_empty(struct fh_heap *heap, unsigned c);
+/* Ends all spans of class c whose blocks are all free; those that rest in checked mode if wished. */
+void fh_span_end_empty(struct fh_heap *heap, unsigned c, bool resting_too);
+
+/* Ends the resting spans of all heaps; false when there are none. No lock is held. */
+bool fh_span_end_resting(void);
 
 /* Moves one span of class c from a heap to another; both locks are held. False when there is none with free
  * blocks. */

@@ -77,6 +77,7 @@ struct fh_head {
             uint64_t summary; /* bit w set = word w of the bitmap is not zero                          */
             uint16_t free;    /* bits set in the bitmap; 0 <= free <= blocks                           */
             uint16_t blocks;  /* blocks in the span                                                    */
+            bool rests;       /* all free, and kept as it is for a while: checked mode, span.c         */
         };
         struct {                  /* FREE_*; in the last granule only `first` */
             uint32_t left, right; /* links in the tree by size                                         */

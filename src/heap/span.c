@@ -31,6 +31,10 @@
  * A span may become empty and change its owner, or its life, between 2 and a late push. The fields `next` and
  * `queued` belong to the granule, not to the span's life, so the push is harmless: who finds a touched span of
  * another owner passes it on, and one without owner is dropped.
+ *
+ * In checked mode a span whose blocks are all free rests for a while, with its fills and its marks: so a late
+ * write to one of them is seen still, when it is used again or at exit, and a late free is told as what it is.
+ * What rests is limited over all heaps; the one of a class that has rested longest goes first.
  */
 #include "heap.h"
 
@@ -75,6 +79,35 @@ static void resettle(struct fh_heap *heap, uint32_t g, struct fh_head *head) {
     if (bucket == head->bucket) return;
     unlink_span(heap, head);
     if (bucket != FH_NO_BUCKET) link_span(heap, g, head, bucket);
+}
+
+/* ---- resting ---- */
+
+static _Atomic uint32_t resting; /* granules, of all heaps */
+
+static void rest(struct fh_head *head) {
+    head->rests = true;
+    atomic_fetch_add_explicit(&resting, head->granules, memory_order_relaxed);
+}
+
+static void wake(struct fh_head *head) {
+    if (!head->rests) return;
+    head->rests = false;
+    atomic_fetch_sub_explicit(&resting, head->granules, memory_order_relaxed);
+}
+
+static bool too_many_rest(void) {
+    enum { ALWAYS = 64 }; /* 4 MiB */
+    return atomic_load_explicit(&resting, memory_order_relaxed) > ALWAYS + fh_space.mapped / 16;
+}
+
+/* The one that rests longest, or nearly, in a list of all that have as many free blocks. */
+static uint32_t longest_resting(uint32_t list) {
+    enum { FEW = 128 };
+    uint32_t found = 0;
+    for (unsigned looked = 0; list && looked < FEW; looked++, list = head_of(list)->next)
+        if (head_of(list)->rests) found = list;
+    return found;
 }
 
 /* ---- a span's life ---- */
@@ -129,6 +162,7 @@ static uint32_t new_span(struct fh_heap *heap, unsigned c) {
     for (unsigned i = 1; i < class->granules; i++) head_of(g + i)->back = (uint8_t)i;
     head->class = (uint8_t)c;
     head->blocks = class->blocks;
+    head->rests = false;
     head->bucket = FH_NO_BUCKET;
     fill_bitmap(g, head);
     resettle(heap, g, head);
@@ -141,6 +175,7 @@ static uint32_t new_span(struct fh_heap *heap, unsigned c) {
 
 static void end_span(struct fh_heap *heap, uint32_t g, struct fh_head *head) {
     unlink_span(heap, head);
+    wake(head);
     heap->spans[head->class]--;
     atomic_fetch_sub_explicit(&fh_classes[head->class].spans, 1, memory_order_relaxed);
     if (heap->private) heap->private->held -= (size_t)head->granules << FH_GRANULE_SHIFT;
@@ -151,24 +186,43 @@ static void end_span(struct fh_heap *heap, uint32_t g, struct fh_head *head) {
 
 /* After blocks came back: the span moves to its list, or ends when all its blocks are free. The last span of
  * its class that has free blocks is kept: it is what the next refill would ask for. Tidying ends it when it
- * stays unused. */
+ * stays unused. In checked mode it rests before it ends. */
 static void settle_after_give(struct fh_heap *heap, uint32_t g, struct fh_head *head) {
     resettle(heap, g, head);
     if (head->free < head->blocks) return;
     FH_ASSUME(head->bucket < 32); /* it has free blocks, so it is in a list */
     bool only_one = heap->filled[head->class] == 1u << head->bucket && head->next == 0 && head->prev == 0;
-    if (!only_one || heap->bins == NULL) end_span(heap, g, head);
+    if (only_one && heap->bins) return;
+    if (fh_space.marks == NULL || heap->private) {
+        end_span(heap, g, head);
+        return;
+    }
+    if (!head->rests) rest(head);
+    uint32_t longest = too_many_rest() ? longest_resting(heap->lists[head->class][head->bucket]) : 0;
+    if (longest) end_span(heap, longest, head_of(longest));
 }
 
 void fh_span_end(struct fh_heap *heap, uint32_t g) { end_span(heap, g, head_of(g)); }
 
-void fh_span_end_empty(struct fh_heap *heap, unsigned c) {
+void fh_span_end_empty(struct fh_heap *heap, unsigned c, bool resting_too) {
     unsigned bucket = 31u - (unsigned)__builtin_clz(fh_classes[c].blocks);
     for (uint32_t g = heap->lists[c][bucket], next; g; g = next) {
         struct fh_head *head = head_of(g);
         next = head->next;
-        if (head->free == head->blocks) end_span(heap, g, head);
+        if (head->free == head->blocks && (resting_too || !head->rests)) end_span(heap, g, head);
     }
+}
+
+static void end_resting(struct fh_heap *heap, void *unused) {
+    (void)unused;
+    for (unsigned c = 1; c < FH_CLASS_COUNT; c++)
+        if (heap->filled[c] && !heap->private) fh_span_end_empty(heap, c, true);
+}
+
+bool fh_span_end_resting(void) {
+    if (atomic_load_explicit(&resting, memory_order_relaxed) == 0) return false;
+    fh_heap_each(end_resting, NULL);
+    return true;
 }
 
 bool fh_span_move(struct fh_heap *from, struct fh_heap *to, unsigned c) {
@@ -216,6 +270,7 @@ static unsigned take_from(uint32_t g, struct fh_head *head, void **end, unsigned
     size_t size = fh_classes[head->class].size;
     char *start = fh_granule_address(g);
     unsigned left = want;
+    wake(head);
     while (left && head->summary) {
         unsigned w = (unsigned)__builtin_ctzll(head->summary);
         uint64_t word = words[w];

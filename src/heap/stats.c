@@ -120,7 +120,7 @@ static void give_back(struct fh_heap *heap, void *arg) {
         for (unsigned c = 1; c < FH_CLASS_COUNT; c++) fh_bin_drain_depot(heap, c, true);
     }
     for (unsigned c = 1; c < FH_CLASS_COUNT; c++)
-        if (heap->filled[c]) fh_span_end_empty(heap, c);
+        if (heap->filled[c]) fh_span_end_empty(heap, c, true);
 }
 
 size_t fh_trim(void) {

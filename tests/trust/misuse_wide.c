@@ -55,6 +55,14 @@ static void double_free_medium_reused(void) {
     pass(MEDIUM, (size_t)1 << 20);
     give(p);
 }
+/* Many blocks, as of a list or a tree: all are freed, and one of them is used again. */
+static void *crowd[20000];
+static void *free_crowd(void) {
+    for (size_t i = 0; i < sizeof crowd / sizeof *crowd; i++) crowd[i] = block(SMALL);
+    for (size_t i = 0; i < sizeof crowd / sizeof *crowd; i++) give(crowd[i]);
+    return crowd[9999];
+}
+static void double_free_of_all(void) { give(free_crowd()); }
 static void realloc_twice(void) {
     void *p = block(SMALL), *q = hide(realloc(p, 3000)), *r = hide(realloc(hide(p), 4000));
     give(q);
@@ -241,6 +249,7 @@ static void write_after_shrink_moved(void) {
     put(p, 10, 0);
     give(q);
 }
+static void write_after_free_of_all(void) { put(free_crowd(), 10, 0); }
 static void read_after_free_huge(void) {
     unsigned char *p = block(HUGE_SIZE);
     give(p);
@@ -364,6 +373,7 @@ static const struct misuse cases[] = {
     CASE(double_free_in_threads),
     CASE(double_free_after_thread),
     CASE(double_free_medium_reused),
+    CASE(double_free_of_all),
     CASE(realloc_twice),
     CASE(realloc_after_free_large),
     CASE(double_free_large_after_shrink),
@@ -411,6 +421,7 @@ static const struct misuse cases[] = {
     CASE(write_after_free_memset),
     CASE(write_after_free_calloc),
     CASE(write_after_shrink_moved),
+    CASE(write_after_free_of_all),
     CASE(read_after_free_huge),
     CASE(read_after_realloc),
     CASE(vector_load),
