@@ -123,7 +123,10 @@ FH_INLINE void *alloc_or_sample(size_t size, size_t align, unsigned call, uintpt
     return sample_or_alloc(size, align, call, caller);
 }
 
-void *fh_malloc_slow(size_t size) { return alloc_or_sample(size, 1, FH_KIND_MALLOC, CALLER); }
+void *fh_malloc_slow(size_t size) {
+    if (FH_READ(fh_check_quick_alloc)) return fh_check_malloc_quickly(size, CALLER);
+    return sample_or_alloc(size, 1, FH_KIND_MALLOC, CALLER);
+}
 
 void *fh_aligned_slow(size_t size, size_t align, uintptr_t caller) {
     return alloc_or_sample(size, align, FH_CALL_ALIGNED, caller);
@@ -216,6 +219,11 @@ void fh_free_slow(void *p, size_t size, size_t align) {
     if (!FH_READ(fh_check_quick_free)) free_any(p, size, align, call, CALLER);
     else if (size) fh_check_free_as(p, size, align, call, CALLER);
     else fh_check_free_plain(p, CALLER);
+}
+
+void fh_plain_free_slow(void *p) {
+    if (FH_READ(fh_check_quick_free)) fh_check_free_plain(p, CALLER);
+    else free_any(p, 0, 1, 0, CALLER);
 }
 
 FH_INLINE void free_named(void *p, size_t size, size_t align, unsigned call, uintptr_t caller) {

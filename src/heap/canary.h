@@ -17,7 +17,7 @@
 #include <string.h>
 
 extern unsigned char fh_canary __attribute__((visibility("hidden")));
-extern uint64_t fh_canaries __attribute__((visibility("hidden"))); /* eight of them */
+extern unsigned char fh_canaries[16] __attribute__((aligned(16), visibility("hidden")));
 extern unsigned char fh_freed_fill __attribute__((visibility("hidden")));
 
 enum { FH_NEW_FILL = 0xbe }; /* new blocks, with fill_alloc=on */
@@ -40,19 +40,6 @@ static inline const unsigned char *fh_first_other(const void *from, size_t size,
     for (; at < end; at++)
         if (*at != byte) return at;
     return NULL;
-}
-
-/* Are the last `size` bytes before `end` all canaries? Looks at them from the end, in words; there are 8 bytes
- * of ours before them at least. For what is mostly a few bytes. */
-static inline bool fh_canaries_whole(const char *end, size_t size) {
-    uint64_t all = fh_canaries, word;
-    for (; size >= 8; size -= 8, end -= 8) {
-        memcpy(&word, end - 8, 8);
-        if (word != all) return false;
-    }
-    if (size == 0) return true;
-    memcpy(&word, end - 8, 8); /* little-endian: the bytes nearest to the end are the highest */
-    return (word ^ all) >> (64 - 8 * size) == 0;
 }
 
 #endif

@@ -13,9 +13,8 @@
  * already, and that it is untouched and that they are whole is one look. Blocks that were never handed out are
  * filled when the bin gets them, dozens at a time; the bin's blocks are put into a random order then.
  *
- * The quick ways are for small blocks without any of the rarer settings: no lock, no atomic operation, no call
- * but the one for the fill of blocks above 128 bytes. What is not as usual is looked at again, and in words, by
- * the general ways below.
+ * These are the general ways, for all blocks and settings. Nearly every call goes the quick ones of
+ * check_quick.c, which leave to these what is not as usual.
  *
  * Marks are read and written without locks: a block belongs to one thread at a time, and two threads that free
  * one block in the same instant are a mistake that the span's bitmap still finds later on.
@@ -36,15 +35,7 @@
 #include <string.h>
 
 unsigned char fh_canary = 0x9d, fh_freed_fill = 0x9d;
-bool fh_check_quick_alloc, fh_check_quick_free;
-uint64_t fh_canaries = 0x9d9d9d9d9d9d9d9d;
-
-#define PLAIN_CLASSES fh_class_of(FH_PLAIN_MOST) /* 1 .. these are plain */
-
-void fh_check_open_quick_alloc(void) {
-    bool quick = fh_check_quick_free && !fh_settings.fill_alloc && fh_settings.guard_sample == 0;
-    __atomic_store_n(&fh_check_quick_alloc, quick, __ATOMIC_RELAXED);
-}
+unsigned char fh_canaries[16] __attribute__((aligned(16))) = {[0 ... 15] = 0x9d};
 
 void fh_checks_begin(void) {
     unsigned char random[16];
@@ -57,7 +48,7 @@ void fh_checks_begin(void) {
         break;
     }
     fh_freed_fill = fh_settings.zero_free ? 0 : fh_canary;
-    fh_canaries = fh_canary * 0x0101010101010101u;
+    memset(fh_canaries, fh_canary, sizeof fh_canaries);
     fh_sites_begin();
     fh_check_quick_free = fh_settings.mode == FH_MODE_CHECKED && !fh_settings.count && !fh_settings.zero_free &&
                           fh_settings.stacks == 1;
@@ -71,8 +62,24 @@ struct fh_mark *fh_check_new_marks(unsigned blocks) {
     return marks ? memset(marks, 0, rounded * sizeof(struct fh_mark)) : NULL;
 }
 
-void fh_check_end_marks(struct fh_mark *marks, unsigned blocks) {
+void fh_check_give_marks(struct fh_mark *marks, unsigned blocks) {
     fh_meta_give(marks, blocks * sizeof(struct fh_mark));
+}
+
+void fh_check_begin_span(uint32_t g, unsigned c, struct fh_mark *marks) {
+    struct fh_marked *at = &fh_space.marked[g];
+    bool plain = c - 1 < FH_PLAIN_CLASSES;
+    FH_WRITE(at->marks, marks);
+    at->class = (uint8_t)c;
+    at->size = plain ? (uint16_t)fh_classes[c].size : 0;
+    /* Last: a free of a wild address by another thread relies on the rest where it finds this. */
+    __atomic_store_n(&at->in_granule, plain ? fh_classes[c].in_granule : 0, __ATOMIC_RELEASE);
+}
+
+void fh_check_end_span(uint32_t g, unsigned blocks) {
+    struct fh_marked *at = &fh_space.marked[g];
+    __atomic_store_n(&at->in_granule, 0, __ATOMIC_RELAXED);
+    fh_check_give_marks(at->marks, blocks);
 }
 
 static void *out_of_memory(void) {
@@ -86,7 +93,7 @@ static void *out_of_memory(void) {
  * somebody, who has seen to it. */
 static void make_fresh(char *start, unsigned c, struct fh_mark *mark, unsigned number) {
     size_t last = fh_classes[c].size - 1;
-    if (c <= PLAIN_CLASSES) memset(start, fh_freed_fill, last);
+    if (c <= FH_PLAIN_CLASSES) memset(start, fh_freed_fill, last);
     start[last] = (char)fh_canary;
     if (number && fh_mark_state(mark - 1) == FH_MARK_NONE) start[-1] = (char)fh_canary;
     fh_mark_write(mark, (struct fh_mark){.state = FH_MARK_FRESH});
@@ -96,7 +103,7 @@ static void make_fresh(char *start, unsigned c, struct fh_mark *mark, unsigned n
 FH_INLINE bool prepare(char *start, unsigned c) {
     size_t offset = fh_space_offset(start);
     uint32_t first = (uint32_t)(offset >> FH_GRANULE_SHIFT);
-    if (c > PLAIN_CLASSES) first = fh_span_first(start); /* the span may have several granules */
+    if (c > FH_PLAIN_CLASSES) first = fh_span_first(start); /* the span may have several granules */
     uint32_t number = fh_block_number(&fh_classes[c], (uint32_t)(offset - ((size_t)first << FH_GRANULE_SHIFT)));
     struct fh_mark *mark = fh_space_marks(first) + number;
     if (FH_UNLIKELY(fh_mark_state(mark) == FH_MARK_NONE)) make_fresh(start, c, mark, number);
@@ -137,7 +144,7 @@ static void *refill(struct fh_heap *heap, unsigned c) {
     return block;
 }
 
-static void *take_block(struct fh_heap *heap, unsigned c) {
+void *fh_check_take_block(struct fh_heap *heap, unsigned c) {
     if (heap) {
         struct fh_bin *bin = &heap->bins[c];
         return bin->top[-1] ? *--bin->top : refill(heap, c);
@@ -154,12 +161,18 @@ static void check_taken(char *start, unsigned c, uintptr_t caller, struct fh_fou
     unsigned char expected;
     fh_check_find_small(start, fh_span_first(start), c, f);
     unsigned state = fh_mark_state(f->mark);
-    bool filled = state == FH_MARK_FREED || (state == FH_MARK_FRESH && c <= PLAIN_CLASSES);
+    bool filled = state == FH_MARK_FREED || (state == FH_MARK_FRESH && c <= FH_PLAIN_CLASSES);
     const unsigned char *bad = filled ? fh_check_damage_after_free(f, &expected) : NULL;
     if (bad)
         fh_check_report_damage(FH_WRITE_AFTER_FREE, "malloc", caller, f, bad, expected,
                                state == FH_MARK_FREED ? "Seen when the block was to be used again."
                                                       : "In a block that was never handed out.");
+}
+
+void fh_check_repair_taken(char *block, unsigned c, uintptr_t caller) {
+    struct fh_found f;
+    check_taken(block, c, caller, &f);
+    memset(block, fh_canary, f.size);
 }
 
 static size_t front_for(size_t need, size_t align) {
@@ -174,7 +187,7 @@ static bool take_small(struct fh_heap *private, size_t need, uintptr_t caller, s
         start = fh_private_take(private, c);
         if (start) prepare(start, c);
     } else {
-        start = take_block(fh_heap_mine(), c);
+        start = fh_check_take_block(fh_heap_mine(), c);
     }
     if (start == NULL) return false;
     check_taken(start, c, caller, f);
@@ -291,200 +304,6 @@ size_t fh_check_usable(const void *p, uintptr_t caller) {
     return find_live(p, "malloc_usable_size", caller, &f) ? f.asked : 0;
 }
 
-/* ---- the quick ways ---- */
-
-/* A mark as one word: slack | state << 16 | kind << 24 | site << 32. */
-enum { SLACK_MASK = 0xffff, STATE_SHIFT = 16, KIND_SHIFT = 24, SITE_SHIFT = 32 };
-
-/* What they look for and write is counted in instructions: so no loop where the usual block needs none, and no
- * call but as the last thing that a function does, since else it would have to keep its registers. */
-typedef uint64_t two_words __attribute__((vector_size(16), may_alias));
-typedef uint64_t word_anywhere __attribute__((aligned(1), may_alias));
-
-FH_INLINE two_words *words_at(char *at) { return (two_words *)(void *)at; }
-
-/* Is the block, of a multiple of 16 bytes, filled with the canary throughout? (Those above 128 bytes are of a
- * multiple of 32, above 256 of 64.) */
-FH_INLINE bool is_filled(char *block, size_t size) {
-    enum { SHORT = 256 };
-    two_words *at = words_at(block), *last = words_at(block + size - 16);
-    two_words fill = {fh_canaries, fh_canaries}, bad = *last ^ fill;
-    if (size <= SHORT)
-        for (; at < last; at += 2) bad |= (at[0] ^ fill) | (at[1] ^ fill);
-    else
-        for (; at < last; at += 4) bad |= ((at[0] ^ fill) | (at[1] ^ fill)) | ((at[2] ^ fill) | (at[3] ^ fill));
-    return (bad[0] | bad[1]) == 0;
-}
-
-FH_INLINE void fill_quickly(char *block, char *end) {
-    enum { BY_HAND = 256 };
-    if (end - block > BY_HAND) {
-        memset(block, fh_canary, (size_t)(end - block));
-        return;
-    }
-    char *at = block + 16, *last = end - 16;
-    two_words fill = {fh_canaries, fh_canaries};
-    *words_at(block) = fill;
-    *words_at(last) = fill;
-    for (; at < last; at += 32) {
-        *words_at(at) = fill;
-        *words_at(at + 16) = fill;
-        __asm__ volatile("" : "+r"(at)); /* the compiler would make it a memset again */
-    }
-}
-
-/* Are the `slack` bytes before `end`, one at least, canaries? */
-FH_INLINE bool is_slack_whole(const char *end, size_t slack) {
-    static const unsigned char masks[32] = {[16 ... 31] = 0xff};
-    two_words fill = {fh_canaries, fh_canaries}, mask, words, bad = {0};
-    for (; FH_UNLIKELY(slack > 16); slack -= 16, end -= 16) {
-        memcpy(&words, end - 16, sizeof words);
-        bad |= words ^ fill;
-    }
-    memcpy(&mask, masks + slack, sizeof mask);
-    memcpy(&words, end - 16, sizeof words);
-    bad |= (words ^ fill) & mask;
-    return (bad[0] | bad[1]) == 0;
-}
-
-/* A block that was taken from the bin though it is not as its free left it: reported; then it is used. */
-static void *hand_out_damaged(char *block, unsigned c, size_t size, unsigned kind, bool zero, uintptr_t caller)
-    __attribute__((noinline, cold));
-
-/* Makes the block live and gives it out. `kind`: the mark's. */
-FH_INLINE void *hand_out_quickly(char *block, unsigned c, size_t size, unsigned kind, bool zero,
-                                 uintptr_t caller) {
-    const struct fh_class *class = &fh_classes[c];
-    size_t offset = fh_space_offset(block);
-    uint32_t number = fh_block_number(class, (uint32_t)(offset % FH_GRANULE));
-    if (FH_UNLIKELY(!is_filled(block, class->size)))
-        return hand_out_damaged(block, c, size, kind, zero, caller);
-    fh_mark_word word = (class->size - size) | FH_MARK_LIVE << STATE_SHIFT | (uint64_t)kind << KIND_SHIFT |
-                        (uint64_t)caller << SITE_SHIFT;
-    struct fh_mark *mark = fh_space_marks((uint32_t)(offset >> FH_GRANULE_SHIFT)) + number;
-    __atomic_store_n((fh_mark_word *)mark, word, __ATOMIC_RELAXED);
-    return zero ? memset(block, 0, size) : block;
-}
-
-static void *hand_out_damaged(char *block, unsigned c, size_t size, unsigned kind, bool zero,
-                              uintptr_t caller) {
-    struct fh_found f;
-    check_taken(block, c, caller, &f);
-    memset(block, fh_canary, f.size);
-    return hand_out_quickly(block, c, size, kind, zero, caller);
-}
-
-/* The bin is empty, or the block is to be aligned; or it is none for the quick ways after all. */
-static __attribute__((noinline)) void *alloc_less_quickly(size_t size, size_t align, unsigned call,
-                                                          uintptr_t caller) {
-    struct fh_heap *heap = fh_heap_here();
-    if (size >= FH_PLAIN_MOST || align > FH_PLAIN_MOST || heap == NULL)
-        return fh_check_alloc(size, align, call, caller);
-    size_t need = fh_aligned_size(size + 1, align);
-    if (need > FH_PLAIN_MOST) return fh_check_alloc(size, align, call, caller);
-    unsigned c = fh_class_for(need),
-             kind = (call & FH_KIND_MASK) | (call & FH_CALL_ALIGNED ? fh_check_log(align) << 2 : 0);
-    char *block = take_block(heap, c);
-    return block ? hand_out_quickly(block, c, size, kind, call & FH_CALL_ZERO, caller)
-                 : fh_check_alloc(size, align, call, caller);
-}
-
-void *fh_check_alloc_quickly(size_t size, size_t align, unsigned call, uintptr_t caller) {
-    struct fh_heap *heap = fh_heap_here();
-    if (FH_UNLIKELY(size >= FH_PLAIN_MOST || align > 16 || heap == NULL))
-        return alloc_less_quickly(size, align, call, caller);
-    unsigned c = fh_class_table[size / 16 + 1]; /* of size + 1 */
-    struct fh_bin *bin = &heap->hidden[c];
-    void **top = bin->top;
-    if (FH_UNLIKELY(top[-1] == NULL)) return alloc_less_quickly(size, align, call, caller);
-    bin->top = top - 1;
-    __builtin_prefetch(top[-2], 1); /* the next one: it has been freed a while ago, and will be looked at */
-    return hand_out_quickly(top[-1], c, size, call & FH_KIND_MASK, call & FH_CALL_ZERO, caller);
-}
-
-/* The batch of the class is full, or there is none, or no heap, in a thread that has ended. */
-static __attribute__((noinline)) void put_slowly(char *block, unsigned c, uint32_t site) {
-    int saved = errno;
-    memset(block, fh_canary, fh_classes[c].size);
-    fh_quarantine_put(fh_heap_mine(), c, block, site);
-    errno = saved;
-}
-
-/* All is found to be in order with the block, which ends at `end`, and its mark. */
-FH_INLINE void retire(char *block, char *end, unsigned c, fh_mark_word *mark, uintptr_t caller) {
-    fh_mark_word word = __atomic_load_n(mark, __ATOMIC_RELAXED);
-    uint32_t allocated = (uint32_t)(word >> SITE_SHIFT);
-    __atomic_store_n(mark, (word & 0xff00ffff) | FH_MARK_FREED << STATE_SHIFT | (uint64_t)caller << SITE_SHIFT,
-                     __ATOMIC_RELAXED);
-    struct fh_heap *heap = fh_heap_here();
-    struct fh_quarantine *q = heap ? heap->quarantine : NULL;
-    if (FH_UNLIKELY(q == NULL || q->open[c].top == q->open[c].end)) {
-        put_slowly(block, c, allocated);
-        return;
-    }
-    struct fh_freed *freed = q->open[c].top++;
-    freed->start = block;
-    freed->allocated = allocated;
-    fill_quickly(block, end);
-}
-
-/* The mark of the block at p, if it is a plain one in use, is whole, and those bits of its state and kind that
- * are looked at are as wanted. Else NULL. */
-FH_INLINE fh_mark_word *find_quickly(const char *p, uint64_t looked_at, uint64_t wanted, unsigned *class) {
-    size_t offset = fh_space_offset(p);
-    if (FH_UNLIKELY(offset >= fh_space.size)) return NULL;
-    unsigned c = *class = fh_space.classes[offset >> FH_GRANULE_SHIFT];
-    if (FH_UNLIKELY(c - 1 >= PLAIN_CLASSES)) return NULL;
-    uint32_t within = offset % FH_GRANULE, number = fh_block_number(&fh_classes[c], within);
-    struct fh_mark *marks = fh_space_marks((uint32_t)(offset >> FH_GRANULE_SHIFT));
-    if (FH_UNLIKELY(marks == NULL || number * fh_classes[c].size != within)) return NULL;
-    fh_mark_word *mark = (fh_mark_word *)&marks[number], word = __atomic_load_n(mark, __ATOMIC_RELAXED);
-    if (FH_UNLIKELY((word >> STATE_SHIFT & looked_at) != wanted)) return NULL;
-    if (FH_UNLIKELY(!is_slack_whole(p + fh_classes[c].size, word & SLACK_MASK))) return NULL;
-    if (FH_UNLIKELY(number && (unsigned char)p[-1] != fh_canary)) return NULL;
-    return mark;
-}
-
-/* Frees the block if all is as it should be; else does nothing and returns false. free takes what is aligned
- * too; delete wants the very kind. */
-FH_INLINE bool free_quickly(char *p, size_t size, unsigned call, uintptr_t caller) {
-    const uint64_t kind = call & FH_KIND_MASK, any_alignment = 0xff | FH_KIND_MASK << 8;
-    unsigned c;
-    fh_mark_word *mark =
-        find_quickly(p, call == FH_KIND_MALLOC ? any_alignment : 0xffff, FH_MARK_LIVE | kind << 8, &c);
-    if (FH_UNLIKELY(mark == NULL)) return false;
-    size_t block = fh_classes[c].size;
-    if ((call & FH_CALL_SIZED) && FH_UNLIKELY(size + (*mark & SLACK_MASK) != block)) return false;
-    retire(p, p + block, c, mark, caller);
-    return true;
-}
-
-static __attribute__((noinline)) void free_slowly(void *p, size_t size, size_t align, unsigned call,
-                                                  uintptr_t caller) {
-    int saved = errno;
-    if (p) fh_check_free(p, size, align, call, caller);
-    errno = saved;
-}
-
-void fh_check_free_plain(void *p, uintptr_t caller) {
-    if (!free_quickly(p, 0, FH_KIND_MALLOC, caller)) free_slowly(p, 0, 1, FH_KIND_MALLOC, caller);
-}
-
-#define IF_CALLED_AS(calls)                               \
-    case calls:                                           \
-        if (free_quickly(p, size, calls, caller)) return; \
-        break
-
-void fh_check_free_as(void *p, size_t size, size_t align, unsigned call, uintptr_t caller) {
-    switch (call & ~(unsigned)FH_CALL_TYPED) {
-        IF_CALLED_AS(FH_KIND_MALLOC | FH_CALL_SIZED);
-        IF_CALLED_AS(FH_KIND_NEW);
-        IF_CALLED_AS(FH_KIND_NEW | FH_CALL_SIZED);
-        default: break;
-    }
-    free_slowly(p, size, align, call, caller);
-}
-
 /* ---- resize ---- */
 
 static void *resize_large(struct fh_found *f, size_t size, uintptr_t caller) {
@@ -510,19 +329,6 @@ static bool resize_small(struct fh_found *f, size_t size, uintptr_t caller) {
     return true;
 }
 
-/* In place, a plain block that is in order; else does nothing and returns false. */
-static bool resize_quickly(char *p, size_t size, uintptr_t caller) {
-    unsigned c;
-    fh_mark_word *mark = find_quickly(p, 0xffff, FH_MARK_LIVE | FH_KIND_MALLOC << 8, &c);
-    if (mark == NULL || size >= FH_PLAIN_MOST) return false;
-    size_t block = fh_classes[c].size, asked = block - (*mark & SLACK_MASK);
-    if (size + 1 > block || (size + 1 <= block / 2 && fh_class_for(size + 1) != c)) return false;
-    if (size < asked) memset(p + size, fh_canary, asked - size);
-    __atomic_store_n(mark, (block - size) | FH_MARK_LIVE << STATE_SHIFT | (uint64_t)caller << SITE_SHIFT,
-                     __ATOMIC_RELAXED);
-    return true;
-}
-
 /* `private`: the program's own heap that the block is in, where it stays. */
 static void *move(void *p, size_t asked, size_t size, struct fh_heap *private, uintptr_t caller) {
     void *block = private            ? fh_check_alloc_in(private, size, 1, FH_KIND_MALLOC, caller)
@@ -537,7 +343,8 @@ static void *move(void *p, size_t asked, size_t size, struct fh_heap *private, u
 void *fh_check_resize(void *p, size_t size, uintptr_t caller) {
     struct fh_found f;
     size_t asked;
-    if (FH_READ(fh_check_quick_free) && resize_quickly(p, size, caller)) return p;
+    void *block;
+    if (FH_READ(fh_check_quick_free) && fh_check_resize_quickly(p, size, caller, &block)) return block;
     if (fh_settings.count) fh_count_realloc();
     if (size > PTRDIFF_MAX / 2) return out_of_memory();
     if (fh_guard_owns(p)) return fh_guard_usable(p, &asked, caller) ? move(p, asked, size, NULL, caller) : NULL;

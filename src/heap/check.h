@@ -13,6 +13,7 @@
  *
  * Who knows what:
  *   check.c        the calls: small blocks, and who passes on what
+ *   check_quick.c  the usual calls of small blocks
  *   check_large.c  large blocks: fronts, tails, and what happens when they are freed
  *   found.c        which block is at an address, and the reports about it
  *   quarantine.c   freed small blocks in waiting; blocks in random order
@@ -47,6 +48,7 @@ enum fh_mark_state {
 };
 
 enum { FH_SMALL_FRONT = 16, FH_LARGE_FRONT = 64, FH_PLAIN_MOST = 1024 };
+#define FH_PLAIN_CLASSES fh_class_of(FH_PLAIN_MOST) /* 1 .. these are plain */
 
 /* Once, when the heap begins in a mode that checks. */
 void fh_checks_begin(void);
@@ -59,10 +61,15 @@ size_t fh_check_usable(const void *p, uintptr_t caller);
 /* A block from the program's own heap. */
 void *fh_check_alloc_in(struct fh_heap *private, size_t size, size_t align, unsigned call, uintptr_t caller);
 
-/* The same for the usual case, when the quick ways are open. */
+/* The same for the usual case, when the quick ways are open (check_quick.c). */
+void *fh_check_malloc_quickly(size_t size, uintptr_t caller);
 void *fh_check_alloc_quickly(size_t size, size_t align, unsigned call, uintptr_t caller);
 void fh_check_free_plain(void *p, uintptr_t caller); /* by free and its like */
 void fh_check_free_as(void *p, size_t size, size_t align, unsigned call, uintptr_t caller);
+
+/* False: it is none for the quick ways, and nothing was done. Else *result is the block, NULL without memory.
+ * */
+bool fh_check_resize_quickly(void *p, size_t size, uintptr_t caller, void **result);
 
 /* Are the quick ways open, as they are in mode=checked unless a setting asks for more? */
 extern bool fh_check_quick_alloc __attribute__((visibility("hidden")));
@@ -78,7 +85,11 @@ void fh_delete_slow(void *p, size_t size, size_t align, unsigned kind);
 /* Marks for the blocks of a span that is to begin, all NONE; NULL without memory. They are the span's until it
  * ends. */
 struct fh_mark *fh_check_new_marks(unsigned blocks);
-void fh_check_end_marks(struct fh_mark *marks, unsigned blocks);
+void fh_check_give_marks(struct fh_mark *marks, unsigned blocks);
+/* They belong to the span at granule g, of class c; 0: of a private heap. */
+void fh_check_begin_span(uint32_t g, unsigned c, struct fh_mark *marks);
+/* The span ends, and has its marks no more. */
+void fh_check_end_span(uint32_t g, unsigned blocks);
 
 /* Looks at every canary and every freed block; reports the first that is damaged. Returns how many were.
  * `caller`: who is shown as the one who looked. */
@@ -89,6 +100,11 @@ void fh_check_lose_thread(struct fh_heap *heap);
 
 /* fh_check_sweep for the blocks of one heap of the program's own. */
 void fh_check_sweep_private(const struct fh_heap *private, uintptr_t caller);
+
+/* A block for the quick ways, from the heap's bin or its spans; NULL without memory. */
+void *fh_check_take_block(struct fh_heap *heap, unsigned c);
+/* The block was taken though it is not as its free left it: reported, and filled anew. */
+void fh_check_repair_taken(char *block, unsigned c, uintptr_t caller);
 
 /* ---- marks ---- */
 
@@ -109,6 +125,19 @@ static inline void fh_mark_write(struct fh_mark *mark, struct fh_mark to) {
         uint64_t word;
     } value = {.mark = to};
     __atomic_store_n((fh_mark_word *)mark, value.word, __ATOMIC_RELAXED);
+}
+
+/* The mark of the block of class c that begins at `start`; NULL when none does. Not in private heaps. */
+static inline struct fh_mark *fh_mark_of(const char *start, unsigned c) {
+    const struct fh_class *class = &fh_classes[c];
+    size_t offset = fh_space_offset(start);
+    uint32_t g = (uint32_t)(offset >> FH_GRANULE_SHIFT);
+    const struct fh_head *head = &fh_space.heads[g];
+    if (head->kind != FH_SPAN) g -= head->back;
+    uint32_t within = (uint32_t)(offset - ((size_t)g << FH_GRANULE_SHIFT)),
+             number = fh_block_number(class, within);
+    struct fh_mark *marks = fh_space_marks(g);
+    return marks && number * class->size == within ? marks + number : NULL;
 }
 
 /* What was asked for in a live block of `size` bytes with this mark. */
@@ -207,6 +236,8 @@ struct fh_quarantine {
     size_t bytes; /* in the queue */
 };
 
+/* Of a heap that has no quarantine yet: every batch is full. */
+extern struct fh_quarantine fh_quarantine_none __attribute__((visibility("hidden")));
 /* Takes a freed small block in; blocks whose time has come go back to the heap. */
 void fh_quarantine_put(struct fh_heap *heap, unsigned c, char *start, uint32_t allocated);
 /* Lets all blocks of this heap go. False when there were none. */

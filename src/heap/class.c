@@ -1,6 +1,8 @@
 /* class.c - fills the tables of class.h. */
 #include "class.h"
 
+#include "../base/settings.h"
+
 _Alignas(64) uint8_t fh_class_table[FH_CLASS_TABLE_SIZE];
 struct fh_class fh_classes[FH_CLASS_COUNT];
 
@@ -11,6 +13,7 @@ enum {
     BIN_LARGE = 4,     /* up to this many times as much */
     BIN_BLOCKS = 1022, /* nor ever more blocks than this */
     BIN_FEWEST = 2,    /* but it may always hold this many */
+    CHECKED_TIMES = 4, /* checked mode: all of that so many times, as blocks come back late and in no order */
 };
 
 /* The fewest granules whose bytes are a multiple of the block size, doubled until there are enough blocks. */
@@ -24,7 +27,8 @@ static uint32_t span_granules(uint32_t size) {
 /* The largest 2^k - 2 (magazines come in these) that keeps a bin within its bounds. */
 static uint32_t bin_most(uint32_t size, uint32_t bytes) {
     uint32_t most = BIN_FEWEST;
-    while (most * 2 + 2 <= BIN_BLOCKS && (most * 2 + 4) * size <= bytes) most = most * 2 + 2;
+    uint32_t times = fh_mode_checks() ? CHECKED_TIMES : 1, blocks = (BIN_BLOCKS + 2) * times - 2;
+    while (most * 2 + 2 <= blocks && (most * 2 + 4) * size <= bytes * times) most = most * 2 + 2;
     return most;
 }
 
@@ -41,6 +45,7 @@ static void fill(unsigned c) {
     uint32_t blocks = (uint32_t)(granules * FH_GRANULE / size);
     class->size = size;
     class->inverse = (1u << 31) / (size / 16) + 1;
+    class->in_granule = (uint32_t)(((uint64_t)1 << 32) / size) + 1;
     class->blocks = (uint16_t)blocks;
     class->granules = (uint8_t)granules;
     class->worth = blocks >= 256 ? 3 : blocks >= 64 ? 2 : blocks >= 16 ? 1 : 0;

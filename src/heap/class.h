@@ -25,6 +25,7 @@
 struct fh_class {
     uint32_t size;          /* bytes in a block                                                 */
     uint32_t inverse;       /* 2^31 / (size / 16) + 1: see fh_block_number                      */
+    uint32_t in_granule;    /* 2^32 / size + 1: see fh_block_in_granule                         */
     uint16_t blocks;        /* blocks in a span, at most 4096                                   */
     uint8_t granules;       /* granules in a span, at most 7                                    */
     uint8_t worth;          /* a span with at least 2^worth free blocks is worth going to       */
@@ -50,6 +51,16 @@ void fh_class_begin(void);
  * a block's 1 / d for q = offset / 16 < 2^15: never enough to reach the next block. */
 static inline uint32_t fh_block_number(const struct fh_class *class, uint32_t offset) {
     return (uint32_t)((uint64_t)(offset / 16) * class->inverse >> 31);
+}
+
+/* The same for an offset below 64 KiB, in a granule where a block begins at 0: the product of an offset and
+ * 2^32 / size + 1 is too large by less than 2^16, which is less than what one byte makes. So its low half tells
+ * whether a block begins there, which is returned. */
+static inline bool fh_block_in_granule(uint32_t in_granule, uint32_t offset, uint32_t *number) {
+    uint64_t product = (uint64_t)offset * in_granule;
+    __asm__("" : "+r"(product)); /* one multiplication: the compiler would make it three */
+    *number = (uint32_t)(product >> 32);
+    return (uint32_t)product < in_granule;
 }
 
 /* Set bits in x. Not the builtin: without the processor's instruction, which the oldest x86-64 lacks, that is a

@@ -30,12 +30,12 @@ static struct fh_head *head_of_large(const void *block) {
 
 size_t fh_count_asked(const void *block, unsigned c) {
     if (c && fh_span_first(block) == 0) return 0; /* a walk's picture may show a block that is gone */
-    if (c && fh_space.marks) return fh_check_asked(block);
+    if (c && fh_space.marked) return fh_check_asked(block);
     return c ? fh_classes[c].size - *slack_of(block, c) : head_of_large(block)->asked;
 }
 
 static void remember(void *block, unsigned c, size_t asked) {
-    if (c && fh_space.marks) return; /* the mark knows */
+    if (c && fh_space.marked) return; /* the mark knows */
     if (c) *slack_of(block, c) = (uint16_t)(fh_classes[c].size - asked);
     else head_of_large(block)->asked = asked;
 }

@@ -20,6 +20,7 @@
 void *fh_malloc_slow(size_t size);
 void *fh_aligned_slow(size_t size, size_t align, uintptr_t caller);
 void *fh_calloc_slow(size_t n, size_t size);
+void fh_plain_free_slow(void *p);
 void fh_sized_slow(void *p, size_t size, size_t align);
 
 /* A block from the bin; NULL when that cannot serve. */
@@ -35,7 +36,7 @@ FH_INLINE void *fh_fast_take(size_t size) {
 /* Puts the block into its bin; false when that cannot be. */
 FH_INLINE bool fh_fast_put(void *p) {
     size_t offset = fh_space_offset(p);
-    if (FH_UNLIKELY(!fh_space_has(offset))) return false;
+    if (FH_UNLIKELY(offset >= FH_READ(fh_space.quick_size))) return false;
     struct fh_bin *bin = &fh_bins[fh_space.classes[offset >> FH_GRANULE_SHIFT]];
     void **top = bin->top;
     if (FH_UNLIKELY(top == bin->end)) return false;
@@ -50,7 +51,7 @@ FH_INLINE void *fh_fast_malloc(size_t size) {
 }
 
 FH_INLINE void fh_fast_free(void *p) {
-    if (FH_UNLIKELY(!fh_fast_put(p)) && p) fh_free_slow(p, 0, 1);
+    if (FH_UNLIKELY(!fh_fast_put(p)) && p) fh_plain_free_slow(p);
 }
 
 FH_INLINE void fh_fast_free_sized(void *p, size_t size, size_t align) {

@@ -153,6 +153,7 @@ static struct fh_heap *new_heap(void) {
     if (heap == NULL) return NULL;
     memset(heap, 0, sizeof *heap);
     for (unsigned c = 0; c < FH_CLASS_COUNT; c++) fh_bin_close(&heap->hidden[c]);
+    heap->quarantine = &fh_quarantine_none;
     fh_heap_enlist(heap);
     return heap;
 }

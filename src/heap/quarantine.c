@@ -130,11 +130,14 @@ static bool open_batch(struct fh_quarantine *q, unsigned c) {
     return true;
 }
 
-/* The heap's quarantine, made at first use. */
+struct fh_quarantine fh_quarantine_none;
+
+/* The heap's quarantine, made at first use; NULL without memory. */
 static struct fh_quarantine *quarantine_of(struct fh_heap *heap) {
-    if (heap->quarantine) return heap->quarantine;
+    if (heap->quarantine != &fh_quarantine_none) return heap->quarantine;
     struct fh_quarantine *q = fh_meta_take(sizeof *q);
-    if (q) memset(q, 0, sizeof *q);
+    if (q == NULL) return NULL;
+    memset(q, 0, sizeof *q);
     return heap->quarantine = q;
 }
 

@@ -43,7 +43,7 @@ static struct table {
 } tables[TABLES] = {
     [HEADS] = {.entry = sizeof(struct fh_head)},           [BITS] = {.entry = sizeof(uint64_t[FH_WORDS])},
     [REMOTES] = {.entry = sizeof(struct fh_remote)},       [PAGES] = {.entry = 1},
-    [SLACKS] = {.entry = sizeof(uint16_t[FH_WORDS * 64])}, [MARKS] = {.entry = sizeof(struct fh_mark *)},
+    [SLACKS] = {.entry = sizeof(uint16_t[FH_WORDS * 64])}, [MARKS] = {.entry = sizeof(struct fh_marked)},
 };
 static unsigned tables_used;
 
@@ -94,10 +94,11 @@ static bool lay_out(uintptr_t start, size_t window) {
     fh_space.remotes = (struct fh_remote *)(void *)tables[REMOTES].at;
     fh_space.pages = (uint8_t *)tables[PAGES].at;
     fh_space.slacks = tables_used > SLACKS ? (uint16_t(*)[FH_WORDS * 64])(void *)tables[SLACKS].at : NULL;
-    fh_space.marks = tables_used > MARKS ? (struct fh_mark **)(void *)tables[MARKS].at : NULL;
+    fh_space.marked = tables_used > MARKS ? (struct fh_marked *)(void *)tables[MARKS].at : NULL;
     fh_space.mapped = 0;
     __atomic_store_n(&fh_space.base, at, __ATOMIC_RELAXED);
     __atomic_store_n(&fh_space.size, window, __ATOMIC_RELAXED);
+    __atomic_store_n(&fh_space.quick_size, tables_used > SLACKS ? 0 : window, __ATOMIC_RELAXED);
     return true;
 }
 
@@ -110,6 +111,7 @@ static bool try_at(uintptr_t start, size_t window) {
     for (unsigned i = 0; i < tables_used; i++)
         if (tables[i].mapped > 0) fh_os_unmap(tables[i].at, tables[i].mapped);
     __atomic_store_n(&fh_space.size, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&fh_space.quick_size, 0, __ATOMIC_RELAXED);
     __atomic_store_n(&fh_space.base, 1, __ATOMIC_RELAXED);
     fh_space.mapped = 0;
     return false;

@@ -11,7 +11,7 @@
  *     remotes   576 bytes        in a span: bit i set = block i was freed by a thread that does not own the span
  *     pages     1 byte           what is known of the pages at granule g: enum fh_pages
  *     slacks    8 KiB            in a span, when calls are counted: bytes of block i that were not asked for
- *     marks     8 bytes          in a span, in checked mode: where its marks stand, what is known of block i
+ *     marked    16 bytes         in a span, in checked mode: where its marks stand, what is known of block i
  *
  * All but classes are mapped in step with the window, so that what is not used costs nothing, in address space
  * neither. A table look-up from an address is a subtraction, a shift and an index; an address outside the
@@ -47,6 +47,14 @@ struct fh_mark {
     uint8_t state; /* enum fh_mark_state, and flags                                               */
     uint8_t kind;  /* enum fh_kind_of_call in bits 0-1; above, the power of two of its alignment  */
     uint32_t site; /* where it was allocated (LIVE) or freed (FREED): sites.h                     */
+};
+
+/* The marks of the span that begins in a granule, and what its blocks are like if they are plain: check.h. */
+struct fh_marked {
+    struct fh_mark *marks; /* NULL if no span ever began here                                */
+    uint32_t in_granule;   /* 2^32 / size + 1; 0: no plain blocks are here                   */
+    uint16_t size;         /* of a block                                                     */
+    uint8_t class;
 };
 
 /* What a granule is. An extent is a run of granules that is one thing: a span, a large block, or free. Its
@@ -109,17 +117,18 @@ struct fh_remote {
 
 struct fh_space {
     _Alignas(64) uintptr_t
-        base;         /* address of granule 0; 1 until the heap has begun, so that NULL is outside. Aligned: the
+        base; /* address of granule 0; 1 until the heap has begun, so that NULL is outside. Aligned: the
                                    * struct has cache lines of its own, since every free of every thread reads
                                    * it */
-    size_t size;      /* bytes in the window                                               */
-    uint8_t *classes; /* size / FH_GRANULE entries, all mapped at start                    */
+    size_t quick_size;     /* as `size`, for frees that go into bins; 0 where each call must be seen */
+    size_t size;           /* bytes in the window                                               */
+    uint8_t *classes;      /* size / FH_GRANULE entries, all mapped at start                    */
     struct fh_head *heads; /* this and the tables below: `mapped` entries                       */
     uint64_t (*bits)[FH_WORDS];
     struct fh_remote *remotes;
     uint8_t *pages;
     uint16_t (*slacks)[FH_WORDS * 64]; /* NULL unless calls are counted                                */
-    struct fh_mark **marks;            /* NULL unless in checked mode                             */
+    struct fh_marked *marked;          /* NULL unless in checked mode                             */
     _Atomic uint32_t mapped;           /* granules that exist so far; written under the extents' lock       */
     bool reserved;                     /* the whole window is ours already and only wants committing        */
 };
@@ -169,6 +178,6 @@ static inline bool fh_space_has(size_t offset) { return offset < FH_READ(fh_spac
 
 /* The marks of the span that begins at granule g, in checked mode: NULL if none ever began there. They last as
  * long as the span; who asks for those of one that has ended reads what is of no use, as they serve another. */
-static inline struct fh_mark *fh_space_marks(uint32_t g) { return FH_READ(fh_space.marks[g]); }
+static inline struct fh_mark *fh_space_marks(uint32_t g) { return FH_READ(fh_space.marked[g].marks); }
 
 #endif

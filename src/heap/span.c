@@ -144,12 +144,12 @@ static uint32_t take_extent(struct fh_heap *heap, unsigned c) {
 
 /* The same, in checked mode with marks. */
 static uint32_t take_marked(struct fh_heap *heap, unsigned c) {
-    if (fh_space.marks == NULL) return take_extent(heap, c);
+    if (fh_space.marked == NULL) return take_extent(heap, c);
     unsigned blocks = fh_classes[c].blocks;
     struct fh_mark *marks = fh_check_new_marks(blocks);
     uint32_t g = marks ? take_extent(heap, c) : 0;
-    if (g) FH_WRITE(fh_space.marks[g], marks);
-    else if (marks) fh_check_end_marks(marks, blocks);
+    if (g) fh_check_begin_span(g, heap->private ? 0 : c, marks);
+    else if (marks) fh_check_give_marks(marks, blocks);
     return g;
 }
 
@@ -180,7 +180,7 @@ static void end_span(struct fh_heap *heap, uint32_t g, struct fh_head *head) {
     atomic_fetch_sub_explicit(&fh_classes[head->class].spans, 1, memory_order_relaxed);
     if (heap->private) heap->private->held -= (size_t)head->granules << FH_GRANULE_SHIFT;
     atomic_store(&head->owner, NULL);
-    if (fh_space.marks) fh_check_end_marks(fh_space.marks[g], head->blocks);
+    if (fh_space.marked) fh_check_end_span(g, head->blocks);
     fh_extent_give(g, false);
 }
 
@@ -193,7 +193,7 @@ static void settle_after_give(struct fh_heap *heap, uint32_t g, struct fh_head *
     FH_ASSUME(head->bucket < 32); /* it has free blocks, so it is in a list */
     bool only_one = heap->filled[head->class] == 1u << head->bucket && head->next == 0 && head->prev == 0;
     if (only_one && heap->bins) return;
-    if (fh_space.marks == NULL || heap->private) {
+    if (fh_space.marked == NULL || heap->private) {
         end_span(heap, g, head);
         return;
     }

@@ -72,18 +72,18 @@ static size_t sweep_granules(const struct fh_heap *private, uintptr_t caller) {
 }
 
 size_t fh_check_sweep(uintptr_t caller) {
-    if (!fh_mode_checks() || fh_space.marks == NULL) return 0;
+    if (!fh_mode_checks() || fh_space.marked == NULL) return 0;
     return fh_guard_sweep(caller) + sweep_granules(NULL, caller);
 }
 
 void fh_check_sweep_private(const struct fh_heap *private, uintptr_t caller) {
-    if (fh_mode_checks() && fh_space.marks) sweep_granules(private, caller);
+    if (fh_mode_checks() && fh_space.marked) sweep_granules(private, caller);
 }
 
 static bool thread_lost;
 
 void fh_check_lose_thread(struct fh_heap *heap) {
-    heap->quarantine = NULL; /* what it held stays unused in this process */
+    heap->quarantine = &fh_quarantine_none; /* what it held stays unused in this process */
     thread_lost = true;
 }
 
@@ -103,7 +103,7 @@ static __attribute__((constructor)) void hook_quick_exit(void) {
  * free might vanish under the sweep. */
 static __attribute__((destructor(101))) void sweep_at_exit(void) {
     unsigned threads = 0;
-    if (!fh_settings.sweep || !fh_mode_checks() || fh_space.marks == NULL || thread_lost) return;
+    if (!fh_settings.sweep || !fh_mode_checks() || fh_space.marked == NULL || thread_lost) return;
     fh_heap_each(count_threads, &threads);
     if (threads <= 1) fh_check_sweep((uintptr_t)__builtin_return_address(0));
 }

@@ -126,7 +126,7 @@ static bool take_picture(struct picture *picture) {
         for (unsigned c = 1; heap->bins && c < FH_CLASS_COUNT; c++)
             mark_bin(picture, &heap->bins[c], &heap->books[c]);
     for (unsigned c = 1; c < FH_CLASS_COUNT; c++) fh_depot_show(c, mark_depot, picture);
-    bool done = fh_space.marks == NULL || copy_marks(picture);
+    bool done = fh_space.marked == NULL || copy_marks(picture);
     fh_heap_unlock_everything();
     return done;
 }
@@ -175,7 +175,7 @@ static int walk_large(const struct picture *picture, uint32_t g, visitor *visit,
                              .size = (size_t)fact->granules << FH_GRANULE_SHIFT,
                              .state = FH_BLOCK_LIVE,
                              .heap = fact->private};
-    if (fh_space.marks && waits(&fh_space.heads[g].mark)) block.state = FH_BLOCK_QUARANTINED;
+    if (fh_space.marked && waits(&fh_space.heads[g].mark)) block.state = FH_BLOCK_QUARANTINED;
     else if (fh_seen) block.asked = fh_count_asked(block.address, 0);
     return visit(&block, arg);
 }

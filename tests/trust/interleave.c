@@ -101,7 +101,10 @@ void fh_lock_wake(struct fh_lock *lock) { (void)lock; }
 struct fh_mark *fh_check_new_marks(unsigned blocks) {
     return (void)blocks, NULL;
 }
-void fh_check_end_marks(struct fh_mark *marks, unsigned blocks) { (void)marks, (void)blocks; }
+void fh_check_give_marks(struct fh_mark *marks, unsigned blocks) { (void)marks, (void)blocks; }
+void fh_check_begin_span(uint32_t g, unsigned c, struct fh_mark *marks) { (void)g, (void)c, (void)marks; }
+void fh_check_end_span(uint32_t g, unsigned blocks) { (void)g, (void)blocks; }
+struct fh_quarantine fh_quarantine_none;
 struct fh_closed_bin fh_closed;
 void fh_settings_init(void) {}
 bool fh_space_begin(bool counting, bool marks) { return (void)counting, (void)marks, false; }

@@ -28,7 +28,7 @@ MUTANTS = [
     ("remote_or_not_atomic", "heap/span.c", "atomic_fetch_or(&remote->bits[w], mask)",
      "__extension__({ uint64_t o = atomic_load(&remote->bits[w]); atomic_store(&remote->bits[w], o | mask); o; })",
      "interleave"),
-    ("summary_not_set", "heap/span.c", "atomic_fetch_or(&remote->summary, bit);", "(void)bit;", "interleave"),
+    ("summary_not_set", "heap/span.c", "atomic_fetch_or(&remote->summary, summary);", "(void)summary;", "interleave"),
     ("moved_span_keeps_owner", "heap/span.c", "    link_span(to, g, head, bucket);\n    atomic_store(&head->owner, to);",
      "    link_span(to, g, head, bucket);", "interleave"),
     ("free_count_off", "heap/span.c", "head->free = (uint16_t)(head->free + fh_count_bits(mask));",
@@ -44,19 +44,28 @@ MUTANTS = [
      "memcpy(block, p, (usable < size ? usable : size) - 1);", "model"),
     ("align_ignored", "heap/extent.c", "return (uint32_t)((number + align - 1) / align * align - base);",
      "return (uint32_t)(number - base + 0 * align);", "model"),
-    ("*canary_not_checked", "heap/check.c", "if (FH_UNLIKELY(!is_slack_whole(p + fh_classes[c].size, word & SLACK_MASK))) return NULL;",
-     "", "misuse"),
-    ("far_canary_not_checked", "heap/check.c", "        bad |= words ^ fill;\n", "", "misuse"),
-    ("front_not_checked", "heap/check.c", "if (FH_UNLIKELY(number && (unsigned char)p[-1] != fh_canary)) return NULL;",
-     "", "misuse"),
-    ("freed_state_not_kept", "heap/check.c", "(word & 0xff00ffff) | FH_MARK_FREED << STATE_SHIFT",
-     "(word & 0xff00ffff) | FH_MARK_LIVE << STATE_SHIFT", "misuse"),
-    ("fill_not_checked", "heap/check.c", "if (FH_UNLIKELY(!is_filled(block, class->size)))", "if (0)", "misuse"),
+    ("*canary_not_checked", "heap/check_quick.c", "return others << slack >> 16 == 0;", "return true;", "misuse"),
+    ("canary_next_to_the_block_not_checked", "heap/check_quick.c", "return others << slack >> 16 == 0;",
+     "return others << (slack - 1) >> 16 == 0;", "misuse"),
+    ("far_canary_not_checked", "heap/check_quick.c", "(others | (FH_OS_ALL_AGREE ^ fh_os_mask_of(agree))) == 0",
+     "others == 0 && fh_os_mask_of(agree) < ~0u", "misuse"),
+    ("byte_before_not_checked", "heap/check_quick.c", "FH_LIKELY((unsigned char)b->block[-1] == fh_canary)", "true", "misuse"),
+    ("front_not_checked", "heap/check_quick.c", "fh_os_mask_of(agrees_at(b->block)) == FH_OS_ALL_AGREE;", "true;", "misuse"),
+    ("fronted_block_begins_anywhere", "heap/check.h", "marks && number * class->size == within ?", "marks ?", "misuse"),
+    ("freed_state_not_kept", "heap/check_quick.c", "caller << SITE_SHIFT | FH_MARK_FREED << STATE_SHIFT",
+     "caller << SITE_SHIFT | FH_MARK_LIVE << STATE_SHIFT", "misuse"),
+    ("fill_not_checked", "heap/check_quick.c", "if (FH_UNLIKELY(!is_filled(block, whole)))", "if (0)", "misuse"),
+    ("fill_above_1k_not_checked", "heap/check_quick.c", "if (!is_filled(block, whole)) fh", "if (0) fh", "misuse"),
+    ("fill_of_short_ones_in_part", "heap/check_quick.c", "agrees_at(block + size - inner(size))", "agrees_at(block)", "misuse"),
+    ("fill_of_long_ones_in_part", "heap/check_quick.c", "agree &= four_agree(at);", "agree |= four_agree(at);", "misuse"),
     ("fill_of_larger_blocks_not_checked", "heap/check.c",
      "const unsigned char *bad = filled ? fh_check_damage_after_free(f, &expected) : NULL;",
      "const unsigned char *bad = 0 * filled ? fh_check_damage_after_free(f, &expected) : NULL;", "misuse"),
-    ("interior_taken", "heap/check.c", "|| number * fh_classes[c].size != within)) return NULL;", ")) return NULL;", "misuse"),
-    ("resized_mark_stays", "heap/check.c", "    if (size < asked) memset(p + size, fh_canary, asked - size);\n", "", "corpus_checked"),
+    ("interior_taken", "heap/class.h", "return (uint32_t)product < in_granule;", "return in_granule != 0;", "misuse"),
+    ("resized_mark_stays", "heap/check_quick.c", "    if (size < asked) memset(p + size, fh_canary, asked - size);\n", "",
+     "corpus_checked"),
+    ("moved_by_realloc_copies_less", "heap/check_quick.c", "    memcpy(block, p, asked < size ? asked : size);",
+     "    memcpy(block, p, (asked < size ? asked : size) - 1);", "corpus_checked"),
     ("marks_begin_as_they_were", "heap/check.c", "return marks ? memset(marks, 0, rounded * sizeof(struct fh_mark)) : NULL;",
      "return marks;", "corpus_checked"),
     ("walk_takes_waiting_for_live", "heap/walk.c", "if (waits(mark)) block->state", "if (0) block->state", "heaps_checked"),
@@ -180,7 +189,8 @@ def interleave(work, _):
 
 def library(work, file):
     """The static library of the build tree, with what the fault changes compiled anew."""
-    headers = {"heap/extent_tree.h": ["heap/extent.c"], "heap/canary.h": ["heap/check.c", "heap/guard.c"]}
+    headers = {"heap/extent_tree.h": ["heap/extent.c"], "heap/canary.h": ["heap/check.c", "heap/guard.c"],
+               "heap/class.h": ["heap/check_quick.c"], "heap/check.h": ["heap/check_quick.c"]}
     sources = [file] if file.endswith(".c") else headers.get(file, ["heap/alloc.c", "malloc/malloc.c", "malloc/cxx.c"])
     shutil.copy(BUILD / "libfreehold.a", work / "libfreehold.a")
     for source in sources:

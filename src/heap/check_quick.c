@@ -1,0 +1,366 @@
+/* check_quick.c - checked mode: the quick ways, for small blocks without any of the rarer settings.
+ *
+ * No lock, no atomic operation, no call but the one for the fill of blocks above 256 bytes. What they look for
+ * and write is counted in instructions, and in branches that nobody can foretell: sizes that come in any order
+ * make each loop over a block such a branch, so blocks up to 64 bytes are compared and filled without one, by
+ * four pieces of 16 bytes that overlap as they must.
+ *
+ * A quick way does all of a call or nothing of it: what is not as usual is looked at again, and in words, by
+ * the general ways of check.c.
+ *
+ *     plain      up to 1 KiB: no front, in a span of one granule
+ *     fronted    above: 16 canaries in front, in a span of one granule or several
+ */
+#include "check.h"
+
+#include "../base/settings.h"
+#include "../os/os_wide.h"
+#include "canary.h"
+
+#include <errno.h>
+#include <string.h>
+
+bool fh_check_quick_alloc, fh_check_quick_free;
+
+void fh_check_open_quick_alloc(void) {
+    bool quick = fh_check_quick_free && !fh_settings.fill_alloc && fh_settings.guard_sample == 0;
+    __atomic_store_n(&fh_check_quick_alloc, quick, __ATOMIC_RELAXED);
+}
+
+/* ---- marks as words ---- */
+
+/* slack | state << 16 | kind << 24 | site << 32 */
+enum { SLACK_MASK = 0xffff, STATE_SHIFT = 16, KIND_SHIFT = 24, SITE_SHIFT = 32 };
+enum { ALL_OF_KIND = 0xffff, ANY_ALIGNMENT = 0xff | FH_KIND_MASK << 8 }; /* of state and kind */
+
+static inline fh_mark_word read_word(const fh_mark_word *mark) {
+    return __atomic_load_n(mark, __ATOMIC_RELAXED);
+}
+
+static inline void write_live(fh_mark_word *mark, size_t slack, unsigned state, unsigned kind,
+                              uintptr_t caller) {
+    __atomic_store_n(
+        mark, slack | state << STATE_SHIFT | (uint64_t)kind << KIND_SHIFT | (uint64_t)caller << SITE_SHIFT,
+        __ATOMIC_RELAXED);
+}
+
+/* ---- a block's bytes ---- */
+
+enum { SHORT = 64, BY_HAND = 256, LITTLE = 16 /* bytes of slack */ };
+
+static inline fh_os_wide canaries(void) { return *fh_os_wide_at(fh_canaries); }
+
+/* A short block is four pieces, at its start, here and there, and at its end: the second ends, and the third
+ * begins, so far from either end. */
+static inline size_t inner(size_t size) { return size < 32 ? size : 32; }
+
+FH_INLINE fh_os_agree agrees_at(const char *at) { return *fh_os_wide_at(at) == canaries(); }
+
+FH_INLINE fh_os_agree four_agree(const char *at) {
+    return (agrees_at(at) & agrees_at(at + 16)) & (agrees_at(at + 32) & agrees_at(at + 48));
+}
+
+/* Is the block, of a multiple of 16 bytes, filled with the canary throughout? */
+FH_INLINE bool is_filled(const char *block, size_t size) {
+    fh_os_agree agree;
+    if (size <= SHORT) {
+        agree = (agrees_at(block) & agrees_at(block + inner(size) - 16)) &
+                (agrees_at(block + size - inner(size)) & agrees_at(block + size - 16));
+    } else {
+        const char *last = block + size - SHORT;
+        agree = four_agree(last);
+        for (const char *at = block; at < last; at += SHORT) agree &= four_agree(at);
+    }
+    return fh_os_mask_of(agree) == FH_OS_ALL_AGREE;
+}
+
+FH_INLINE void fill_at(char *at) { *fh_os_wide_at(at) = canaries(); }
+
+FH_INLINE void fill_four(char *at) {
+    fill_at(at);
+    fill_at(at + 16);
+    fill_at(at + 32);
+    fill_at(at + 48);
+}
+
+FH_INLINE void fill(char *block, size_t size) {
+    if (size <= SHORT) {
+        fill_at(block);
+        fill_at(block + inner(size) - 16);
+        fill_at(block + size - inner(size));
+        fill_at(block + size - 16);
+        return;
+    }
+    if (size > BY_HAND) {
+        memset(block, fh_canary, size);
+        return;
+    }
+    char *last = block + size - SHORT;
+    fill_four(last);
+    for (char *at = block; at < last; at += SHORT) {
+        fill_four(at);
+        __asm__ volatile("" : "+r"(at)); /* the compiler would make it a memset again */
+    }
+}
+
+/* Are the `slack` bytes before `end`, which is a multiple of 16, canaries? One at least. */
+FH_INLINE bool is_slack_whole(const char *end, size_t slack) {
+    unsigned others = FH_OS_ALL_AGREE ^ fh_os_mask_of(agrees_at(end - 16));
+    if (FH_LIKELY(slack <= LITTLE)) return others << slack >> 16 == 0;
+    const char *first = end - slack;
+    typedef fh_os_wide anywhere __attribute__((aligned(1)));
+    fh_os_agree agree = *(const anywhere *)(const void *)first == canaries();
+    for (const char *at = end - 32; at > first; at -= 16) agree &= agrees_at(at);
+    return (others | (FH_OS_ALL_AGREE ^ fh_os_mask_of(agree))) == 0;
+}
+
+/* ---- alloc ---- */
+
+/* A plain block that is not as its free left it: reported, put right, and given out. Called last, since the
+ * usual way would have to keep its registers for it else. */
+static __attribute__((noinline, cold)) void *hand_out_damaged(char *block, unsigned c, size_t size,
+                                                              unsigned kind, bool zero, uintptr_t caller) {
+    fh_check_repair_taken(block, c, caller);
+    write_live((fh_mark_word *)fh_mark_of(block, c), fh_classes[c].size - size, FH_MARK_LIVE, kind, caller);
+    return zero ? memset(block, 0, size) : block;
+}
+
+/* A plain block becomes live and is given out. `kind`: the mark's. */
+FH_INLINE void *hand_out(char *block, unsigned c, size_t size, unsigned kind, bool zero, uintptr_t caller) {
+    size_t offset = fh_space_offset(block);
+    uint32_t number;
+    const struct fh_marked *here = &fh_space.marked[offset >> FH_GRANULE_SHIFT];
+    size_t whole = here->size;
+    if (FH_UNLIKELY(!is_filled(block, whole))) return hand_out_damaged(block, c, size, kind, zero, caller);
+    fh_block_in_granule(here->in_granule, offset % FH_GRANULE, &number);
+    write_live((fh_mark_word *)&here->marks[number], whole - size, FH_MARK_LIVE, kind, caller);
+    return zero ? memset(block, 0, size) : block;
+}
+
+/* One above 1 KiB. Those that were never handed out are not filled. */
+static void *hand_out_fronted(char *block, unsigned c, size_t size, unsigned kind, bool zero,
+                              uintptr_t caller) {
+    size_t whole = fh_classes[c].size, slack = whole - FH_SMALL_FRONT - size;
+    fh_mark_word *mark = (fh_mark_word *)fh_mark_of(block, c);
+    if ((read_word(mark) >> STATE_SHIFT & FH_MARK_STATES) == FH_MARK_FREED) {
+        if (!is_filled(block, whole)) fh_check_repair_taken(block, c, caller);
+    } else {
+        fill_at(block);
+        memset(block + whole - slack, fh_canary, slack);
+    }
+    write_live(mark, slack, FH_MARK_LIVE | FH_MARK_FRONT, kind, caller);
+    char *p = block + FH_SMALL_FRONT;
+    return zero ? memset(p, 0, size) : p;
+}
+
+/* The bin is empty, or the block is to be aligned, or above 1 KiB; or it is none for the quick ways. */
+static __attribute__((noinline)) void *alloc_less_quickly(size_t size, size_t align, unsigned call,
+                                                          uintptr_t caller) {
+    struct fh_heap *heap = fh_heap_here();
+    if (heap == NULL || size >= FH_SMALL_MAX - FH_SMALL_FRONT || align > FH_PLAIN_MOST)
+        return fh_check_alloc(size, align, call, caller);
+    size_t need = fh_aligned_size(size + 1, align), front = need > FH_PLAIN_MOST ? FH_SMALL_FRONT : 0;
+    if (front && align > FH_SMALL_FRONT) return fh_check_alloc(size, align, call, caller);
+    unsigned c = fh_class_for(need + front),
+             kind = (call & FH_KIND_MASK) | (call & FH_CALL_ALIGNED ? fh_check_log(align) << 2 : 0);
+    char *block = fh_check_take_block(heap, c);
+    if (block == NULL) return fh_check_alloc(size, align, call, caller);
+    return front ? hand_out_fronted(block, c, size, kind, call & FH_CALL_ZERO, caller)
+                 : hand_out(block, c, size, kind, call & FH_CALL_ZERO, caller);
+}
+
+FH_INLINE void *alloc_quickly(size_t size, size_t align, unsigned call, uintptr_t caller) {
+    struct fh_heap *heap = fh_heap_here();
+    if (FH_UNLIKELY(size >= FH_PLAIN_MOST || align > 16 || heap == NULL))
+        return alloc_less_quickly(size, align, call, caller);
+    unsigned c = fh_class_table[size / 16 + 1]; /* of size + 1 */
+    struct fh_bin *bin = &heap->hidden[c];
+    void **top = bin->top;
+    if (FH_UNLIKELY(top[-1] == NULL)) return alloc_less_quickly(size, align, call, caller);
+    bin->top = top - 1;
+    __builtin_prefetch(top[-2], 1); /* the next one: it has been freed a while ago, and will be looked at */
+    return hand_out(top[-1], c, size, call & FH_KIND_MASK, call & FH_CALL_ZERO, caller);
+}
+
+void *fh_check_alloc_quickly(size_t size, size_t align, unsigned call, uintptr_t caller) {
+    return alloc_quickly(size, align, call, caller);
+}
+
+void *fh_check_malloc_quickly(size_t size, uintptr_t caller) {
+    return alloc_quickly(size, 1, FH_KIND_MALLOC, caller);
+}
+
+/* ---- a live block, found ---- */
+
+struct quick {
+    fh_mark_word *mark, word;
+    char *block;
+    size_t size; /* its class's */
+    unsigned c;
+    uint32_t number;
+};
+
+static inline size_t slack_of(const struct quick *b) { return b->word & SLACK_MASK; }
+
+/* Finds the plain block at p, if it is in use, and those bits of its state and kind that are looked at are as
+ * wanted. */
+FH_INLINE bool find_plain(char *p, uint64_t looked_at, uint64_t kind, struct quick *found) {
+    size_t offset = fh_space_offset(p), g = offset >> FH_GRANULE_SHIFT;
+    if (FH_UNLIKELY(g >= atomic_load_explicit(&fh_space.mapped, memory_order_acquire))) return false;
+    const struct fh_marked *here = &fh_space.marked[g];
+    uint32_t number, in_granule = __atomic_load_n(&here->in_granule, __ATOMIC_ACQUIRE);
+    if (FH_UNLIKELY(!fh_block_in_granule(in_granule, offset % FH_GRANULE, &number))) return false;
+    fh_mark_word *mark = (fh_mark_word *)&here->marks[number], word = read_word(mark);
+    *found = (struct quick){mark, word, p, here->size, here->class, number};
+    return FH_LIKELY((word & looked_at << STATE_SHIFT) == (FH_MARK_LIVE | kind << 8) << STATE_SHIFT);
+}
+
+FH_INLINE bool is_plain_whole(const struct quick *b) {
+    if (FH_UNLIKELY(!is_slack_whole(b->block + b->size, slack_of(b)))) return false;
+    return FH_UNLIKELY(b->number == 0) || FH_LIKELY((unsigned char)b->block[-1] == fh_canary);
+}
+
+/* The same for one above 1 KiB. */
+static bool find_fronted(char *p, uint64_t looked_at, uint64_t kind, struct quick *found) {
+    char *block = p - FH_SMALL_FRONT;
+    size_t offset = fh_space_offset(block);
+    if (offset >= fh_space.size) return false;
+    unsigned c = fh_space.classes[offset >> FH_GRANULE_SHIFT];
+    fh_mark_word *mark = c > FH_PLAIN_CLASSES ? (fh_mark_word *)fh_mark_of(block, c) : NULL;
+    if (mark == NULL) return false;
+    *found = (struct quick){mark, read_word(mark), block, fh_classes[c].size, c, 0};
+    return (found->word >> STATE_SHIFT & looked_at) == (FH_MARK_LIVE | FH_MARK_FRONT | kind << 8);
+}
+
+static bool is_fronted_whole(const struct quick *b) {
+    return is_slack_whole(b->block + b->size, slack_of(b)) &&
+           fh_os_mask_of(agrees_at(b->block)) == FH_OS_ALL_AGREE;
+}
+
+/* ---- free ---- */
+
+/* The batch of the class is full, or there is none, or no heap, in a thread that has ended. */
+static __attribute__((noinline)) void put_slowly(char *block, unsigned c, uint32_t site) {
+    int saved = errno;
+    memset(block, fh_canary, fh_classes[c].size);
+    fh_quarantine_put(fh_heap_mine(), c, block, site);
+    errno = saved;
+}
+
+/* All was found to be in order with the block. */
+FH_INLINE void retire(const struct quick *b, uintptr_t caller) {
+    uint32_t allocated = (uint32_t)(b->word >> SITE_SHIFT);
+    fh_mark_word freed_by = (uint64_t)caller << SITE_SHIFT | FH_MARK_FREED << STATE_SHIFT;
+    __atomic_store_n(b->mark, (b->word & (0xff00ffff | FH_MARK_FRONT << STATE_SHIFT)) | freed_by,
+                     __ATOMIC_RELAXED);
+    struct fh_heap *heap = fh_heap_here();
+    struct fh_quarantine *q = FH_LIKELY(heap != NULL) ? heap->quarantine : &fh_quarantine_none;
+    if (FH_UNLIKELY(q->open[b->c].top == q->open[b->c].end)) {
+        put_slowly(b->block, b->c, allocated);
+        return;
+    }
+    struct fh_freed *freed = q->open[b->c].top++;
+    freed->start = b->block;
+    freed->allocated = allocated;
+    fill(b->block, b->size);
+}
+
+/* free takes what is aligned too; delete wants the very kind. */
+static inline uint64_t looked_at_by(unsigned call) {
+    return call == FH_KIND_MALLOC ? ANY_ALIGNMENT : ALL_OF_KIND;
+}
+
+FH_INLINE bool is_of_size(const struct quick *b, size_t front, size_t size, unsigned call) {
+    return !(call & FH_CALL_SIZED) || size + slack_of(b) + front == b->size;
+}
+
+/* A block above 1 KiB; or none for the quick ways. */
+static __attribute__((noinline)) void free_less_quickly(void *p, size_t size, size_t align, unsigned call,
+                                                        uintptr_t caller) {
+    struct quick b;
+    if (p == NULL) return;
+    if (!(call & FH_CALL_ALIGNED) && find_fronted(p, looked_at_by(call), call & FH_KIND_MASK, &b) &&
+        is_of_size(&b, FH_SMALL_FRONT, size, call) && is_fronted_whole(&b)) {
+        retire(&b, caller);
+        return;
+    }
+    int saved = errno;
+    fh_check_free(p, size, align, call, caller);
+    errno = saved;
+}
+
+/* A plain block with more slack than the usual way looks at. Called last, with all that was found in registers;
+ * the mark tells size, kind and class again. */
+static __attribute__((noinline)) void free_with_much_slack(char *p, uintptr_t caller, fh_mark_word *mark,
+                                                           fh_mark_word word, size_t size, unsigned number) {
+    struct quick b = {mark, word, p, size, fh_class_for(size), number};
+    if (FH_LIKELY(is_plain_whole(&b))) retire(&b, caller);
+    else free_less_quickly(p, 0, 1, word >> KIND_SHIFT & FH_KIND_MASK, caller);
+}
+
+/* Frees the plain block if all is as it should be; else does nothing and returns false. */
+FH_INLINE bool free_quickly(char *p, size_t size, unsigned call, uintptr_t caller) {
+    struct quick b;
+    if (FH_UNLIKELY(!find_plain(p, looked_at_by(call), call & FH_KIND_MASK, &b))) return false;
+    if (FH_UNLIKELY(!is_of_size(&b, 0, size, call))) return false;
+    if (slack_of(&b) > LITTLE) {
+        free_with_much_slack(p, caller, b.mark, b.word, b.size, b.number);
+        return true;
+    }
+    if (FH_UNLIKELY(!is_plain_whole(&b))) return false;
+    retire(&b, caller);
+    return true;
+}
+
+void fh_check_free_plain(void *p, uintptr_t caller) {
+    if (!free_quickly(p, 0, FH_KIND_MALLOC, caller)) free_less_quickly(p, 0, 1, FH_KIND_MALLOC, caller);
+}
+
+#define IF_CALLED_AS(calls)                               \
+    case calls:                                           \
+        if (free_quickly(p, size, calls, caller)) return; \
+        break
+
+void fh_check_free_as(void *p, size_t size, size_t align, unsigned call, uintptr_t caller) {
+    switch (call & ~(unsigned)FH_CALL_TYPED) {
+        IF_CALLED_AS(FH_KIND_MALLOC | FH_CALL_SIZED);
+        IF_CALLED_AS(FH_KIND_NEW);
+        IF_CALLED_AS(FH_KIND_NEW | FH_CALL_SIZED);
+        default: break;
+    }
+    free_less_quickly(p, size, align, call, caller);
+}
+
+/* ---- resize ---- */
+
+/* In place, when a new block would be of the same class, or nearly. */
+static bool resize_in_place(const struct quick *b, size_t front, size_t size, uintptr_t caller) {
+    size_t need = front + size + 1, asked = b->size - front - slack_of(b);
+    if (need > b->size || (need <= b->size / 2 && fh_class_for(need) != b->c)) return false;
+    char *p = b->block + front;
+    if (size < asked) memset(p + size, fh_canary, asked - size);
+    write_live(b->mark, b->size - front - size, (b->word >> STATE_SHIFT) & 0xff, FH_KIND_MALLOC, caller);
+    return true;
+}
+
+/* False: it is none for the quick ways, and nothing was done. Else *result is the block, NULL without memory.
+ * */
+bool fh_check_resize_quickly(void *p, size_t size, uintptr_t caller, void **result) {
+    struct quick b;
+    size_t front = 0;
+    *result = p;
+    if (size >= FH_SMALL_MAX) return false;
+    if (!find_plain(p, ALL_OF_KIND, FH_KIND_MALLOC, &b)) {
+        if (!find_fronted(p, ALL_OF_KIND, FH_KIND_MALLOC, &b)) return false;
+        front = FH_SMALL_FRONT;
+    }
+    if (!(front ? is_fronted_whole(&b) : is_plain_whole(&b))) return false;
+    if (resize_in_place(&b, front, size, caller)) return true;
+    if (!FH_READ(fh_check_quick_alloc)) return false;
+    size_t asked = b.size - front - slack_of(&b);
+    void *block = *result = fh_check_malloc_quickly(size, caller);
+    if (block == NULL) return true;
+    memcpy(block, p, asked < size ? asked : size);
+    fh_check_free_plain(p, caller);
+    return true;
+}
