@@ -254,8 +254,8 @@ static bool still_fits(unsigned c, size_t usable, size_t size) {
 }
 
 static void *move(void *p, size_t usable, size_t size) {
-    void *block = fh_fast_malloc(size);
-    if (block == NULL) return NULL;
+    void *block = size > FH_SMALL_MAX && !fh_seen ? fh_large_take_to_grow(size) : fh_fast_malloc(size);
+    if (block == NULL) return out_of_memory();
     memcpy(block, p, usable < size ? usable : size);
     fh_fast_free(p);
     return block;

@@ -351,6 +351,7 @@ struct want {
     uint32_t granules, align;
     uint32_t coming; /* granules that get their pages by being moved, from the first on */
     bool filled;     /* the others will be written: dirty pages may be moved there      */
+    bool grows;      /* it has grown and will go on: room behind it is worth more than a tight fit */
 };
 
 /* The longest dirty extent whose pages may be moved; 0 when none of the first few is long enough, or may. */
@@ -401,10 +402,18 @@ static void fill(uint32_t g, const struct want *want, struct fh_range *dirty_par
     *dirty_part = (struct fh_range){before, behind};
 }
 
+/* The longest dirty extent, when a block of so many granules could grow in it for a while; else 0. */
+static uint32_t longest_with_room(uint32_t granules) {
+    enum { ROOM = 8 };
+    uint32_t g = fh_tree_before(trees[DIRTY], UINT64_MAX);
+    return g && head_of(g)->granules / ROOM >= granules ? g : 0;
+}
+
 /* A dirty extent that serves, perhaps joined with clean ones beside it; 0 when there is none. Under a limit
  * nothing is joined: making room could purge what was found. */
 static uint32_t find_dirty(const struct want *want, struct fh_range *dirty_part) {
-    uint32_t g = best(FH_FREE_DIRTY, want->granules, want->align);
+    uint32_t g = want->grows ? longest_with_room(want->granules) : 0;
+    if (g == 0) g = best(FH_FREE_DIRTY, want->granules, want->align);
     *dirty_part = (struct fh_range){0, want->granules};
     if (g || want->align > 1 || fh_settings.limit) return g;
     g = best_joined(want->granules);
@@ -455,6 +464,12 @@ uint32_t fh_extent_take(uint32_t granules, uint32_t align, enum fh_kind kind, ui
 uint32_t fh_extent_take_to_fill(uint32_t granules, uint32_t coming, struct fh_range *dirty_part) {
     struct want want = {.granules = granules, .align = 1, .coming = coming, .filled = true};
     return take(&want, FH_LARGE, 0, dirty_part);
+}
+
+uint32_t fh_extent_take_to_grow(uint32_t granules) {
+    struct want want = {.granules = granules, .align = 1, .filled = true, .grows = true};
+    struct fh_range dirty_part;
+    return take(&want, FH_LARGE, 0, &dirty_part);
 }
 
 bool fh_extent_grow(uint32_t first, uint32_t granules) {

@@ -30,6 +30,10 @@ uint32_t fh_extent_take(uint32_t granules, uint32_t align, enum fh_kind kind, ui
  * back by fh_extent_give_moved. */
 uint32_t fh_extent_take_to_fill(uint32_t granules, uint32_t coming, struct fh_range *dirty);
 
+/* The same for a block that has grown and will go on: at the beginning of the longest dirty extent, if that is
+ * much longer, so that it can grow in place and no pages have to be moved to it. */
+uint32_t fh_extent_take_to_grow(uint32_t granules);
+
 /* Gives an extent back. `clean`: its pages hold no memory and read as zero. Its owner field must be NULL
  * already. */
 void fh_extent_give(uint32_t first, bool clean);

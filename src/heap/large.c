@@ -44,6 +44,14 @@ void *fh_large_take(size_t size, size_t align, bool zero) {
     return fh_granule_address(first);
 }
 
+void *fh_large_take_to_grow(size_t size) {
+    if (size > fh_space.size) return NULL;
+    uint32_t first = fh_extent_take_to_grow(granules_for(size));
+    if (first == 0) return NULL;
+    fh_space.heads[first].asked = size;
+    return fh_granule_address(first);
+}
+
 void fh_large_give(uint32_t first) { fh_extent_give(first, false); }
 
 /* May the pages of the extent be moved, and is it worth it? */

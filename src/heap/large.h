@@ -8,6 +8,9 @@
  * if `zero` asks for that. NULL when there is no memory. */
 void *fh_large_take(size_t size, size_t align, bool zero);
 
+/* The same, unaligned, for a block whose contents were in a smaller one: it will mostly grow on. */
+void *fh_large_take_to_grow(size_t size);
+
 /* Gives the block in extent `first` back. */
 void fh_large_give(uint32_t first);
 

@@ -290,6 +290,40 @@ static void trim_gives_back_what_was_freed(void **state) {
 #endif
 }
 
+/* Small holes, and one long piece that was in use: what grows belongs into the long one, where it need not
+ * move, and where the next one finds the pages that the last one left. */
+static void an_array_that_is_grown_and_freed_again_and_again_stays_in_one_place(void **state) {
+    (void)state;
+    if (!memory_is_measurable() || !heap_is_freehold()) skip();
+    enum { holes = 64 };
+    void *hole[holes], *fence[holes];
+    for (int i = 0; i < holes; i++) {
+        hole[i] = t_malloc(40000);
+        fence[i] = t_malloc(40000);
+        CHECK(hole[i] && fence[i]);
+        memset(hole[i], 1, 40000);
+    }
+    for (int i = 0; i < holes; i++) t_free(hole[i]);
+    char *long_one = t_malloc(100 * MIB);
+    CHECK(long_one);
+    memset(long_one, 1, 100 * MIB);
+    t_free(long_one);
+    char *place[8];
+    for (int round = 0; round < 8; round++) {
+        char *p = t_malloc(1000);
+        size_t size = 1000;
+        for (; size < 8 * MIB; size *= 2) {
+            CHECK((p = t_realloc(p, size * 2)) != NULL);
+            memset(p + size, 2, size);
+            if (size > 40000) CHECKF(p == place[round], "moved at %zu bytes", size);
+            place[round] = p;
+        }
+        t_free(p);
+        CHECKF(place[round] == place[0], "round %d is elsewhere", round);
+    }
+    for (int i = 0; i < holes; i++) t_free(fence[i]);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mappings_stay_few_where_pages_are_moved),
@@ -297,6 +331,7 @@ int main(void) {
         cmocka_unit_test(realloc_keeps_whole_contents_of_large_blocks),
         cmocka_unit_test(growing_a_large_block_does_not_hold_it_twice),
         cmocka_unit_test(shrinking_a_large_block_gives_back_its_tail),
+        cmocka_unit_test(an_array_that_is_grown_and_freed_again_and_again_stays_in_one_place),
         cmocka_unit_test(growing_by_small_steps_is_not_quadratic),
         cmocka_unit_test(large_blocks_of_mixed_life_do_not_grow_the_process),
         cmocka_unit_test(mappings_stay_few_under_many_sizes),
