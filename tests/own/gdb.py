@@ -35,6 +35,12 @@ EXPECTED = {
     "moved": '""',
     "t": '"x"',
     "some_numbers": "Slice(int) of 2 = {2, 3}",
+    "four": '{kind = TEXT, text = "four"}',
+    "values": '{kind = LIST, list = Vec(Value) of 2, room for 4 = {{kind = NUMBER, number = 4}, {kind = TEXT, text = "five"}}}',
+    "boxed": "Box(Value) = {kind = NUMBER, number = 1.5}",
+    "paste": '{type = 2, as.paste = {what = "this", from = "there", at = 3}, time = 10}',
+    "key": "{type = 1, as.key = 65, as.x = 65, as.y = 65, time = 11}",
+    "shape": '{kind = 1, name = "square", corners = ',
 }
 command = ["gdb", "-q", "-batch", "-nx", "-iex", f"add-auto-load-safe-path {work}", "-iex", "set debuginfod enabled off",
            "-ex", "break stop_here", "-ex", "run", "-ex", "up"]
