@@ -11,9 +11,20 @@
  * Words that the linker has made read-only since (RELRO) are made writable for that moment. A word that is
  * bound to anything else is left alone: somebody stands in front already, and calls us or the C library in
  * turn.
+ *
+ * That is for the modules that are there. For those that come later, the function's entry in the C library's
+ * own table of symbols, where the linker will look the name up, is led to ours:
+ *
+ *     linker:    "pthread_create"  ──>  where the C library lies + value of the symbol
+ *
+ * (Not a stand-in for dlopen, after which the modules could be gone through again: what a module's constructors
+ * do is over by then, and dlopen looks at its return address to tell whose search path applies.) The names have
+ * one entry for each version of the C library's interface; dladdr1 gives one after the other, because it no
+ * longer finds those that lead elsewhere.
  */
 #include "os/os_stack.h"
 
+#include <dlfcn.h>
 #include <elf.h>
 #include <link.h>
 #include <string.h>
@@ -107,19 +118,59 @@ static int each_module(struct dl_phdr_info *info, size_t size, void *context) {
     return 0;
 }
 
+#ifdef __GLIBC__
+/* The access that the module gives to this address; 0: it is in no part of it. */
+static int access_of(const struct dl_phdr_info *info, uintptr_t address) {
+    for (unsigned i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *part = &info->dlpi_phdr[i];
+        if (part->p_type != PT_LOAD || address - (info->dlpi_addr + part->p_vaddr) >= part->p_memsz) continue;
+        return (part->p_flags & PF_R ? PROT_READ : 0) | (part->p_flags & PF_W ? PROT_WRITE : 0) |
+               (part->p_flags & PF_X ? PROT_EXEC : 0);
+    }
+    return 0;
+}
+
+struct place {
+    uintptr_t address, module; /* module: what is added to values of its symbols */
+    int access;
+};
+
+static int find_place(struct dl_phdr_info *info, size_t size, void *context) {
+    (void)size;
+    struct place *place = context;
+    place->access = access_of(info, place->address);
+    place->module = info->dlpi_addr;
+    return place->access != 0;
+}
+
+/* The value lies within one page: entries are aligned to 8 bytes, and so is the value in them. */
+static bool lead_symbol(dynamic_symbol *symbol, uintptr_t to) {
+    struct place place = {.address = (uintptr_t)&symbol->st_value};
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    void *at = (void *)(place.address & ~(page - 1));
+    if (!dl_iterate_phdr(find_place, &place)) return false;
+    if (mprotect(at, page, place.access | PROT_WRITE) != 0) return false;
+    __atomic_store_n(&symbol->st_value, to - place.module, __ATOMIC_RELEASE);
+    mprotect(at, page, place.access);
+    return true;
+}
+
+static void rebind_to_come(const struct rebind *rebind) {
+    Dl_info found;
+    union {
+        void *any;
+        dynamic_symbol *symbol;
+    } entry;
+    while (dladdr1((void *)rebind->from, &found, &entry.any, RTLD_DL_SYMENT) && entry.any != NULL &&
+           (uintptr_t)found.dli_saddr == rebind->from && strcmp(found.dli_sname, rebind->name) == 0)
+        if (!lead_symbol(entry.symbol, rebind->to)) return;
+}
+#endif
+
 void fh_os_rebind(const char *name, uintptr_t from, uintptr_t to) {
     struct rebind rebind = {name, from, to, to};
+#ifdef __GLIBC__
+    rebind_to_come(&rebind);
+#endif
     dl_iterate_phdr(each_module, &rebind);
-}
-
-static int modules_loaded(struct dl_phdr_info *info, size_t size, void *count) {
-    (void)size;
-    *(uint64_t *)count = (uint64_t)info->dlpi_adds;
-    return 1;
-}
-
-uint64_t fh_os_modules_loaded(void) {
-    uint64_t count = 0;
-    dl_iterate_phdr(modules_loaded, &count);
-    return count;
 }

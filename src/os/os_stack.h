@@ -87,11 +87,10 @@ void fh_os_pause(void);
 struct fh_lock;
 bool fh_trylock_for_a_while(struct fh_lock *lock);
 
-/* In all modules but our own, the calls that are bound to the function `from` of this name are bound to `to`,
- * which is ours. Takes the dynamic linker's lock. */
+/* In all modules but our own, those to come included, the calls that are bound to the function `from` of this
+ * name are bound to `to`, which is ours. Whoever looks the name up afterwards finds ours, too: so `from` must
+ * be known by then to all who call it. Takes the dynamic linker's lock. */
 void fh_os_rebind(const char *name, uintptr_t from, uintptr_t to);
-/* Rises with each module that is loaded. */
-uint64_t fh_os_modules_loaded(void);
 
 /* ---- alternate signal stacks ---- */
 

@@ -19,11 +19,9 @@
 
 _Static_assert(_Generic((thrd_t){0}, pthread_t : 1, default : 0), "a thread of C11's is one of POSIX's");
 
-typedef int create_function(thrd_t *, thrd_start_t, void *);
-
-static create_function *next_create(void) {
-    static create_function *_Atomic next;
-    create_function *found = atomic_load_explicit(&next, memory_order_acquire);
+fh_threads_c11 *fh_threads_next_c11(void) {
+    static fh_threads_c11 *_Atomic next;
+    fh_threads_c11 *found = atomic_load_explicit(&next, memory_order_acquire);
     if (found == NULL) {
         *(void **)&found = dlsym(RTLD_NEXT, "thrd_create");
         atomic_store_explicit(&next, found, memory_order_release);
@@ -35,7 +33,7 @@ int fh_threads_our_c11(thrd_t *thread, thrd_start_t function, void *argument) {
     int error;
     if (fh_threads_create_c11(thread, function, argument, &error))
         return error == 0 ? thrd_success : error == ENOMEM ? thrd_nomem : thrd_error;
-    create_function *create = next_create();
+    fh_threads_c11 *create = fh_threads_next_c11();
     return create != NULL ? create(thread, function, argument) : thrd_error;
 }
 

@@ -15,9 +15,9 @@
  * does not call pthread_create by its name, so the shared library stands in for it, too: thrd.c.)
  *
  * When the library itself is loaded late (dlopen), the program's pthread_create is bound to the C library's
- * already. Then the bindings are changed when the report is asked for (os_rebind.c), in all modules that are
- * there; and again, for modules that came since, when the next thread is started. A thread that comes to no
- * alternate stack in any of these ways gets one when it first asks for something of either stack.
+ * already. Then the bindings are changed when the report is asked for (os_rebind.c), of all modules that are
+ * there or will be. A thread that comes to no alternate stack in any of these ways gets one when it first asks
+ * for something of either stack.
  */
 #include "stack/threads.h"
 
@@ -180,22 +180,6 @@ static create_function *next_create(void) {
     return found;
 }
 
-static create_function our_create;
-static create_function
-    *_Atomic theirs; /* the C library's, if the program's calls are bound to that: we came late */
-
-static void take_over(void) {
-    static _Atomic uint64_t loaded; /* modules, when it was done last */
-    create_function *from = atomic_load_explicit(&theirs, memory_order_acquire);
-    if (from == NULL) return;
-    uint64_t now = fh_os_modules_loaded();
-    if (atomic_exchange(&loaded, now) == now) return;
-    fh_os_rebind("pthread_create", (uintptr_t)from, (uintptr_t)our_create);
-    void *c11 = dlsym(RTLD_NEXT, "thrd_create");
-    if (c11 != NULL && fh_threads_our_c11 != NULL)
-        fh_os_rebind("thrd_create", (uintptr_t)c11, (uintptr_t)fh_threads_our_c11);
-}
-
 /* A block for a thread that is about to be started, if it is to be seen. */
 static struct block *block_for(const pthread_attr_t *attributes, void *argument) {
     bool wanted = atomic_load_explicit(&stacks_wanted, memory_order_acquire) ||
@@ -217,7 +201,6 @@ static int create_seen(pthread_t *thread, const pthread_attr_t *attributes, stru
 
 static int our_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*function)(void *),
                       void *argument) {
-    take_over();
     create_function *create = next_create();
     if (create == NULL) return EAGAIN;
     struct block *block = block_for(attributes, argument);
@@ -227,7 +210,6 @@ static int our_create(pthread_t *thread, const pthread_attr_t *attributes, void 
 }
 
 bool fh_threads_create_c11(pthread_t *thread, thrd_start_t function, void *argument, int *error) {
-    take_over();
     struct block *block = next_create() != NULL ? block_for(NULL, argument) : NULL;
     if (block == NULL) return false;
     block->c11_function = function;
@@ -252,18 +234,21 @@ static void make_key(void) {
     fh_unlock(&once);
 }
 
-/* Where somebody else stands in front of the C library, a sanitizer say, who calls us as a rule, nothing is
- * taken over. */
-static void see_whether_late(void) {
-    create_function *seen = NULL, *real = next_create();
-    if (__pthread_create == NULL) *(void **)&seen = dlsym(RTLD_DEFAULT, "pthread_create");
-    if (seen != NULL && seen == real) atomic_store_explicit(&theirs, seen, memory_order_release);
+/* When the program's calls are bound to the C library's functions we came late. Where somebody else stands in
+ * front of those, a sanitizer say, who calls us as a rule, nothing is taken over. */
+static void take_over(void) {
+    if (__pthread_create != NULL) return; /* a static program */
+    create_function *seen, *next = next_create();
+    *(void **)&seen = dlsym(RTLD_DEFAULT, "pthread_create");
+    if (seen == NULL || seen != next) return;
+    fh_os_rebind("pthread_create", (uintptr_t)next, (uintptr_t)our_create);
+    if (fh_threads_next_c11 != NULL && fh_threads_next_c11() != NULL)
+        fh_os_rebind("thrd_create", (uintptr_t)fh_threads_next_c11(), (uintptr_t)fh_threads_our_c11);
 }
 
 void fh_threads_prepare(void) {
     make_key();
     atomic_store_explicit(&stacks_wanted, true, memory_order_release);
-    see_whether_late();
     take_over();
 }
 

@@ -24,7 +24,10 @@ void fh_threads_signal_stack_in(void *context);
 /* Starts a thread of C11's in the same way, with pthread_create's error (0: none). False: nothing was done,
  * because threads that start need nothing from us. */
 bool fh_threads_create_c11(pthread_t *thread, thrd_start_t function, void *argument, int *error);
-/* What stands in for thrd_create; only the shared library has it (thrd.c). */
+/* What stands in for thrd_create, and the function that it stands in for; only the shared library has them
+ * (thrd.c). */
+typedef int fh_threads_c11(thrd_t *thread, thrd_start_t function, void *argument);
+fh_threads_c11 *fh_threads_next_c11(void) __attribute__((weak, visibility("hidden")));
 int fh_threads_our_c11(thrd_t *thread, thrd_start_t function, void *argument)
     __attribute__((weak, visibility("hidden")));
 
