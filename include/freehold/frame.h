@@ -78,14 +78,15 @@ struct fh_frame_site {
  *
  * The region's top stands in the innermost frame: opening copies it from the frame around, and closing has only
  * to go back to that one, whose top is still what it was. So the thread's own memory is written twice for each
- * frame and not at all for a push. (What is written when a frame opens lies 16 bytes apart, lest the compiler
- * put two of the words into one vector store: the loads behind it would wait for that.) */
+ * frame and not at all for a push. (The two first fields lie side by side because processors write neighbours
+ * together; the top does not lie beside the first, lest a compiler make one vector store of two words that were
+ * just loaded: the load at the closing would wait for that.) */
 struct fh_frame {
-    uintptr_t outer; /* the word that led to the innermost frame when this one opened           */
-    void *mark;      /* this one, and own: written only by the library's slow paths             */
-    char *top;       /* of the region, while this frame is the innermost                       */
-    char *top_while_watched;
+    uintptr_t outer; /* the word that led to the innermost frame when this one opened; the first field */
     const struct fh_frame_site *site;
+    char *top; /* of the region, while this frame is the innermost                              */
+    char *top_while_watched;
+    void *mark; /* this one, and own: written only by the library's slow paths                  */
     void *own[5];
 } __attribute__((aligned(16)));
 
@@ -242,6 +243,27 @@ FH_INLINE struct fh_frame *fh_frame_open(struct fh_frame *frame, const struct fh
     return frame;
 }
 
+/* Closing, as it would be said in C, is the second of the two. On x86-64 the first says the same in assembly,
+ * for what compilers do around it: they would keep the address of the frame and the place of fh_frames across
+ * the slow paths, in two registers that every call of the function must then save and restore. Here both are
+ * made anew. Stores are what a frame costs (docs/STACK.md): those were two of eight. */
+#if defined(__x86_64__) && defined(__LP64__) && !defined(__code_model_large__)
+FH_INLINE void fh_frame_close(struct fh_frame *frame) {
+    uintptr_t at, *outer; /* offset of fh_frames from the thread pointer; of the frame, its address */
+    int innermost;
+    __asm__ volatile("{movq fh_frames@gottpoff(%%rip), %0|mov %0, QWORD PTR fh_frames@gottpoff[rip]}\n\t"
+                     "{leaq %3, %1|lea %1, %3}\n\t"
+                     "{cmpq %1, %%fs:(%0)|cmp QWORD PTR fs:[%0], %1}"
+                     : "=&r"(at), "=&r"(outer), "=@cce"(innermost)
+                     : "m"(frame->outer)
+                     : "memory");
+    if (FH_LIKELY(innermost)) {
+        __asm__ volatile("{movq %1, %%fs:(%0)|mov QWORD PTR fs:[%0], %1}" : : "r"(at), "r"(*outer) : "memory");
+        return;
+    }
+    fh_frame_close_slow((struct fh_frame *)(void *)outer);
+}
+#else
 FH_INLINE void fh_frame_close(struct fh_frame *frame) {
     if (FH_LIKELY(fh_frames.frame == (uintptr_t)frame)) {
         fh_frames.frame = frame->outer;
@@ -249,28 +271,35 @@ FH_INLINE void fh_frame_close(struct fh_frame *frame) {
     }
     fh_frame_close_slow(frame);
 }
+#endif
 
-/* The top and the region's end are multiples of 16: what fits, fits rounded up to that too. */
-FH_INLINE void *fh_push_bytes(size_t size) {
-    char **top = fh_top_(fh_frames.frame), *place = *top;
-    if (FH_LIKELY(size < (size_t)((uintptr_t)fh_frames.limit - (uintptr_t)place))) {
-        *top = place + ((size + 15) & ~(size_t)15);
+/* The new top is stored before it is known whether the push fits, and taken back if not: then a compiler sees
+ * that it overwrites the top that an open just in front has copied, and leaves out that store. (The top and the
+ * region's end are multiples of 16: what fits, fits rounded up to that too. What was pushed is never NULL,
+ * which is said so that the program's test of it costs nothing where the push fits.) */
+FH_INLINE void *fh_push_at_(char **at, char *top, size_t skip, size_t size, size_t align) {
+    char *place = top + skip;
+    *at = (char *)(((uintptr_t)place + size + 15) & ~(uintptr_t)15);
+    size_t room = (size_t)((uintptr_t)fh_frames.limit - (uintptr_t)top);
+    if (FH_LIKELY(skip < room && size < room - skip)) {
+        if (place == NULL) __builtin_unreachable();
         return place;
     }
-    return fh_push_slow(size, 16);
+    *at = top;
+    return fh_push_slow(size, align);
+}
+
+FH_INLINE void *fh_push_bytes(size_t size) {
+    char **at = fh_top_(fh_frames.frame);
+    return fh_push_at_(at, *at, 0, size, 16);
 }
 
 /* With the alignment a constant, as it is for types, the tests of it are decided by the compiler. */
 FH_INLINE void *fh_push_aligned(size_t size, size_t align) {
     if (align == 0 || (align & (align - 1)) != 0) return fh_push_slow(size, align);
     if (align <= 16) return fh_push_bytes(size);
-    char **at = fh_top_(fh_frames.frame), *top = *at;
-    size_t room = (size_t)((uintptr_t)fh_frames.limit - (uintptr_t)top), skip = -(uintptr_t)top & (align - 1);
-    if (FH_LIKELY(skip < room && size < room - skip)) {
-        *at = top + skip + ((size + 15) & ~(size_t)15);
-        return top + skip;
-    }
-    return fh_push_slow(size, align);
+    char **at = fh_top_(fh_frames.frame);
+    return fh_push_at_(at, *at, -(uintptr_t)*at & (align - 1), size, align);
 }
 
 FH_INLINE void *fh_zeroed_(void *p, size_t size) { return p ? __builtin_memset(p, 0, size) : p; }

@@ -28,8 +28,9 @@
 static const struct fh_frame no_frame;
 #define BEGINNING ((struct fh_frames){(uintptr_t)&no_frame, NULL, NULL})
 
+/* "used": fh_frame_close names it in assembly, which optimisers of whole programs do not read. */
 __thread struct fh_frames fh_frames
-    __attribute__((tls_model("initial-exec"))) = {(uintptr_t)&no_frame, NULL, NULL};
+    __attribute__((used, tls_model("initial-exec"))) = {(uintptr_t)&no_frame, NULL, NULL};
 
 enum { SMALLEST_REGION = 64 << 10, FIRST_STEP = 64 << 10 };
 
