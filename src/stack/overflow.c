@@ -130,8 +130,15 @@ static void report(void *argument) {
     fh_report_overflow(fault, report_room);
 }
 
-/* One report at a time. A second thread waits for the first, whose end is the process's as a rule. */
-static void report_once(struct fh_fault *fault) {
+/* Is there no handler to chain to? Then the fault ends the process. */
+static bool default_follows(int signal) {
+    const struct sigaction *before = previous_of(signal);
+    return !(before->sa_flags & SA_SIGINFO) && (before->sa_handler == SIG_DFL || before->sa_handler == SIG_IGN);
+}
+
+/* One report at a time. A second thread waits for the first, whose end is the process's as a rule: then it
+ * waits for that, too. */
+static void report_once(struct fh_fault *fault, int signal) {
     static uintptr_t last_address;
     bool main;
     unsigned self = fh_os_thread_id(&main), nobody = 0;
@@ -145,7 +152,7 @@ static void report_once(struct fh_fault *fault) {
         memset(report_room, 0, fh_report_room());
         fh_os_call_on(report_stack + REPORT_STACK, report, fault);
     }
-    atomic_store(&reporting, 0);
+    if (!default_follows(signal)) atomic_store(&reporting, 0);
 }
 
 /* ---------------------------------------------------------------- chain -------------------------------- */
@@ -181,7 +188,7 @@ static void chain(int signal, siginfo_t *info, void *context, bool by_kernel, co
     struct handler_call call = {*before, signal, info, context};
     bool plain = !(call.action.sa_flags & SA_SIGINFO);
     if (plain && call.action.sa_handler == SIG_IGN && !by_kernel) return;
-    if (plain && (call.action.sa_handler == SIG_DFL || call.action.sa_handler == SIG_IGN)) {
+    if (default_follows(signal)) {
         let_default_happen(signal, info, by_kernel);
         return;
     }
@@ -225,7 +232,7 @@ static void on_fault(int signal, siginfo_t *info, void *context) {
     fault.by_instruction = info->si_code == SI_KERNEL && info->si_addr == NULL;
     fault.address = fault.by_instruction ? fault.registers.pc : (uintptr_t)info->si_addr;
     classify(&fault, context, by_kernel);
-    if (fault.kind != FH_FAULT_OTHER) report_once(&fault);
+    if (fault.kind != FH_FAULT_OTHER) report_once(&fault, signal);
     errno = saved;
     chain(signal, info, context, by_kernel, &fault);
     errno = saved;
