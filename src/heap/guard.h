@@ -42,6 +42,11 @@ bool fh_guard_explain_fault(uintptr_t address, const struct fh_os_registers *reg
  * use at a multiple of 16? Then true, and *misuse tells. In a handler. */
 bool fh_guard_explain_alignment(const struct fh_os_registers *registers, struct fh_misuse *misuse);
 
+/* A fault elsewhere, in checked mode: through a pointer that is a block's fill, or in the heap's window?
+ * `known`: the address is. In a handler. (fault.c) */
+bool fh_check_explain_fault(uintptr_t address, bool known, const struct fh_os_registers *registers,
+                            struct fh_misuse *misuse);
+
 /* Looks at the canaries of all guarded blocks in use; returns how many are damaged. */
 size_t fh_guard_sweep(uintptr_t caller);
 

@@ -9,9 +9,10 @@
  *       allocated    main+0x11 (prog)
  *       what next    ...
  *
- * The report is built line by line in a buffer and written with as few calls as possible. Names come from the
- * files' symbol tables; for the first frames of each stack addr2line is asked for the line, where it is
- * installed.
+ * The report is built line by line in a buffer and written with as few calls as possible: the stacks apart from
+ * the rest. For names come from the files' symbol tables, and for the first frames of each stack addr2line is
+ * asked for the line, where it is installed; that uses the C library and its memory, which the program may have
+ * damaged. What the reporter itself meets there is not told: the first mistake is.
  */
 #include "misuse.h"
 
@@ -60,6 +61,14 @@ static const struct {
     [FH_FAULT_BEFORE] = {"access-before", "access before the start of a block", "Look at the index used here."},
     [FH_FAULT_FREED] = {"access-after-free", "access to a block after it was freed",
                         "Who else keeps a pointer to it?"},
+    [FH_FAULT_THROUGH] = {"access-through-freed",
+                          "a pointer was followed that was read from a freed block, or from a new one that "
+                          "nobody has written to",
+                          "Where does the pointer come from? FREEHOLD=mode=guard stops the program at the read "
+                          "of a freed block."},
+    [FH_FAULT_NOWHERE] =
+        {"access-nowhere", "access to a part of the heap where no block is",
+         "Look at the index or length used here. FREEHOLD=mode=guard stops the program nearer to its mistake."},
     [FH_FAULT_ALIGNMENT] =
         {"misaligned-access", "this instruction wants a block at a multiple of 16, and in guard mode it is not",
          "Nothing is wrong with the program. FREEHOLD=mode=guard,guard_align=16 keeps all blocks "
@@ -184,6 +193,7 @@ static void put_text(const struct fh_misuse *m, struct stack use) {
     if (m->detail) put("  %-12s %s\n", "", m->detail);
     if (m->block) put_block(m);
     if (m->damaged) put_damage(m);
+    write_out();
     put_stack(m->call ? "called from" : "accessed in", use);
     put_stack("allocated in", stack_at(m->allocated));
     put_stack("freed in", stack_at(m->freed_at));
@@ -267,17 +277,18 @@ static bool enter(void) {
     return true;
 }
 
-void fh_misuse_write(const struct fh_misuse *m) {
+bool fh_misuse_write(const struct fh_misuse *m) {
     uintptr_t pcs[USE_FRAMES];
-    if (!enter()) return;
+    if (!enter()) return false;
     struct stack use = stack_of_use(m, pcs);
     if (fh_settings.error_format == FH_ERROR_JSON) put_json(m, use);
     else put_text(m, use);
     write_out();
     atomic_store(&reporting, 0);
+    return true;
 }
 
 void fh_misuse_report(const struct fh_misuse *m) {
-    fh_misuse_write(m);
+    if (!fh_misuse_write(m)) return;
     if (fh_settings.on_error == FH_ON_ERROR_ABORT) fh_os_abort();
 }

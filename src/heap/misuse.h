@@ -22,6 +22,8 @@ enum fh_misuse_kind {
     FH_FAULT_BEHIND, /* faults in guarded memory                                           */
     FH_FAULT_BEFORE,
     FH_FAULT_FREED,
+    FH_FAULT_THROUGH,   /* of a pointer that is the fill of a freed or new block                     */
+    FH_FAULT_NOWHERE,   /* in the heap's window, where no memory is                                  */
     FH_FAULT_ALIGNMENT, /* an instruction that wants more than the block has: no mistake            */
     FH_MISUSE_KINDS
 };
@@ -49,7 +51,8 @@ struct fh_misuse {
  * A second thread with a report waits for the first one. */
 void fh_misuse_report(const struct fh_misuse *misuse);
 
-/* The same without ending the process: for a handler of faults, which lets the fault happen. */
-void fh_misuse_write(const struct fh_misuse *misuse);
+/* The same without ending the process: for a handler of faults, which lets the fault happen. False, and nothing
+ * is written, while this thread is at another report. */
+bool fh_misuse_write(const struct fh_misuse *misuse);
 
 #endif

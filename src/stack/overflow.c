@@ -80,9 +80,11 @@ static bool explain_heap(const struct fh_fault *fault, struct fh_misuse *misuse)
     return fh_guard_explain_fault(fault->address, &fault->registers, misuse);
 }
 
-static void classify(struct fh_fault *fault, const void *context, bool by_kernel) {
-    fault->kind = FH_FAULT_OTHER;
-    if (!by_kernel) return;
+static bool explain_stray(const struct fh_fault *fault, struct fh_misuse *misuse) {
+    return fh_check_explain_fault(fault->address, !fault->by_instruction, &fault->registers, misuse);
+}
+
+static void classify(struct fh_fault *fault, const void *context) {
     struct fh_misuse misuse;
     if (explain_heap(fault, &misuse)) {
         fault->kind = FH_FAULT_HEAP;
@@ -117,7 +119,7 @@ static void report_frame(const struct fh_fault *fault) {
 
 static void report_heap(const struct fh_fault *fault) {
     struct fh_misuse misuse;
-    if (explain_heap(fault, &misuse)) fh_misuse_write(&misuse);
+    if (explain_heap(fault, &misuse) || explain_stray(fault, &misuse)) fh_misuse_write(&misuse);
 }
 
 static void report(void *argument) {
@@ -231,7 +233,11 @@ static void on_fault(int signal, siginfo_t *info, void *context) {
     fh_os_registers_of(context, &fault.registers);
     fault.by_instruction = info->si_code == SI_KERNEL && info->si_addr == NULL;
     fault.address = fault.by_instruction ? fault.registers.pc : (uintptr_t)info->si_addr;
-    classify(&fault, context, by_kernel);
+    struct fh_misuse misuse;
+    fault.kind = FH_FAULT_OTHER;
+    if (by_kernel) classify(&fault, context);
+    /* Last: stacks and frames may lie in the heap, too. */
+    if (by_kernel && fault.kind == FH_FAULT_OTHER && explain_stray(&fault, &misuse)) fault.kind = FH_FAULT_HEAP;
     if (fault.kind != FH_FAULT_OTHER) report_once(&fault, signal);
     errno = saved;
     chain(signal, info, context, by_kernel, &fault);

@@ -180,6 +180,10 @@ static void underflow_huge(void) {
     put(p, -1, 0);
     give(p);
 }
+static void overflow_without_end(void) {
+    memset(hide(block(SMALL)), 1, (size_t)hide((void *)((uintptr_t)1 << 42)));
+}
+static void underflow_granule(void) { put(hide(aligned_alloc(65536, 65536)), -1, 1); }
 static void underflow_calloc(void) {
     unsigned char *p = hide(calloc(1, 60));
     put(p, -4, 1);
@@ -250,6 +254,18 @@ static void write_after_shrink_moved(void) {
     give(q);
 }
 static void write_after_free_of_all(void) { put(free_crowd(), 10, 0); }
+struct links {
+    struct links *next, *before;
+};
+static void follow(struct links *p) { p->next->before = NULL; }
+static void pointer_from_freed(void) {
+    static struct links other;
+    struct links *p = (struct links *)(void *)block(sizeof *p);
+    p->next = &other;
+    give(p);
+    follow(hide(p));
+}
+static void pointer_from_new(void) { follow(hide(malloc(sizeof(struct links)))); }
 static void read_after_free_huge(void) {
     unsigned char *p = block(HUGE_SIZE);
     give(p);
@@ -411,6 +427,8 @@ static const struct misuse cases[] = {
     CASE(underflow_page),
     CASE(underflow_20k),
     CASE(underflow_huge),
+    CASE(overflow_without_end),
+    CASE(underflow_granule),
     CASE(underflow_calloc),
     CASE(overflow_any_size),
     CASE(underflow_any_size),
@@ -422,6 +440,8 @@ static const struct misuse cases[] = {
     CASE(write_after_free_calloc),
     CASE(write_after_shrink_moved),
     CASE(write_after_free_of_all),
+    CASE(pointer_from_freed),
+    CASE(pointer_from_new),
     CASE(read_after_free_huge),
     CASE(read_after_realloc),
     CASE(vector_load),

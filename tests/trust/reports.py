@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What a report of misuse says, in words and as JSON, where it goes, and what comes after it.
 
-    reports.py MISUSE
+    reports.py MISUSE MISUSE_WIDE
 """
 import json
 import os
@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-MISUSE = sys.argv[1]
+MISUSE, WIDE = sys.argv[1:]
 CHECKED = "mode=checked,guard_first=0"
 failed = 0
 
@@ -61,13 +61,16 @@ def words_of_each_kind():
         (CHECKED, "realloc_after_free", ["this block has been freed\n", "realloc of 0x", "Who else keeps"]),
         (CHECKED, "sized_free_wrong", ["the size said at the free is not the one asked for\n", "bytes were asked for, and it is freed as"]),
         (CHECKED, "sized_free_wrong_alignment", ["the alignment said at the free", "same type"]),
+        (CHECKED, "pointer_from_freed", ["a pointer was followed that was read from a freed block", "an access to 0x", "comes? from"]),
+        (CHECKED, "overflow_without_end", ["part of the heap where no block is", "index or length"]),
         ("mode=guard", "overflow_1", ["access behind the end of a block (1 byte past its end)", "an access to 0x", "accessed in",
                                       "index or length"]),
         ("mode=guard", "write_after_free", ["access to a block after it was freed", "freed in"]),
         ("mode=guard,guard=start", "read_before", ["access before the start of a block"]),
     ]
+    wide = subprocess.run([WIDE, "--list"], capture_output=True, text=True, check=True).stdout.split()
     for settings, case, parts in wanted:
-        text = run(case, settings)[1]
+        text = run(case, settings, WIDE if case in wide else MISUSE)[1]
         for part in parts:
             plain = part in text
             expect(f"{case}, {settings}: {part!r}", plain or re.search(part, text), text)

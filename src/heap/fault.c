@@ -1,0 +1,75 @@
+/* fault.c - checked mode: faults outside of guarded memory that tell of a mistake all the same.
+ *
+ *     p = freed->next;      reads the fill, 0x9e9e9e9e9e9e9e9e
+ *     p->count++;           faults: no address of a program looks like that, see fh_checks_begin
+ *
+ * The processor does not say which address it was, so the registers are looked through for one that is the
+ * fill, or a little more: an index, a field's offset. A new block holds the fill too, until it is written to.
+ *
+ * And whoever faults within the heap's window, where no memory is: a copy with a wrong length that ran on and
+ * on, an index far out. If a large block ends or begins near there, it is named.
+ *
+ * All of it runs in the handler of faults: nothing is locked, and what is read was true a moment ago.
+ */
+#include "../base/settings.h"
+#include "canary.h"
+#include "check.h"
+#include "guard.h"
+
+#define NEAR ((uintptr_t)1 << 20)
+
+static bool is_from_fill(uintptr_t address) {
+    uintptr_t fill = fh_canary * (UINTPTR_MAX / 0xff); /* the byte, repeated */
+    return address - fill < NEAR || fill - address < NEAR;
+}
+
+static bool explain_fill(const uintptr_t *addresses, unsigned count, struct fh_misuse *m) {
+    for (unsigned i = 0; i < count; i++) {
+        if (!is_from_fill(addresses[i])) continue;
+        *m = (struct fh_misuse){.kind = FH_FAULT_THROUGH, .address = (const void *)addresses[i]};
+        return true;
+    }
+    return false;
+}
+
+/* The large block in use that begins in granule `first`. */
+static bool find_live(uint32_t first, struct fh_found *f) {
+    if (first == 0 || first >= fh_space.mapped || fh_space.heads[first].kind != FH_LARGE) return false;
+    fh_check_find_large(first, f);
+    return fh_mark_state(f->mark) == FH_MARK_LIVE;
+}
+
+/* The large block in use that begins in the granule after this one, or ends in the one before. But whoever has
+ * run through the whole of that one came from farther away. */
+static bool find_near(uint32_t granule, struct fh_found *f) {
+    if (find_live(granule + 1, f)) return true;
+    uint32_t first = granule - 1;
+    if (first >= fh_space.mapped) return false;
+    while (first > 1 && fh_space.heads[first].kind == FH_INSIDE) first--;
+    if (!find_live(first, f) || first + fh_space.heads[first].granules != granule) return false;
+    size_t front = f->front < FH_LARGE_FRONT ? f->front : FH_LARGE_FRONT;
+    return fh_first_other(f->start + f->front - front, front, fh_canary) == NULL;
+}
+
+static bool explain_window(uintptr_t address, struct fh_misuse *m) {
+    struct fh_found f;
+    size_t offset = fh_space_offset((const void *)address);
+    if (offset >= fh_space.size) return false;
+    *m = (struct fh_misuse){.kind = FH_FAULT_NOWHERE, .address = (const void *)address};
+    if (!find_near((uint32_t)(offset >> FH_GRANULE_SHIFT), &f)) return true;
+    m->block = f.start + f.front;
+    m->asked = m->usable = f.asked;
+    m->offset = (ptrdiff_t)(address - (uintptr_t)m->block);
+    m->allocated = f.mark->site;
+    m->kind = m->offset < 0 ? FH_FAULT_BEFORE : FH_FAULT_BEHIND;
+    return true;
+}
+
+bool fh_check_explain_fault(uintptr_t address, bool known, const struct fh_os_registers *registers,
+                            struct fh_misuse *m) {
+    if (!fh_mode_checks()) return false;
+    bool told = known ? explain_window(address, m) || explain_fill(&address, 1, m)
+                      : explain_fill(registers->r, FH_OS_REGISTERS, m);
+    m->registers = registers;
+    return told;
+}
