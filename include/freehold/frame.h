@@ -273,19 +273,16 @@ FH_INLINE void fh_frame_close(struct fh_frame *frame) {
 }
 #endif
 
-/* The new top is stored before it is known whether the push fits, and taken back if not: then a compiler sees
- * that it overwrites the top that an open just in front has copied, and leaves out that store. (The top and the
- * region's end are multiples of 16: what fits, fits rounded up to that too. What was pushed is never NULL,
- * which is said so that the program's test of it costs nothing where the push fits.) */
+/* The top and the region's end are multiples of 16: what fits, fits rounded up to that too. What was pushed is
+ * never NULL, which is said so that the program's test of it costs nothing where the push fits. */
 FH_INLINE void *fh_push_at_(char **at, char *top, size_t skip, size_t size, size_t align) {
-    char *place = top + skip;
-    *at = (char *)(((uintptr_t)place + size + 15) & ~(uintptr_t)15);
     size_t room = (size_t)((uintptr_t)fh_frames.limit - (uintptr_t)top);
     if (FH_LIKELY(skip < room && size < room - skip)) {
+        char *place = top + skip;
         if (place == NULL) __builtin_unreachable();
+        *at = (char *)(((uintptr_t)place + size + 15) & ~(uintptr_t)15);
         return place;
     }
-    *at = top;
     return fh_push_slow(size, align);
 }
 

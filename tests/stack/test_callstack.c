@@ -7,6 +7,9 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdint.h>
+#ifdef __GLIBC__
+#include <ucontext.h>
+#endif
 
 #if defined(__clang__)
 #define NOINLINE __attribute__((noinline))
@@ -180,6 +183,37 @@ static void on_signal_stack(void) {
     expect("left after it", fh_stack_left() == before);
 }
 
+/* On a stack that is none of ours nothing is known of what is left: grow takes a further one each time. */
+#ifdef __GLIBC__
+static ucontext_t outside, inside;
+static size_t left_there, peak_there;
+static char *grown_to;
+static char coroutine_stack[256 << 10];
+static void coroutine(void) {
+    left_there = fh_stack_left();
+    peak_there = fh_stack_peak();
+    fh_stack_grow(0, 64 << 10, note, &grown_to);
+}
+NOINLINE static void run_coroutine(void) {
+    getcontext(&inside);
+    inside.uc_stack.ss_sp = coroutine_stack;
+    inside.uc_stack.ss_size = sizeof coroutine_stack;
+    inside.uc_link = &outside;
+    makecontext(&inside, coroutine, 0);
+    swapcontext(&outside, &inside);
+}
+static void on_a_coroutine(void) {
+    size_t before = fh_stack_left();
+    run_coroutine();
+    expect("left on a coroutine", left_there == 0 && peak_there == 0);
+    expect("grow on a coroutine", grown_to != NULL && (grown_to < coroutine_stack ||
+                                                       grown_to >= coroutine_stack + sizeof coroutine_stack));
+    expect("left after it", fh_stack_left() == before);
+}
+#else
+static void on_a_coroutine(void) {}
+#endif
+
 static void *many(void *unused) {
     size_t depth = 0;
     struct dig state = {0, 5000, 16 << 10, 64 << 10, 0, NULL, NULL};
@@ -218,6 +252,7 @@ int main(void) {
     left_by_longjmp();
     frames_across_stacks();
     on_signal_stack();
+    if (!SANITIZED) on_a_coroutine();
     threads_leave_nothing();
     return failures != 0;
 }

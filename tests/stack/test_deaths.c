@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <sys/mman.h>
 
 static void outer_before_inner(void) {
     struct fh_frame outer, inner;
@@ -74,6 +75,57 @@ static void does_not_fit(void) {
     FH_FRAME(void) fh_push_bytes((size_t)1 << 40);
 }
 
+/* A frame whose memory is gone, as that of a coroutine's stack may be: the report does without it. */
+static void unmapped(void) {
+    struct fh_frame outer, *gone = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    fh_frame_open(&outer, FH_SITE);
+    fh_frame_open(gone, FH_SITE);
+    munmap(gone, 4096);
+    fh_frame_close(&outer);
+}
+static void unmapped_is_closed(void) {
+    struct fh_frame inner, *gone = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    fh_frame_open(gone, FH_SITE);
+    fh_frame_open(&inner, FH_SITE);
+    mprotect(gone, 4096, PROT_NONE);
+    fh_frame_close_slow(gone);
+}
+static void left_site(void) { /* the frame can be read, what it says of its place cannot */
+    struct fh_frame outer, inner;
+    fh_frame_open(&outer, (const struct fh_frame_site *)16);
+    fh_frame_open(&inner, FH_SITE);
+    fh_frame_close(&outer);
+}
+
+static void no_more_memory(void) {
+    struct rlimit none = {1, 1};
+    fh_settings_init();
+    setrlimit(RLIMIT_AS, &none);
+}
+static void no_region(void) {
+    no_more_memory();
+    fh_settings.region_abort = true;
+    FH_FRAME(void) fh_push_bytes(1);
+}
+static void no_books(void) {
+    struct fh_region *region = fh_region_new(1000);
+    no_more_memory();
+    FH_FRAME_ON(region)(void) fh_push_bytes(1);
+}
+static void without_memory(void) { /* frames open and close, and each push in them is refused */
+    no_more_memory();
+    FH_SCRATCH {
+        errno = 0;
+        if (fh_push_bytes(1) != NULL || errno != ENOMEM) _exit(1);
+        FH_OUTSIDE if (fh_push_str("text") != NULL) _exit(2);
+    }
+    if (fh_push_format("%d", 5) != NULL || fh_region_new(1) != NULL) _exit(3);
+    struct fh_region_info stats;
+    fh_region_stats(NULL, &stats);
+    if (stats.size != 0 || stats.used != 0) _exit(4);
+    fh_region_trim(NULL);
+}
+
 /* ---- checked pages ---- */
 
 static void check(void) {
@@ -135,6 +187,25 @@ static void past_the_end(void) {
         for (size_t i = 0; i < 100000; i++) p[i] = 1;
     }
 }
+static void never_pushed(void) {
+    check();
+    FH_FRAME {
+        volatile char *p = fh_push_bytes(100);
+        sink = p[1 << 20];
+    }
+}
+static void before_the_first(void) {
+    check();
+    FH_FRAME {
+        volatile char *p = fh_push_bytes(100);
+        sink = p[-1];
+    }
+}
+static void pushed_without_a_frame(void) {
+    check();
+    volatile char *p = fh_push_bytes(100);
+    for (size_t i = 0; i < 100000; i++) p[i] = 1;
+}
 static void good_run(void) {
     check();
     fh_settings.region_size = (size_t)128 << 20; /* gone through several times */
@@ -180,12 +251,24 @@ int main(void) {
     dies("deleted region", region_deleted_in_use, SIGABRT, "fh_region_delete", "still open");
     dies("two threads", region_in_two_threads, SIGABRT, "another thread", "use_it()");
     dies("does not fit", does_not_fit, SIGABRT, "does not fit", "FREEHOLD=region=SIZE");
+    dies("unmapped", unmapped, SIGABRT, "of unmapped()", "closed but not open");
+    dies("unmapped, closed", unmapped_is_closed, SIGABRT, "out of order", "whose function has been left");
+    dies("left site", left_site, SIGABRT, "whose function has been left", "of left_site()");
     if (SANITIZED) return failures != 0; /* there the sanitizer reports: tools.sh */
+    dies("no region", no_region, SIGABRT, "a region that could not be made", "FREEHOLD=region=SIZE");
+    dies("no books", no_books, SIGABRT, "FH_FRAME_ON in no_books()", "no memory for the thread's books");
+    run_child(without_memory);
+    expect_status("without memory", 0);
+    expect_silence("without memory");
     dies("stale read", reads_stale, SIGSEGV, "after its frame was closed", "frame of stale_text() at ");
     dies("stale write", writes_stale, SIGSEGV, "is byte 4 of what was pushed", "frame of stale_text() at ");
     dies("unwound", stale_after_unwind, SIGSEGV, "after its frame was closed", "stale_after_unwind()");
     dies("scratch", stale_scratch, SIGSEGV, "after its frame was closed", "frame of result() at ");
     dies("past the end", past_the_end, SIGSEGV, "past the end of what was pushed", "past_the_end()");
+    dies("never pushed", never_pushed, SIGSEGV, "in the thread's region that was never pushed", "main thread");
+    dies("before the first", before_the_first, SIGSEGV, "outside of the thread's region", "guard page");
+    dies("without a frame", pushed_without_a_frame, SIGSEGV, "past the end of what was pushed",
+         "frame of no() at -:0");
     run_child(good_run);
     expect_status("good run", 0);
     expect_silence("good run");

@@ -37,6 +37,23 @@ NOINLINE static int leaf(int n) {
     return (n * 2654435761u >> 13 & one) ? left(n + one) + one : right(n + one) - one;
 }
 
+/* A circle of ten. */
+static int (*const circle[10])(int);
+#define IN_CIRCLE(i) \
+    NOINLINE static int in_circle_##i(int n) { return one ? circle[(i + one) % 10](n + one) + one : n; }
+IN_CIRCLE(0)
+IN_CIRCLE(1)
+IN_CIRCLE(2)
+IN_CIRCLE(3)
+IN_CIRCLE(4)
+IN_CIRCLE(5)
+IN_CIRCLE(6)
+IN_CIRCLE(7)
+IN_CIRCLE(8)
+IN_CIRCLE(9)
+static int (*const circle[10])(int) = {in_circle_0, in_circle_1, in_circle_2, in_circle_3, in_circle_4,
+                                       in_circle_5, in_circle_6, in_circle_7, in_circle_8, in_circle_9};
+
 NOINLINE static int big_alloca(size_t size) {
     char *memory = alloca(size);
     memset(memory, one, size);
@@ -84,6 +101,22 @@ static void irregular(void) {
     install();
     leaf(1);
 }
+static void long_circle(void) {
+    install();
+    in_circle_0(1);
+}
+#ifdef __x86_64__
+static void made_code(void) { /* as a translator at run time makes it: a call to itself, in no file */
+    static const unsigned char call_self[] = {0xe8, 0xfb, 0xff, 0xff, 0xff};
+    void (*code)(void);
+    void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    install();
+    memcpy(page, call_self, sizeof call_self);
+    if (mprotect(page, 4096, PROT_READ | PROT_EXEC) != 0) _exit(97);
+    memcpy(&code, &page, sizeof code);
+    code();
+}
+#endif
 static void with_alloca(void) {
     install();
     big_alloca((size_t)20 << 20);
@@ -247,6 +280,15 @@ int main(void) {
     run_child(irregular);
     check_report("irregular", "leaf");
     expect_text("irregular", "not in a regular circle");
+
+    run_child(long_circle);
+    check_report("long circle", "in_circle_");
+    expect_text("long circle", " -> (2 more), ");
+#ifdef __x86_64__
+    run_child(made_code);
+    check_report("made code", NULL);
+    expect_text("made code", "(in no file)");
+#endif
 
     run_child(with_alloca);
     check_report("alloca", NULL);

@@ -324,6 +324,34 @@ static void marks_unwind_what_longjmp_left(void **state) {
     }
 }
 
+/* A thread that has never pushed has no books yet: there is nothing to free, but a frame to forget. */
+static void *unwinds_before_any_push(void *unused) {
+    static __thread jmp_buf start;
+    struct fh_frames_mark mark;
+    fh_frame_mark(&mark);
+    if (setjmp(start) == 0) {
+        frame longjmp(start, 1);
+    }
+    fh_frame_unwind(&mark);
+    if (setjmp(start) == 0) {
+        frame {
+            if (push_bytes(1000) == NULL) return NULL;
+            longjmp(start, 1);
+        }
+    }
+    fh_frame_unwind(&mark); /* which was set when the thread had no books */
+    static char good;
+    return used() == 0 && push_bytes(1) != NULL ? &good : unused;
+}
+static void marks_unwind_before_any_push(void **state) {
+    (void)state;
+    pthread_t id;
+    void *good = NULL;
+    assert_int_equal(pthread_create(&id, NULL, unwinds_before_any_push, NULL), 0);
+    pthread_join(id, &good);
+    assert_non_null(good);
+}
+
 static void marks_unwind_regions_too(void **state) {
     (void)state;
     struct fh_region *region = fh_region_new(1 << 20);
@@ -344,6 +372,49 @@ static void marks_unwind_regions_too(void **state) {
 }
 
 /* ---- regions ---- */
+
+static void regions_that_cannot_be_are_refused(void **state) {
+    (void)state;
+    volatile size_t sizes[] = {(size_t)1 << 60, SIZE_MAX / 2, SIZE_MAX - 1};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        errno = 0;
+        assert_null(fh_region_new(sizes[i]));
+        assert_int_equal(errno, ENOMEM);
+    }
+    errno = 0;
+    assert_null(fh_region_in((char *)16, sizes[2])); /* which would go round the end of all addresses */
+    assert_int_equal(errno, EINVAL);
+    fh_region_delete(NULL);
+    struct fh_region *region = fh_region_new(0);
+    assert_non_null(region);
+    frame_on(region) assert_non_null(push_bytes(1));
+    fh_region_delete(region);
+}
+
+static void a_region_of_mine_is_trimmed(void **state) {
+    (void)state;
+    struct fh_region *region = fh_region_new((size_t)16 << 20);
+    struct fh_region_info stats;
+    fh_region_stats(region, &stats);
+    assert_int_equal(stats.held, 0);
+    frame_on(region) {
+        frame memset(push_bytes((size_t)8 << 20), 1, (size_t)8 << 20);
+        char *kept = push_str("kept");
+        fh_region_trim(region);
+        if (!SANITIZED) {
+            fh_region_stats(region, &stats);
+            assert_true(stats.held < 64 << 10);
+        }
+        assert_string_equal(kept, "kept");
+        assert_non_null(push_bytes((size_t)8 << 20));
+    }
+    fh_region_delete(region);
+    static char memory[4096];
+    region = fh_region_in(memory, sizeof memory);
+    fh_region_trim(region); /* is not for us to give back */
+    frame_on(region) assert_non_null(push_bytes(1000));
+    fh_region_delete(region);
+}
 
 static void a_region_lies_in_memory_of_mine(void **state) {
     (void)state;
@@ -526,7 +597,10 @@ int main(void) {
         cmocka_unit_test(results_stay_in_the_callers_frame),
         cmocka_unit_test(results_pass_through_many_levels),
         cmocka_unit_test(marks_unwind_what_longjmp_left),
+        cmocka_unit_test(marks_unwind_before_any_push),
         cmocka_unit_test(marks_unwind_regions_too),
+        cmocka_unit_test(regions_that_cannot_be_are_refused),
+        cmocka_unit_test(a_region_of_mine_is_trimmed),
         cmocka_unit_test(regions_of_threads_are_their_own_and_end_with_them),
         cmocka_unit_test(memory_goes_back_after_a_deep_moment),
         cmocka_unit_test(memory_goes_back_after_a_deep_recursion),
