@@ -5,8 +5,8 @@
  * leaves to the default action. So in a coverage build (only there) these functions stand in front of libc's
  * and write the counts first.
  *
- * What the library does at the end of a process comes after gcov's handler: so the counts are written once more by
- * a handler that is registered before the library's, and so runs after it.
+ * What the library does at the end of a process comes after gcov's handler: so the counts are written once more
+ * by a handler that is registered before the library's, and so runs after it.
  */
 #include <dlfcn.h>
 #include <signal.h>
@@ -39,7 +39,8 @@ OVER_LIBC int on_exit(void (*handler)(int, void *), void *argument) {
     return real(handler, argument);
 }
 
-/* In place of gcov's handler (the linker's --wrap), which would take this library off the list of what is counted. */
+/* In place of gcov's handler (the linker's --wrap), which would take this library off the list of what is
+ * counted. */
 void __wrap___gcov_exit(void);
 void __wrap___gcov_exit(void) { dump(); }
 

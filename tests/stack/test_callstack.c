@@ -192,7 +192,7 @@ static char coroutine_stack[256 << 10];
 static void coroutine(void) {
     left_there = fh_stack_left();
     peak_there = fh_stack_peak();
-    fh_stack_grow(0, 64 << 10, note, &grown_to);
+    fh_stack_grow(1, 64 << 10, note, &grown_to);
 }
 NOINLINE static void run_coroutine(void) {
     getcontext(&inside);
