@@ -273,30 +273,36 @@ FH_INLINE void fh_frame_close(struct fh_frame *frame) {
 }
 #endif
 
-/* The top and the region's end are multiples of 16: what fits, fits rounded up to that too. What was pushed is
+/* Where the compiler knows the frame, because it is opened in the same function (its address is then known to
+ * be a multiple of 16), the new top is stored before the test and taken back if it does not fit: so the copy
+ * that the opening has made is overwritten in any case, and compilers leave that store out. Elsewhere the frame
+ * may be the one at the beginning of all threads, in which nothing is ever to be written.
+ *
+ * The top and the region's end are multiples of 16: what fits, fits rounded up to that too. What was pushed is
  * never NULL, which is said so that the program's test of it costs nothing where the push fits. */
-FH_INLINE void *fh_push_at_(char **at, char *top, size_t skip, size_t size, size_t align) {
+FH_INLINE void *fh_push_in_(uintptr_t frame, size_t size, size_t align) {
+    int known = __builtin_constant_p(frame & 15);
+    char **at = fh_top_(frame), *top = *at;
+    size_t skip = align > 16 ? -(uintptr_t)top & (align - 1) : 0;
+    char *place = (char *)((uintptr_t)top + skip);
+    char *after = (char *)(((uintptr_t)place + size + 15) & ~(uintptr_t)15);
+    if (known) *at = after;
     size_t room = (size_t)((uintptr_t)fh_frames.limit - (uintptr_t)top);
     if (FH_LIKELY(skip < room && size < room - skip)) {
-        char *place = top + skip;
+        if (!known) *at = after;
         if (place == NULL) __builtin_unreachable();
-        *at = (char *)(((uintptr_t)place + size + 15) & ~(uintptr_t)15);
         return place;
     }
+    if (known) *at = top;
     return fh_push_slow(size, align);
 }
 
-FH_INLINE void *fh_push_bytes(size_t size) {
-    char **at = fh_top_(fh_frames.frame);
-    return fh_push_at_(at, *at, 0, size, 16);
-}
+FH_INLINE void *fh_push_bytes(size_t size) { return fh_push_in_(fh_frames.frame, size, 16); }
 
 /* With the alignment a constant, as it is for types, the tests of it are decided by the compiler. */
 FH_INLINE void *fh_push_aligned(size_t size, size_t align) {
     if (align == 0 || (align & (align - 1)) != 0) return fh_push_slow(size, align);
-    if (align <= 16) return fh_push_bytes(size);
-    char **at = fh_top_(fh_frames.frame);
-    return fh_push_at_(at, *at, -(uintptr_t)*at & (align - 1), size, align);
+    return fh_push_in_(fh_frames.frame, size, align);
 }
 
 FH_INLINE void *fh_zeroed_(void *p, size_t size) { return p ? __builtin_memset(p, 0, size) : p; }
