@@ -11,6 +11,7 @@
 #include <dlfcn.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -20,7 +21,12 @@ void __gcov_dump(void);
 void __gcov_reset(void);
 extern int __sigaction(int number, const struct sigaction *action, struct sigaction *before);
 
+/* Writing takes memory, of which a test may have left none. */
 static void dump(void) {
+    struct rlimit limit;
+    getrlimit(RLIMIT_AS, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_AS, &limit);
     __gcov_dump();
     __gcov_reset();
 }

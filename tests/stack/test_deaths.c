@@ -98,9 +98,11 @@ static void left_site(void) { /* the frame can be read, what it says of its plac
 }
 
 static void no_more_memory(void) {
-    struct rlimit none = {1, 1};
+    struct rlimit limit;
     fh_settings_init();
-    setrlimit(RLIMIT_AS, &none);
+    getrlimit(RLIMIT_AS, &limit);
+    limit.rlim_cur = 1;
+    setrlimit(RLIMIT_AS, &limit);
 }
 static void no_region(void) {
     no_more_memory();

@@ -30,8 +30,8 @@ static unsigned left_for_good; /* fake stacks that it was told to forget */
 
 static void set(const volatile void *address, size_t size, unsigned char value) {
     if (shadow == NULL)
-        shadow = mmap(NULL, (size_t)1 << 32, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                      -1, 0);
+        shadow = mmap(NULL, (size_t)1 << 32, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     for (size_t i = 0; i < size; i++) shadow[(uint32_t)((uintptr_t)address + i)] = value;
 }
 
