@@ -21,14 +21,19 @@ void __gcov_dump(void);
 void __gcov_reset(void);
 extern int __sigaction(int number, const struct sigaction *action, struct sigaction *before);
 
-/* Writing takes memory, of which a test may have left none. */
+/* Writing takes memory, of which a test may have left none. And what it meets in a damaged heap may be reported
+ * and end the process: then once is enough. */
 static void dump(void) {
+    static __thread int dumping;
     struct rlimit limit;
-    getrlimit(RLIMIT_AS, &limit);
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_AS, &limit);
-    __gcov_dump();
-    __gcov_reset();
+    if (dumping++ == 0) {
+        getrlimit(RLIMIT_AS, &limit);
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_AS, &limit);
+        __gcov_dump();
+        __gcov_reset();
+    }
+    dumping--;
 }
 
 static void write_the_last(int status, void *nothing) {
