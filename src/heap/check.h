@@ -98,6 +98,9 @@ size_t fh_check_sweep(uintptr_t caller);
  * block half written and a quarantine half changed; so the child does not look at either. */
 void fh_check_lose_thread(struct fh_heap *heap);
 
+/* The sweep of a process that exits, if it is to be and can be; does nothing where a signal handler has
+ * interrupted the heap. For ends at which no destructor runs. */
+void fh_check_sweep_at_once(void);
 /* fh_check_sweep for the blocks of one heap of the program's own. */
 void fh_check_sweep_private(const struct fh_heap *private, uintptr_t caller);
 

@@ -30,6 +30,7 @@
 #include "count.h"
 #include "sites.h"
 
+#include <errno.h>
 #include <string.h>
 
 enum { SEEN = 64, RECORDS = 1 << 20, RECORDS_ELSEWHERE = 1 << 16 };
@@ -365,6 +366,38 @@ bool fh_guard_explain_fault(uintptr_t address, const struct fh_os_registers *reg
     m->address = (const void *)address;
     m->registers = registers;
     return true;
+}
+
+/* May the page at the address be touched, as far as we know? The lock is held. */
+static bool is_open(uintptr_t address) {
+    struct fh_found f;
+    if (!fh_guard_owns((const void *)address)) return !fh_check_closed_at(address, &f);
+    const struct record *r = record_at(address);
+    return r && r->state == FH_MARK_LIVE && address < (uintptr_t)address_of(r->page + r->pages);
+}
+
+void fh_guard_look(const char *call, const void *from, size_t size, uintptr_t caller) {
+    enum { MOST = 1 << 16 };
+    struct fh_misuse m;
+    int saved = errno;
+    uintptr_t page = fh_os_page_size(), at = (uintptr_t)from;
+    if (!fh_guard_owns(from) && fh_space_offset(from) >= fh_space.size) return;
+    fh_lock(&lock);
+    uintptr_t left = size;
+    for (unsigned i = 0; i < MOST && is_open(at); i++) {
+        uintptr_t step = page - at % page;
+        if (left <= step) break;
+        left -= step;
+        at += step;
+    }
+    bool told = left && !is_open(at) && fh_guard_explain_fault(at, NULL, &m);
+    fh_unlock(&lock);
+    if (told) {
+        m.call = call;
+        m.caller = caller;
+        fh_misuse_report(&m);
+    }
+    errno = saved;
 }
 
 bool fh_guard_explain_alignment(const struct fh_os_registers *registers, struct fh_misuse *m) {

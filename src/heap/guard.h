@@ -47,6 +47,10 @@ bool fh_guard_explain_alignment(const struct fh_os_registers *registers, struct 
 bool fh_check_explain_fault(uintptr_t address, bool known, const struct fh_os_registers *registers,
                             struct fh_misuse *misuse);
 
+/* The system has been given `size` bytes from `from` on, and has refused them or stopped there: reports it when
+ * one of them is in a guard page, or in a freed block whose pages are closed. Else nothing. */
+void fh_guard_look(const char *call, const void *from, size_t size, uintptr_t caller);
+
 /* Looks at the canaries of all guarded blocks in use; returns how many are damaged. */
 size_t fh_guard_sweep(uintptr_t caller);
 

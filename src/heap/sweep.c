@@ -107,3 +107,7 @@ static __attribute__((destructor(101))) void sweep_at_exit(void) {
     fh_heap_each(count_threads, &threads);
     if (threads <= 1) fh_check_sweep((uintptr_t)__builtin_return_address(0));
 }
+
+void fh_check_sweep_at_once(void) {
+    if (fh_locks_held == 0) sweep_at_exit();
+}

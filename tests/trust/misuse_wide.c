@@ -3,9 +3,11 @@
  */
 #include "misuse.h"
 
+#include <fcntl.h>
 #include <freehold/heaps.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -254,6 +256,57 @@ static void write_after_shrink_moved(void) {
     give(q);
 }
 static void write_after_free_of_all(void) { put(free_crowd(), 10, 0); }
+/* ---- by the system ---- */
+
+static void read_zeros(void *to, size_t size) {
+    int zeros = open("/dev/zero", O_RDONLY);
+    if (zeros < 0) exit(9);
+    if (read(zeros, to, size) < 0) errno = 0; /* as programs do that take it for the end */
+    close(zeros);
+}
+static void *freed(size_t size) {
+    void *p = block(size);
+    give(p);
+    return hide(p);
+}
+static void system_reads_into_freed(void) { read_zeros(freed(64), 64); }
+static void system_reads_into_freed_large(void) { read_zeros(freed(LARGE), LARGE); }
+static void system_reads_too_much(void) {
+    void *p = block(48);
+    read_zeros(p, 4096);
+    give(p);
+}
+static void system_writes_freed(void) {
+    int ends[2];
+    if (pipe(ends)) exit(9);
+    if (write(ends[1], freed(64), 64) < 0) errno = 0;
+}
+static void system_writes_too_much(void) { /* to somebody who learns what lies behind the block */
+    int ends[2];
+    if (pipe(ends)) exit(9);
+    if (write(ends[1], block(48), 4096) < 0) errno = 0;
+}
+static void system_reads_into_parts(void) {
+    int zeros = open("/dev/zero", O_RDONLY);
+    void *p = block(48), *q = block(48);
+    struct iovec parts[] = {{p, 48}, {q, 64}};
+    if (readv(zeros, parts, 2) < 0) errno = 0;
+    give(q);
+    give(p);
+}
+static void stream_reads_too_much(void) {
+    FILE *zeros = fopen("/dev/zero", "r");
+    void *p = block(LARGE);
+    if (zeros == NULL) exit(9);
+    if (fread(p, 1, 2 * LARGE, zeros) == 0) errno = 0;
+    give(p);
+}
+static void overflow_seen_at_exit_now(void) {
+    put(block(SMALL), SMALL, 0);
+    puts("survived");
+    fflush(stdout);
+    _exit(0);
+}
 struct links {
     struct links *next, *before;
 };
@@ -440,6 +493,14 @@ static const struct misuse cases[] = {
     CASE(write_after_free_calloc),
     CASE(write_after_shrink_moved),
     CASE(write_after_free_of_all),
+    CASE(system_reads_into_freed),
+    CASE(system_reads_into_freed_large),
+    CASE(system_reads_too_much),
+    CASE(system_writes_freed),
+    CASE(system_writes_too_much),
+    CASE(system_reads_into_parts),
+    CASE(stream_reads_too_much),
+    CASE(overflow_seen_at_exit_now),
     CASE(pointer_from_freed),
     CASE(pointer_from_new),
     CASE(read_after_free_huge),

@@ -1,0 +1,177 @@
+/* system.c - checked and guard mode: blocks that are handed to the system.
+ *
+ * A page that may not be touched stops the program's own instructions, but not the system's: read() into a
+ * block that was freed, or that is too short, gives EFAULT or fewer bytes than there are, and most programs go
+ * on. So the calls that hand over a buffer are taken over (os_rebind.c) in the modes that have such pages, and
+ * when one has come out short, its buffer is looked at:
+ *
+ *     program ──> read ──> ours ──> the C library's ──> EFAULT, or less than asked for
+ *                            └─ is the next byte of the buffer in a guard page, or in a freed block?
+ *
+ * In fast mode nothing is taken over. What the C library does within itself (a line read by fgets) is not seen.
+ *
+ * _exit is taken over too: nothing runs at it, and the sweep (sweep.c) would be left out.
+ *
+ * Only in the shared library: a static program has no bindings to change.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "../base/settings.h"
+#include "../heap/check.h"
+#include "../heap/guard.h"
+#include "../os/os_stack.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+
+#define HERE ((uintptr_t)__builtin_return_address(0))
+
+/* What takes part, by number; the C library's functions, once they have been taken over. */
+enum { READ, PREAD, PREAD64, RECV, RECVFROM, READV, FREAD, GETCWD, WRITE, PWRITE, PWRITE64, SEND, SENDTO, WRITEV, FWRITE,
+       EXIT, EXIT_C, CALLS };
+static union {
+    void *found;
+    ssize_t (*bytes)(int, void *, size_t);
+    ssize_t (*at)(int, void *, size_t, int64_t);
+    ssize_t (*flags)(int, void *, size_t, int);
+    ssize_t (*address)(int, void *, size_t, int, void *, void *);
+    ssize_t (*address_in)(int, void *, size_t, int, void *, unsigned);
+    ssize_t (*parts)(int, const void *, int);
+    size_t (*stream)(void *, size_t, size_t, FILE *);
+    char *(*path)(char *, size_t);
+    void (*end)(int);
+} real[CALLS];
+
+/* ---- buffers ---- */
+
+/* Of `size` bytes at `buffer` the system has taken `result`, or refused. */
+static ssize_t look(const char *name, ssize_t result, const void *buffer, size_t size, uintptr_t caller) {
+    if (result < 0 && errno != EFAULT) return result;
+    size_t done = result < 0 ? 0 : (size_t)result;
+    if (done < size) fh_guard_look(name, (const char *)buffer + done, result < 0 ? size : 1, caller);
+    return result;
+}
+
+static ssize_t our_read(int fd, void *to, size_t size) {
+    return look("read", real[READ].bytes(fd, to, size), to, size, HERE);
+}
+static ssize_t our_pread(int fd, void *to, size_t size, int64_t at) {
+    return look("pread", real[PREAD].at(fd, to, size, at), to, size, HERE);
+}
+static ssize_t our_pread64(int fd, void *to, size_t size, int64_t at) {
+    return look("pread", real[PREAD64].at(fd, to, size, at), to, size, HERE);
+}
+static ssize_t our_recv(int fd, void *to, size_t size, int flags) {
+    return look("recv", real[RECV].flags(fd, to, size, flags), to, size, HERE);
+}
+static ssize_t our_recvfrom(int fd, void *to, size_t size, int flags, void *from, void *length) {
+    return look("recvfrom", real[RECVFROM].address(fd, to, size, flags, from, length), to, size, HERE);
+}
+static ssize_t our_write(int fd, void *from, size_t size) {
+    return look("write", real[WRITE].bytes(fd, from, size), from, size, HERE);
+}
+static ssize_t our_pwrite(int fd, void *from, size_t size, int64_t at) {
+    return look("pwrite", real[PWRITE].at(fd, from, size, at), from, size, HERE);
+}
+static ssize_t our_pwrite64(int fd, void *from, size_t size, int64_t at) {
+    return look("pwrite", real[PWRITE64].at(fd, from, size, at), from, size, HERE);
+}
+static ssize_t our_send(int fd, void *from, size_t size, int flags) {
+    return look("send", real[SEND].flags(fd, from, size, flags), from, size, HERE);
+}
+static ssize_t our_sendto(int fd, void *from, size_t size, int flags, void *to, unsigned length) {
+    return look("sendto", real[SENDTO].address_in(fd, from, size, flags, to, length), from, size, HERE);
+}
+
+static char *our_getcwd(char *to, size_t size) {
+    char *path = real[GETCWD].path(to, size);
+    if (path == NULL && to) look("getcwd", -1, to, size, HERE);
+    return path;
+}
+
+/* A buffer in several parts, as struct iovec. */
+struct part {
+    void *start;
+    size_t size;
+};
+
+static ssize_t look_at_parts(const char *name, ssize_t result, const struct part *parts, int count,
+                             uintptr_t caller) {
+    if (result < 0 && errno != EFAULT) return result;
+    size_t left = result < 0 ? 0 : (size_t)result;
+    for (int i = 0; i < count; i++) {
+        if (left < parts[i].size) {
+            look(name, result < 0 ? -1 : (ssize_t)left, parts[i].start, parts[i].size, caller);
+            if (result >= 0) break;
+        }
+        left -= left < parts[i].size ? left : parts[i].size;
+    }
+    return result;
+}
+static ssize_t our_readv(int fd, const struct part *parts, int count) {
+    return look_at_parts("readv", real[READV].parts(fd, parts, count), parts, count, HERE);
+}
+static ssize_t our_writev(int fd, const struct part *parts, int count) {
+    return look_at_parts("writev", real[WRITEV].parts(fd, parts, count), parts, count, HERE);
+}
+
+/* Of a stream: it says how many elements were done, and why not more in errno. */
+static size_t look_at_stream(const char *name, size_t done, void *buffer, size_t size, size_t count,
+                             FILE *stream, uintptr_t caller) {
+    if (done < count && ferror(stream) && errno == EFAULT) look(name, -1, buffer, size * count, caller);
+    return done;
+}
+static size_t our_fread(void *to, size_t size, size_t count, FILE *stream) {
+    return look_at_stream("fread", real[FREAD].stream(to, size, count, stream), to, size, count, stream, HERE);
+}
+static size_t our_fwrite(void *from, size_t size, size_t count, FILE *stream) {
+    return look_at_stream("fwrite", real[FWRITE].stream(from, size, count, stream), from, size, count, stream,
+                          HERE);
+}
+
+/* ---- the end ---- */
+
+static void our_exit(int status) {
+    fh_check_sweep_at_once();
+    real[EXIT].end(status);
+}
+
+/* ---- taking over ---- */
+
+static const struct {
+    const char *name;
+    void (*ours)(void);
+} calls[CALLS] = {
+#define CALL(number, name, function) [number] = {name, (void (*)(void))(function)}
+    CALL(READ, "read", our_read),
+    CALL(PREAD, "pread", our_pread),
+    CALL(PREAD64, "pread64", our_pread64),
+    CALL(RECV, "recv", our_recv),
+    CALL(RECVFROM, "recvfrom", our_recvfrom),
+    CALL(READV, "readv", our_readv),
+    CALL(FREAD, "fread", our_fread),
+    CALL(GETCWD, "getcwd", our_getcwd),
+    CALL(WRITE, "write", our_write),
+    CALL(PWRITE, "pwrite", our_pwrite),
+    CALL(PWRITE64, "pwrite64", our_pwrite64),
+    CALL(SEND, "send", our_send),
+    CALL(SENDTO, "sendto", our_sendto),
+    CALL(WRITEV, "writev", our_writev),
+    CALL(FWRITE, "fwrite", our_fwrite),
+    CALL(EXIT, "_exit", our_exit),
+    CALL(EXIT_C, "_Exit", our_exit),
+#undef CALL
+};
+
+/* Where somebody else stands in front of the C library, who will call it in turn, nothing is taken over. */
+static __attribute__((constructor)) void take_over(void) {
+    fh_settings_init();
+    for (unsigned i = 0; i < CALLS && fh_mode_checks(); i++) {
+        void *seen = dlsym(RTLD_DEFAULT, calls[i].name);
+        real[i].found = dlsym(RTLD_NEXT, calls[i].name);
+        if (seen == NULL || seen != real[i].found) continue;
+        fh_os_rebind(calls[i].name, (uintptr_t)seen, (uintptr_t)calls[i].ours);
+    }
+}
