@@ -7,6 +7,8 @@ import sys
 
 SOURCE = r"""
 #include <pthread.h>
+#include <stdlib.h>
+#include <sys/wait.h>
 #include <threads.h>
 #include <unistd.h>
 static void use(size_t n) { volatile char b[n]; for (size_t i = 0; i < n; i += 512) b[i] = 1; }
@@ -35,7 +37,13 @@ int main(void) {
     pthread_join(last, 0);
     usleep(200000);
     use(2000000);
-    return 0;
+    pid_t child = fork(); /* which has one of these threads */
+    if (child == 0) {
+        pthread_create(&id, &small, ends, (void *)200000);
+        exit(pthread_join(id, 0));
+    }
+    int status = 1;
+    return waitpid(child, &status, 0) == child ? status : 1;
 }
 """
 
@@ -60,6 +68,7 @@ def main():
             failed = 1
             print("FAILED", what, json.dumps(stacks, indent=1))
 
+    expect("the child of a fork ends well", ran.returncode == 0)
     expect("nine threads", program["threads_measured"] == 9 and len(stacks) == 9)
     main_stack = [s for s in stacks if s["main"]]
     expect("the first thread", len(main_stack) == 1 and 2000000 <= main_stack[0]["peak"] < 2200000)

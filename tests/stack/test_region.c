@@ -2,6 +2,7 @@
  * should be. */
 #include "child.h"
 
+#include <freehold/settings.h>
 #include <freehold/stack_names.h>
 
 #include <errno.h>
@@ -554,19 +555,66 @@ static void limited(void) {
     }
     _exit(0);
 }
-static void falls_back_where_address_space_is_limited(void **state) {
-    (void)state;
+/* Runs it in a thread of a child process: the region of a thread is a new one. Its exit status. */
+static int status_in_new_thread(void (*function)(void)) {
     pid_t child = fork();
     if (child == 0) {
-        pthread_t id; /* a thread's region is a new one */
-        pthread_create(&id, NULL, (void *(*)(void *))(void *)limited, NULL);
+        pthread_t id;
+        pthread_create(&id, NULL, (void *(*)(void *))(void *)function, NULL);
         pthread_join(id, NULL);
         _exit(9);
     }
     int status;
     waitpid(child, &status, 0);
-    assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 100 + WTERMSIG(status);
+}
+static void falls_back_where_address_space_is_limited(void **state) {
+    (void)state;
+    assert_int_equal(status_in_new_thread(limited), 0);
+}
+
+/* The system lets the region have its addresses, but not memory for twice what is in use: then for as much as
+ * is needed, up to the last page, and no further. */
+static void no_more_data(void) {
+    unsigned long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    if (file == NULL || fscanf(file, "%*u %*u %*u %*u %*u %lu", &pages) != 1) _exit(4); /* data and stack */
+    fclose(file);
+    frame {
+        struct rlimit limit;
+        char *p = push_bytes(60000);
+        size_t n = 0;
+        getrlimit(RLIMIT_DATA, &limit);
+        limit.rlim_cur = pages * (rlim_t)sysconf(_SC_PAGESIZE) + ((rlim_t)1280 << 10);
+        setrlimit(RLIMIT_DATA, &limit);
+        if (p == NULL) _exit(1);
+        while (n < 200 && (p = push_bytes(16384)) != NULL) memset(p, 1, 16384), n++;
+        if (n < 68 || n == 200 || errno != ENOMEM) _exit(2); /* 1 MiB is had by doubling, more by need */
+        if (push_bytes(1) == NULL) _exit(3);
+    }
+    _exit(0);
+}
+static void takes_what_it_needs_where_data_is_limited(void **state) {
+    (void)state;
+    if (SANITIZED) skip();
+    assert_int_equal(status_in_new_thread(no_more_data), 0);
+}
+
+/* A region smaller than the least is as large as that. */
+static void least(void) {
+    struct fh_region_info stats;
+    if (fh_set("region", "1") != 0) _exit(1);
+    frame {
+        if (push_bytes(60000) == NULL || push_bytes(60000) != NULL) _exit(2);
+        scratch if (push_bytes(60000) == NULL) _exit(3);
+        fh_region_stats(NULL, &stats);
+    }
+    _exit(stats.size == 64 << 10 ? 0 : 4);
+}
+static void a_region_has_its_least_size(void **state) {
+    (void)state;
+    if (SANITIZED) skip(); /* there, each push is some bytes more */
+    assert_int_equal(status_in_new_thread(least), 0);
 }
 
 static void a_child_after_fork_goes_on(void **state) {
@@ -606,6 +654,8 @@ int main(void) {
         cmocka_unit_test(memory_goes_back_after_a_deep_recursion),
         cmocka_unit_test(trim_gives_back_at_once),
         cmocka_unit_test(falls_back_where_address_space_is_limited),
+        cmocka_unit_test(takes_what_it_needs_where_data_is_limited),
+        cmocka_unit_test(a_region_has_its_least_size),
         cmocka_unit_test(a_child_after_fork_goes_on),
         cmocka_unit_test(a_region_lies_in_memory_of_mine),
     };
