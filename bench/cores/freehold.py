@@ -47,6 +47,15 @@ class Heap:
         self.lists, self.bins = {}, {}
 
 
+class Depot:
+    """One shard's of one class."""
+
+    def __init__(self, machine, c, shard):
+        self.lock = machine.lock("the depot's lock", c, shard)
+        self.full, self.blocks = [], 0  # (magazine, blocks)
+        self.empties = []
+
+
 class Freehold:
     name = "Freehold"
 
@@ -57,9 +66,7 @@ class Freehold:
         self.one_way = [source.bin_one_way(size) for size in sizes]
         self.class_spans = [0 for _ in sizes]
         self.worth = [source.worth(blocks) for blocks in self.blocks]
-        self.depot = [machine.lock("the depot's lock", c) for c in range(len(sizes))]
-        self.magazines = [[] for _ in sizes]  # in the depots: (magazine, blocks)
-        self.in_depot = [0 for _ in sizes]
+        self.depots = {}  # by shard and class
         self.meta, self.meta_free = machine.lock("the books' lock"), {}
         self.extents, self.free_granules, self.granules = machine.lock("the extents' lock"), [], 1
         self.parked_lock, self.parked = machine.lock("the parked heaps' lock"), []
@@ -197,7 +204,7 @@ class Freehold:
             yield from self.open_bin(t, c, bin)
         if bin.credit < source.MOST_CREDIT:
             bin.credit += 2
-        if not (yield from self.exchange(t, c, bin)):
+        if not (yield from self.exchange(t, heap, c, bin)):
             if bin.batch * 2 >= bin.magazine.capacity:
                 yield from self.grow(t, bin, self.most[c])
             bin.blocks = yield from self.take(t, heap, c, min(bin.batch, bin.magazine.capacity))
@@ -205,20 +212,25 @@ class Freehold:
             bin.batch = max(bin.batch, min(bin.batch * 2, bin.magazine.capacity // source.FULL_BATCH))
         yield from t.unlock(heap.lock)
 
-    def exchange(self, t, c, bin):
-        yield from t.read(self.depot[c].line)
-        if self.in_depot[c] == 0 or not (yield from t.trylock(self.depot[c])):
-            return False
-        full = self.magazines[c].pop() if self.magazines[c] else None
-        if full:
-            self.in_depot[c] -= full[0].capacity
-        yield from t.unlock(self.depot[c])
-        if full is None:
-            return False
-        yield from self.magazine_end(t, bin.magazine)
-        bin.magazine, bin.blocks = full
-        self.fetch(t, bin.magazine)
-        return True
+    def exchange(self, t, heap, c, bin):
+        for look in range(min(source.LOOKS, self.shards())):
+            depot = self.depot(heap, c, look)
+            yield from t.read(depot.lock.line)
+            if depot.blocks == 0 or not (yield from t.trylock(depot.lock)):
+                continue
+            full = depot.full.pop() if depot.full else None
+            kept = False
+            if full:
+                depot.blocks -= full[0].capacity
+                kept = self.put_empty(depot, bin.magazine)
+            yield from t.unlock(depot.lock)
+            if full:
+                if not kept:
+                    yield from self.magazine_end(t, bin.magazine)
+                bin.magazine, bin.blocks = full
+                self.fetch(t, bin.magazine)
+                return True
+        return False
 
     def flush(self, t, heap, c, bin, block):
         t.now += SLOW
@@ -229,7 +241,7 @@ class Freehold:
         only_frees = bin.credit == 0
         most = self.one_way[c] if only_frees else self.most[c]
         if len(bin.blocks) == bin.magazine.capacity and not (yield from self.grow(t, bin, most)) \
-                and not (only_frees and (yield from self.hand_over(t, c, bin))):
+                and not (only_frees and (yield from self.hand_over(t, heap, c, bin))):
             keep = bin.magazine.capacity // source.KEPT
             oldest = bin.blocks[:len(bin.blocks) - keep]
             del bin.blocks[:len(bin.blocks) - keep]
@@ -242,25 +254,55 @@ class Freehold:
     def class_line(self, c):
         return self.m.line("a class's facts", c // 2)  # two to a line
 
-    def has_room(self, c, bin):
-        return self.in_depot[c] + bin.magazine.capacity <= source.depot_most(self.sizes[c], self.class_spans[c])
+    # ---- depots (depot.c)
 
-    def hand_over(self, t, c, bin):
-        yield from t.read(self.depot[c].line)
+    def shards(self):
+        """As many as the machine's processors are worth; here each thread has one."""
+        return max(1, min(source.SHARDS, -(-len(self.m.threads) // source.HEAPS_A_SHARD)))
+
+    def depot(self, heap, c, look=0):
+        shard = (heap.number // source.HEAPS_A_SHARD % source.SHARDS + look) % self.shards()
+        if (shard, c) not in self.depots:
+            self.depots[shard, c] = Depot(self.m, c, shard)
+        return self.depots[shard, c]
+
+    def has_room(self, depot, c, bin):
+        return depot.blocks + bin.magazine.capacity <= source.depot_most(self.sizes[c], self.class_spans[c], self.shards())
+
+    @staticmethod
+    def put_empty(depot, magazine):
+        if depot.empties and (depot.empties[0].capacity != magazine.capacity or len(depot.empties) == source.MOST_EMPTIES):
+            return False
+        depot.empties.append(magazine)
+        return True
+
+    @staticmethod
+    def has_empty(depot, capacity):
+        return depot.empties and depot.empties[0].capacity == capacity
+
+    def hand_over(self, t, heap, c, bin):
+        depot = self.depot(heap, c)
+        yield from t.read(depot.lock.line)
         yield from t.read(self.class_line(c))
-        if not self.has_room(c, bin):
+        if not self.has_room(depot, c, bin):
             return False
-        empty = yield from self.magazine_new(t, bin.magazine.capacity)
-        put = yield from t.trylock(self.depot[c])
+        empty = None
+        if not self.has_empty(depot, bin.magazine.capacity):
+            empty = yield from self.magazine_new(t, bin.magazine.capacity)
+        put = yield from t.trylock(depot.lock)
         if put:
-            put = self.has_room(c, bin)
+            if empty is None and self.has_empty(depot, bin.magazine.capacity):
+                empty = depot.empties.pop()
+            put = self.has_room(depot, c, bin) and empty is not None
             if put:
-                self.magazines[c].append((bin.magazine, bin.blocks))
-                self.in_depot[c] += bin.magazine.capacity
-            yield from t.unlock(self.depot[c])
+                depot.full.append((bin.magazine, bin.blocks))
+                depot.blocks += bin.magazine.capacity
+            yield from t.unlock(depot.lock)
         if not put:
-            yield from self.magazine_end(t, empty)
+            if empty:
+                yield from self.magazine_end(t, empty)
             return False
+        self.fetch(t, empty)
         bin.magazine, bin.blocks = empty, []
         return True
 
@@ -452,5 +494,5 @@ class Freehold:
         free = sum(s.free.bit_count() + sum(m.bit_count() for m in s.remote.values()) for s in live_spans)
         heaps = [*self.mine.values(), *self.parked]
         cached = sum(len(b.blocks) for h in heaps for b in h.bins.values())
-        cached += sum(len(blocks) for c in self.magazines for _, blocks in c)
+        cached += sum(len(blocks) for depot in self.depots.values() for _, blocks in depot.full)
         return total, free, cached

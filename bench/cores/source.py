@@ -45,17 +45,22 @@ BIN_FEWEST = _named("src/heap/class.c", "BIN_FEWEST")
 ONE_WAY = _number("src/heap/class.c", r"bin_one_way = \(uint16_t\)bin_most\(size, BIN_BYTES / (\d+)\)")
 DEPOT_LEAST = _named("src/heap/depot.c", "LEAST_BYTES")
 DEPOT_MOST = _named("src/heap/depot.c", "MOST_BYTES")
+SHARDS = _named("src/heap/depot.c", "SHARDS")
+HEAPS_A_SHARD = _named("src/heap/depot.c", "HEAPS_A_SHARD")
+LOOKS = _named("src/heap/depot.c", "LOOKS")
+MOST_EMPTIES = _named("src/heap/depot.c", "MOST_EMPTIES")
 DEPOT_PART = _number("src/heap/depot.c", r"most = spans \* class->blocks / (\d+)")
 TOO_MANY = _named("src/heap/span.c", "TOO_MANY")  # touched spans that make a freeing thread do the owner's work
 WORTH = [(int(least), int(shift)) for least, shift in
          re.findall(r"(\d+) \? (\d+)", _find("src/heap/class.c", r"class->worth = (.*? : 0);"))]
 
 # What the model takes for granted, in the words of the sources.
-_find("src/heap/depot.c", r"(fh_trylock\(&depot->lock\)) *\) return false")
+_find("src/heap/depot.c", r"(blocks_in\(depot\) == 0 \|\| !fh_trylock\(&depot->lock\)\) return NULL)")
+_find("src/heap/depot.c", r"(if \(fh_trylock\(&depot->lock\)\) \{\s+done = change_full)")
 _find("src/heap/depot.c", r"(void \*\*fh_magazine_new\(unsigned capacity\) \{\s+void \*\*words = fh_meta_take)")
 _find("src/heap/span.c", r"(before = atomic_fetch_or\(&remote->bits\[w\], mask\))")
 MOST_CREDIT = _named("src/heap/bin.c", "MOST_CREDIT")
-_find("src/heap/bin.c", r"(!grow\(bin, book, most\) && !\(only_frees && hand_over\(c, bin, book\)\))")
+_find("src/heap/bin.c", r"(!grow\(bin, book, most\) && !\(only_frees && hand_over\(heap, c, bin, book\)\))")
 _find("src/heap/heap.c", r"(heap->next_parked = parked_first;)")
 
 
@@ -77,10 +82,10 @@ def bin_one_way(size):
     return bin_most(size, BIN_BYTES // ONE_WAY)
 
 
-def depot_most(size, spans):
+def depot_most(size, spans, shards):
     """As in depot.c; `spans`: how many there are of the class."""
     least = max(DEPOT_LEAST // size, 2 * bin_most(size))
-    return max(least, min(spans * (GRANULE // size) // DEPOT_PART, DEPOT_MOST // size))
+    return max(least, min(spans * (GRANULE // size) // DEPOT_PART // shards, DEPOT_MOST // size))
 
 
 def worth(blocks):

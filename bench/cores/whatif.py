@@ -3,58 +3,8 @@
 from freehold import Freehold
 
 
-class EmptiesInDepot(Freehold):
-    """The depot keeps empty magazines too, as Bonwick's does: a thread changes a full one for an empty one, or the other way
-    round, under the depot's lock alone. The books' lock is for bins that grow."""
-
-    name = "empties in the depot"
-
-    def __init__(self, machine, sizes):
-        super().__init__(machine, sizes)
-        self.empties = [[] for _ in sizes]
-
-    def exchange(self, t, c, bin):
-        yield from t.read(self.depot[c].line)
-        if self.in_depot[c] == 0 or not (yield from t.trylock(self.depot[c])):
-            return False
-        full = self.magazines[c].pop() if self.magazines[c] else None
-        if full:
-            self.in_depot[c] -= full[0].capacity
-            self.empties[c].append(bin.magazine)
-        yield from t.unlock(self.depot[c])
-        if full is None:
-            return False
-        bin.magazine, bin.blocks = full
-        self.fetch(t, bin.magazine)
-        return True
-
-    def hand_over(self, t, c, bin):
-        yield from t.read(self.depot[c].line)
-        yield from t.read(self.class_line(c))
-        if not self.has_room(c, bin) or not (yield from t.trylock(self.depot[c])):
-            return False
-        put = self.has_room(c, bin)
-        empty = None
-        if put:
-            self.magazines[c].append((bin.magazine, bin.blocks))
-            self.in_depot[c] += bin.magazine.capacity
-            fitting = [m for m in self.empties[c] if m.capacity == bin.magazine.capacity]
-            if fitting:
-                empty = fitting[-1]
-                self.empties[c].remove(empty)
-        yield from t.unlock(self.depot[c])
-        if not put:
-            return False
-        if empty:
-            self.fetch(t, empty)
-        else:
-            empty = yield from self.magazine_new(t, bin.magazine.capacity)
-        bin.magazine, bin.blocks = empty, []
-        return True
-
-
-class OwnShelf(EmptiesInDepot):
-    """Besides, each bin keeps one full magazine and one empty one at hand: Bonwick's `previous`. A thread that allocates and
+class OwnShelf(Freehold):
+    """Each bin keeps one full magazine and one empty one at hand: Bonwick's `previous`. A thread that allocates and
     frees in turn goes to the depot half as often, and one that swings around the end of a magazine never."""
 
     name = "one magazine at hand"
@@ -63,22 +13,22 @@ class OwnShelf(EmptiesInDepot):
         super().__init__(machine, sizes)
         self.shelf = {}  # (thread, class) -> (magazine, blocks): full or empty
 
-    def exchange(self, t, c, bin):
+    def exchange(self, t, heap, c, bin):
         at_hand = self.shelf.get((t.number, c))
         if at_hand and at_hand[1]:
             self.shelf[t.number, c] = (bin.magazine, [])
             bin.magazine, bin.blocks = at_hand
             return True
-        return (yield from super().exchange(t, c, bin))
+        return (yield from super().exchange(t, heap, c, bin))
 
-    def hand_over(self, t, c, bin):
+    def hand_over(self, t, heap, c, bin):
         at_hand = self.shelf.get((t.number, c))
         if at_hand is None or (not at_hand[1] and at_hand[0].capacity == bin.magazine.capacity):
             empty = at_hand[0] if at_hand else (yield from self.magazine_new(t, bin.magazine.capacity))
             self.shelf[t.number, c] = (bin.magazine, bin.blocks)
             bin.magazine, bin.blocks = empty, []
             return True
-        return (yield from super().hand_over(t, c, bin))
+        return (yield from super().hand_over(t, heap, c, bin))
 
     def end_thread(self, t):
         heap = self.mine[t.number]
@@ -96,61 +46,34 @@ class OwnShelf(EmptiesInDepot):
         return total, free, cached + sum(len(blocks) for _, blocks in self.shelf.values())
 
 
-class Shards(EmptiesInDepot):
-    """Besides, a class has one depot for each eight threads. Who finds its own empty looks at the next three."""
+class OneDepot(Freehold):
+    """A single depot for each class, however many threads there are: what the shards are worth."""
 
-    name = "a depot for eight threads"
-    EACH, LOOKS = 8, 4
+    name = "one depot a class"
+
+    def shards(self):
+        return 1
+
+
+class BooksInShards(Freehold):
+    """The books' lock for each eight threads, too: what threads that end and begin would gain."""
+
+    name = "the books in shards"
+
+    def magazine_new(self, t, capacity):
+        self.meta = self.books(t)
+        return (yield from super().magazine_new(t, capacity))
+
+    def magazine_end(self, t, magazine):
+        self.meta = self.books(t)
+        yield from super().magazine_end(t, magazine)
+
+    def books(self, t):
+        shard = t.number // 8
+        if shard not in self.shelves:
+            self.shelves[shard] = self.m.lock("the books' lock", shard)
+        return self.shelves[shard]
 
     def __init__(self, machine, sizes):
         super().__init__(machine, sizes)
-        self.parts = {}
-
-    def part(self, shard, c):
-        if (shard, c) not in self.parts:
-            self.parts[shard, c] = (self.m.lock("the depot's lock", c, shard), [[]], [0], [[]])
-        return self.parts[shard, c]
-
-    def exchange(self, t, c, bin):
-        shards = max(1, len(self.m.threads) // self.EACH)
-        for look in range(min(self.LOOKS, shards)):
-            lock, magazines, count, empties = self.part((t.number // self.EACH + look) % shards, c)
-            yield from t.read(lock.line)
-            if count[0] == 0 or not (yield from t.trylock(lock)):
-                continue
-            full = magazines[0].pop() if magazines[0] else None
-            if full:
-                count[0] -= full[0].capacity
-                empties[0].append(bin.magazine)
-            yield from t.unlock(lock)
-            if full:
-                bin.magazine, bin.blocks = full
-                self.fetch(t, bin.magazine)
-                return True
-        return False
-
-    def hand_over(self, t, c, bin):
-        shards = max(1, len(self.m.threads) // self.EACH)
-        lock, magazines, count, empties = self.part(t.number // self.EACH % shards, c)
-        yield from t.read(lock.line)
-        yield from t.read(self.class_line(c))
-        self.in_depot[c] = count[0]
-        if not self.has_room(c, bin) or not (yield from t.trylock(lock)):
-            return False
-        magazines[0].append((bin.magazine, bin.blocks))
-        count[0] += bin.magazine.capacity
-        fitting = [m for m in empties[0] if m.capacity == bin.magazine.capacity]
-        empty = fitting[-1] if fitting else None
-        if empty:
-            empties[0].remove(empty)
-        yield from t.unlock(lock)
-        if empty:
-            self.fetch(t, empty)
-        else:
-            empty = yield from self.magazine_new(t, bin.magazine.capacity)
-        bin.magazine, bin.blocks = empty, []
-        return True
-
-    def balance(self):
-        total, free, cached = super().balance()
-        return total, free, cached + sum(len(blocks) for _, m, _, _ in self.parts.values() for _, blocks in m[0])
+        self.shelves = {}

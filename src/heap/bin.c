@@ -124,11 +124,10 @@ static bool fill(struct fh_heap *heap, unsigned c, struct fh_bin *bin, struct fh
 }
 
 /* Exchanges the empty magazine for a full one, if the depot has one. */
-static bool exchange(unsigned c, struct fh_bin *bin, struct fh_bin_book *book) {
-    unsigned capacity;
-    void **full = fh_depot_get(c, &capacity);
+static bool exchange(const struct fh_heap *heap, unsigned c, struct fh_bin *bin, struct fh_bin_book *book) {
+    unsigned capacity = book->capacity;
+    void **full = fh_depot_change_empty(c, heap->shard, book->base, &capacity);
     if (full == NULL) return false;
-    fh_magazine_end(book->base, book->capacity);
     load(bin, book, full, capacity, capacity);
     return true;
 }
@@ -150,7 +149,7 @@ static void *refill(struct fh_heap *heap, unsigned c) {
         return block;
     }
     if (book->credit < MOST_CREDIT) book->credit += 2;
-    if (!exchange(c, bin, book)) {
+    if (!exchange(heap, c, bin, book)) {
         if (book->batch * 2u >= book->capacity) grow(bin, book, fh_classes[c].bin_most);
         if (!fill(heap, c, bin, book)) return NULL;
         next_batch(book);
@@ -168,14 +167,9 @@ void *fh_bin_refill(struct fh_heap *heap, unsigned c) {
 /* ---- flush ---- */
 
 /* Leaves the full magazine at the depot and goes on with an empty one. */
-static bool hand_over(unsigned c, struct fh_bin *bin, struct fh_bin_book *book) {
-    if (!fh_depot_has_room(c, book->capacity)) return false;
-    void **empty = fh_magazine_new(book->capacity);
+static bool hand_over(const struct fh_heap *heap, unsigned c, struct fh_bin *bin, struct fh_bin_book *book) {
+    void **empty = fh_depot_change_full(c, heap->shard, book->base, book->capacity);
     if (empty == NULL) return false;
-    if (!fh_depot_put(c, book->base, book->capacity)) {
-        fh_magazine_end(empty, book->capacity);
-        return false;
-    }
     load(bin, book, empty, book->capacity, 0);
     return true;
 }
@@ -187,7 +181,7 @@ static void give_oldest(struct fh_heap *heap, unsigned c, struct fh_bin *bin, st
     memmove(book->base, book->base + count, keep * sizeof(void *));
     bin->top = book->base + keep;
     unsigned capacity;
-    void **unwanted = fh_depot_overflowed(c, count, &capacity);
+    void **unwanted = fh_depot_overflowed(c, heap->shard, count, &capacity);
     if (unwanted == NULL) return;
     fh_span_give(heap, c, unwanted, capacity);
     fh_magazine_end(unwanted, capacity);
@@ -213,7 +207,7 @@ static void flush(struct fh_heap *heap, unsigned c, void *p) {
     }
     bool only_frees = book->credit == 0;
     unsigned most = only_frees ? fh_classes[c].bin_one_way : fh_classes[c].bin_most;
-    if (bin->top == bin->end && !grow(bin, book, most) && !(only_frees && hand_over(c, bin, book)))
+    if (bin->top == bin->end && !grow(bin, book, most) && !(only_frees && hand_over(heap, c, bin, book)))
         give_oldest(heap, c, bin, book);
     if (!only_frees) book->credit--;
     *bin->top++ = p;

@@ -4,25 +4,58 @@
 #include "../os/os.h"
 #include "meta.h"
 
+enum {
+    SHARDS = 8,        /* depots of a class, at most */
+    HEAPS_A_SHARD = 8, /* for so many threads one lock is enough */
+    LOOKS = 4,         /* depots that a thread looks into before it goes to the spans */
+    MOST_EMPTIES = 16, /* empty magazines in a depot */
+};
+
 static struct depot {
     _Alignas(64) struct fh_lock lock;
-    _Atomic uint32_t blocks; /* in all its magazines; written under the lock */
-    void **first;            /* slot 0 of the magazine that came last */
-    uint32_t overflow;       /* blocks that found no room since somebody took a magazine */
-    bool used;               /* since the last look for idle ones */
-} depots[FH_CLASS_COUNT];
+    _Atomic uint32_t blocks;         /* in all its full magazines; written under the lock, as all below */
+    void **first;                    /* slot 0 of the full magazine that came last */
+    void **empties;                  /* the same of the empty ones, which have all the same capacity: */
+    _Atomic uint16_t spare_capacity; /* 0 when there is none */
+    uint16_t empty_count;
+    uint32_t overflow;            /* blocks that found no room since somebody took a magazine */
+    bool used;                    /* since the last look for idle ones */
+} depots[SHARDS][FH_CLASS_COUNT]; /* those of one shard side by side: the others stay untouched */
 
-/* How many blocks of class c a depot may hold: a quarter of those that there are, so that what lies idle stays
- * in proportion to what is used; within bounds, and room for two magazines in any case. */
+static _Atomic unsigned shards = 1;
+
+/* More than one before the first thread needs it, and never fewer again: so nothing is left behind. */
+void fh_depot_begin(unsigned processors) {
+    unsigned n = (processors + HEAPS_A_SHARD - 1) / HEAPS_A_SHARD;
+    atomic_store_explicit(&shards, n < 1 ? 1 : n < SHARDS ? n : SHARDS, memory_order_relaxed);
+}
+
+static unsigned shard_count(void) { return atomic_load_explicit(&shards, memory_order_relaxed); }
+
+uint8_t fh_depot_shard(unsigned number) { return (uint8_t)(number / HEAPS_A_SHARD % SHARDS); }
+
+/* The depot of class c that is `look` behind the shard's own. */
+static struct depot *depot_of(unsigned c, unsigned shard, unsigned look) {
+    return &depots[(shard + look) % shard_count()][c];
+}
+
+static uint32_t blocks_in(const struct depot *depot) {
+    return atomic_load_explicit(&depot->blocks, memory_order_relaxed);
+}
+
+/* How many blocks of class c a depot may hold: all of them together a quarter of those that there are, so that
+ * what lies idle stays in proportion to what is used; within bounds, and room for two magazines in any case. */
 static uint32_t most_blocks(unsigned c) {
     enum { LEAST_BYTES = 64 * 1024, MOST_BYTES = 512 * 1024 };
     const struct fh_class *class = &fh_classes[c];
     uint32_t spans = atomic_load_explicit(&fh_classes[c].spans, memory_order_relaxed);
-    uint32_t most = spans * class->blocks / 4, least = LEAST_BYTES / class->size;
+    uint32_t most = spans * class->blocks / 4 / shard_count(), least = LEAST_BYTES / class->size;
     if (most > MOST_BYTES / class->size) most = MOST_BYTES / class->size;
     if (least < 2u * class->bin_most) least = 2u * class->bin_most;
     return most > least ? most : least;
 }
+
+/* ---- magazines ---- */
 
 static void **next_of(void **base) { return base[-1]; }
 
@@ -37,8 +70,48 @@ void fh_magazine_end(void **base, unsigned capacity) {
     fh_meta_give(base - FH_MAGAZINE_HEAD, (capacity + FH_MAGAZINE_HEAD) * sizeof(void *));
 }
 
-bool fh_depot_has_room(unsigned c, unsigned capacity) {
-    return atomic_load_explicit(&depots[c].blocks, memory_order_relaxed) + capacity <= most_blocks(c);
+/* ---- in and out of one depot; its lock is held ---- */
+
+static void put_full(struct depot *depot, void **base, unsigned capacity) {
+    base[-2] = (void *)(uintptr_t)capacity;
+    base[-1] = depot->first;
+    depot->first = base;
+    depot->used = true;
+    atomic_store_explicit(&depot->blocks, blocks_in(depot) + capacity, memory_order_relaxed);
+}
+
+static void **take_full(struct depot *depot, unsigned *capacity) {
+    void **base = depot->first;
+    if (base == NULL) return NULL;
+    depot->first = next_of(base);
+    *capacity = (unsigned)(uintptr_t)base[-2];
+    base[-1] = NULL;
+    atomic_store_explicit(&depot->blocks, blocks_in(depot) - *capacity, memory_order_relaxed);
+    return base;
+}
+
+static unsigned spare_capacity(const struct depot *depot) {
+    return atomic_load_explicit(&depot->spare_capacity, memory_order_relaxed);
+}
+
+/* False when there are enough, or others. */
+static bool put_empty(struct depot *depot, void **base, unsigned capacity) {
+    if (depot->empties && (spare_capacity(depot) != capacity || depot->empty_count == MOST_EMPTIES))
+        return false;
+    base[-1] = depot->empties;
+    depot->empties = base;
+    depot->empty_count++;
+    atomic_store_explicit(&depot->spare_capacity, (uint16_t)capacity, memory_order_relaxed);
+    return true;
+}
+
+static void **take_empty(struct depot *depot, unsigned capacity) {
+    void **base = depot->empties;
+    if (base == NULL || spare_capacity(depot) != capacity) return NULL;
+    depot->empties = next_of(base);
+    base[-1] = NULL;
+    if (--depot->empty_count == 0) atomic_store_explicit(&depot->spare_capacity, 0, memory_order_relaxed);
+    return base;
 }
 
 /* Has so much passed the depot by that nobody seems to want what it holds? */
@@ -47,76 +120,122 @@ static bool is_unwanted(const struct depot *depot, uint32_t most) {
     return depot->overflow > TIMES * most;
 }
 
-bool fh_depot_put(unsigned c, void **base, unsigned capacity) {
-    struct depot *depot = &depots[c];
+/* ---- a thread that frees ---- */
+
+/* The change itself; *empty is one that the caller has already, or NULL: then one that lies here is taken. */
+static bool change_full(struct depot *depot, uint32_t most, void **full, unsigned capacity, void ***empty) {
+    if (blocks_in(depot) + capacity > most || is_unwanted(depot, most)) return false;
+    if (*empty == NULL) *empty = take_empty(depot, capacity);
+    if (*empty == NULL) return false; /* somebody else took it just now */
+    put_full(depot, full, capacity);
+    return true;
+}
+
+void **fh_depot_change_full(unsigned c, unsigned shard, void **full, unsigned capacity) {
+    struct depot *depot = depot_of(c, shard, 0);
     uint32_t most = most_blocks(c);
-    if (!fh_trylock(&depot->lock)) return false;
-    uint32_t blocks = atomic_load_explicit(&depot->blocks, memory_order_relaxed);
-    bool room = blocks + capacity <= most && !is_unwanted(depot, most);
-    if (room) {
-        base[-2] = (void *)(uintptr_t)capacity;
-        base[-1] = depot->first;
-        depot->first = base;
-        depot->used = true;
-        atomic_store_explicit(&depot->blocks, blocks + capacity, memory_order_relaxed);
+    if (blocks_in(depot) + capacity > most) return NULL;
+    void **empty = NULL;
+    if (spare_capacity(depot) != capacity && (empty = fh_magazine_new(capacity)) == NULL) return NULL;
+    bool done = false;
+    if (fh_trylock(&depot->lock)) {
+        done = change_full(depot, most, full, capacity, &empty);
+        fh_unlock(&depot->lock);
     }
-    fh_unlock(&depot->lock);
-    return room;
+    if (done) return empty;
+    if (empty) fh_magazine_end(empty, capacity);
+    return NULL;
 }
 
-/* Takes the first magazine; the lock is held. */
-static void **take_first(struct depot *depot, unsigned *capacity) {
-    void **base = depot->first;
-    if (base == NULL) return NULL;
-    depot->first = next_of(base);
-    *capacity = (unsigned)(uintptr_t)base[-2];
-    base[-1] = NULL;
-    uint32_t blocks = atomic_load_explicit(&depot->blocks, memory_order_relaxed);
-    atomic_store_explicit(&depot->blocks, blocks - *capacity, memory_order_relaxed);
-    return base;
-}
-
-void **fh_depot_overflowed(unsigned c, unsigned count, unsigned *capacity) {
-    struct depot *depot = &depots[c];
+void **fh_depot_overflowed(unsigned c, unsigned shard, unsigned count, unsigned *capacity) {
+    struct depot *depot = depot_of(c, shard, 0);
     if (!fh_trylock(&depot->lock)) return NULL;
     if (depot->overflow < UINT32_MAX / 2) depot->overflow += count;
-    void **base = is_unwanted(depot, most_blocks(c)) ? take_first(depot, capacity) : NULL;
+    void **base = is_unwanted(depot, most_blocks(c)) ? take_full(depot, capacity) : NULL;
     fh_unlock(&depot->lock);
     return base;
 }
 
-void **fh_depot_get(unsigned c, unsigned *capacity) {
-    struct depot *depot = &depots[c];
-    if (atomic_load_explicit(&depot->blocks, memory_order_relaxed) == 0) return NULL;
-    if (!fh_trylock(&depot->lock)) return NULL;
+/* ---- a thread that allocates ---- */
+
+static void **change_empty(struct depot *depot, void **empty, unsigned *capacity) {
+    if (blocks_in(depot) == 0 || !fh_trylock(&depot->lock)) return NULL;
     depot->overflow = 0;
-    void **base = take_first(depot, capacity);
     depot->used = true;
+    unsigned emptied = *capacity;
+    void **full = take_full(depot, capacity);
+    bool kept = full && put_empty(depot, empty, emptied);
     fh_unlock(&depot->lock);
+    if (full && !kept) fh_magazine_end(empty, emptied);
+    return full;
+}
+
+void **fh_depot_change_empty(unsigned c, unsigned shard, void **empty, unsigned *capacity) {
+    unsigned looks = shard_count() < LOOKS ? shard_count() : LOOKS;
+    for (unsigned look = 0; look < looks; look++) {
+        void **full = change_empty(depot_of(c, shard, look), empty, capacity);
+        if (full) return full;
+    }
+    return NULL;
+}
+
+/* ---- tidying ---- */
+
+static void end_empties(void **base, unsigned capacity) {
+    for (void **next; base; base = next) {
+        next = next_of(base);
+        fh_magazine_end(base, capacity);
+    }
+}
+
+static void **get_idle(struct depot *depot, bool all, unsigned *capacity) {
+    if (blocks_in(depot) == 0 && spare_capacity(depot) == 0) return NULL;
+    fh_lock(&depot->lock);
+    bool idle = all || !depot->used;
+    void **base = idle ? take_full(depot, capacity) : NULL, **empties = NULL;
+    unsigned emptied = spare_capacity(depot);
+    if (base == NULL) {
+        depot->used = false; /* idle from now on, unless somebody comes */
+        if (idle) {
+            empties = depot->empties;
+            depot->empties = NULL;
+            depot->empty_count = 0;
+            atomic_store_explicit(&depot->spare_capacity, 0, memory_order_relaxed);
+        }
+    }
+    fh_unlock(&depot->lock);
+    end_empties(empties, emptied);
     return base;
 }
 
 void **fh_depot_get_idle(unsigned c, bool all, unsigned *capacity) {
-    struct depot *depot = &depots[c];
-    if (atomic_load_explicit(&depot->blocks, memory_order_relaxed) == 0) return NULL;
-    fh_lock(&depot->lock);
-    void **base = all || !depot->used ? take_first(depot, capacity) : NULL;
-    if (base == NULL) depot->used = false; /* idle from now on, unless somebody comes */
-    fh_unlock(&depot->lock);
-    return base;
+    for (unsigned shard = 0; shard < shard_count(); shard++) {
+        void **base = get_idle(&depots[shard][c], all, capacity);
+        if (base) return base;
+    }
+    return NULL;
 }
 
-size_t fh_depot_blocks(unsigned c) { return atomic_load_explicit(&depots[c].blocks, memory_order_relaxed); }
+/* ---- for who looks at all ---- */
+
+size_t fh_depot_blocks(unsigned c) {
+    size_t blocks = 0;
+    for (unsigned shard = 0; shard < shard_count(); shard++) blocks += blocks_in(&depots[shard][c]);
+    return blocks;
+}
 
 void fh_depot_show(unsigned c, void (*visit)(void *arg, void *const *blocks, unsigned count), void *arg) {
-    for (void **base = depots[c].first; base; base = next_of(base))
-        visit(arg, base, (unsigned)(uintptr_t)base[-2]);
+    for (unsigned shard = 0; shard < shard_count(); shard++)
+        for (void **base = depots[shard][c].first; base; base = next_of(base))
+            visit(arg, base, (unsigned)(uintptr_t)base[-2]);
 }
 
 void fh_depot_lock_all(void) {
-    for (unsigned c = 1; c < FH_CLASS_COUNT; c++) fh_lock(&depots[c].lock);
+    for (unsigned shard = 0; shard < shard_count(); shard++)
+        for (unsigned c = 1; c < FH_CLASS_COUNT; c++) fh_lock(&depots[shard][c].lock);
 }
 
 void fh_depot_unlock_all(void) {
-    for (unsigned c = 1; c < FH_CLASS_COUNT; c++) fh_unlock(&depots[c].lock);
+    for (unsigned shard = 0; shard < shard_count(); shard++)
+        for (unsigned c = 1; c < FH_CLASS_COUNT; c++) fh_unlock(&depots[shard][c].lock);
 }

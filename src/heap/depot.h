@@ -1,8 +1,8 @@
 /* depot.h - full magazines on their way from threads that free to threads that allocate.
  *
  * The array behind a bin is a magazine. A thread that only frees leaves its whole magazine here when it is
- * full, and goes on with an empty one; a thread whose bin is empty takes a full one from here. So where one
- * thread allocates and another frees, blocks travel by the hundred for the price of one lock that is hardly
+ * full, and takes an empty one along; a thread whose bin is empty leaves that and takes a full one. So where
+ * one thread allocates and another frees, blocks travel by the hundred for the price of one lock that is hardly
  * ever waited for, and no span is looked at. The scheme is that of Bonwick and Adams, "Magazines and Vmem"
  * (2001), but for one thing: a thread that does both keeps its blocks to itself (bin.c says why).
  *
@@ -10,8 +10,12 @@
  *     word 1    NULL: the slot below the bin's base; in the depot: link to the next magazine
  *     word 2 .. the blocks
  *
- * The depot of a class holds at most a quarter of the class's blocks, within bounds; what is above goes back to
- * the spans. Nobody waits at a depot: who finds it locked goes to the spans.
+ * On a machine of many processors one lock a class would be what all wait for: so a class has several depots
+ * there, one for about eight threads. Which one is a heap's is its `shard`; who finds nothing to take in its
+ * own looks into the next few.
+ *
+ * The depots of a class hold at most a quarter of the class's blocks together, within bounds; what is above
+ * goes back to the spans. Nobody waits at a depot: who finds it locked goes to the spans.
  */
 #ifndef FH_HEAP_DEPOT_H
 #define FH_HEAP_DEPOT_H
@@ -24,27 +28,33 @@ enum { FH_MAGAZINE_HEAD = 2 }; /* words before the slots */
 void **fh_magazine_new(unsigned capacity);
 void fh_magazine_end(void **base, unsigned capacity);
 
-/* Is there room for a magazine of this capacity? */
-bool fh_depot_has_room(unsigned c, unsigned capacity);
+/* As many depots for each class as so many processors are worth; one until then. */
+void fh_depot_begin(unsigned processors);
 
-/* Leaves a full magazine of class c; false when there is no room for it or the depot is locked. */
-bool fh_depot_put(unsigned c, void **base, unsigned capacity);
+/* The shard of the heap that is made as the `number`th. */
+uint8_t fh_depot_shard(unsigned number);
 
-/* Takes a full magazine of class c; NULL when there is none or the depot is locked. */
-void **fh_depot_get(unsigned c, unsigned *capacity);
+/* Leaves a full magazine of class c. Returns an empty one of the same capacity instead; NULL, and the full one
+ * stays the caller's, when there is no room for it, the depot is locked, or there is no memory. */
+void **fh_depot_change_full(unsigned c, unsigned shard, void **full, unsigned capacity);
+
+/* Leaves an empty magazine of *capacity slots, and returns a full one of class c for it, whose capacity is in
+ * *capacity then. NULL, and the empty one stays the caller's, when there is none or the depots are locked. */
+void **fh_depot_change_empty(unsigned c, unsigned shard, void **empty, unsigned *capacity);
 
 /* `count` blocks found no room in the depot and went to their spans. Where many more than it holds have done so
  * since anyone took from it, the program is freeing and not allocating: what lies in the depot is of no use,
  * and keeps spans from becoming empty. Then a magazine of it is returned, to be given back too; else NULL. */
-void **fh_depot_overflowed(unsigned c, unsigned count, unsigned *capacity);
+void **fh_depot_overflowed(unsigned c, unsigned shard, unsigned count, unsigned *capacity);
 
-/* Takes one from a depot that nobody has used for as long as the tidying interval, or (`all`) from any. */
+/* Takes a full one from a depot that nobody has used for as long as the tidying interval, or (`all`) from any.
+ * Where there is none any more, the empty ones go as well. */
 void **fh_depot_get_idle(unsigned c, bool all, unsigned *capacity);
 
-/* Blocks in the depot of class c. */
+/* Blocks in the depots of class c. */
 size_t fh_depot_blocks(unsigned c);
 
-/* Shows each magazine's blocks; the depots are locked (fh_depot_lock_all). */
+/* Shows each full magazine's blocks; the depots are locked (fh_depot_lock_all). */
 void fh_depot_show(unsigned c, void (*visit)(void *arg, void *const *blocks, unsigned count), void *arg);
 
 void fh_depot_lock_all(void);

@@ -69,6 +69,7 @@ static bool begin(void) {
     all_heaps = &late_heap;
     fh_extent_begin();
     fh_class_begin();
+    fh_depot_begin(fh_os_processors());
     return true;
 }
 
@@ -149,9 +150,11 @@ bool fh_heap_scavenge(struct fh_heap *heap, unsigned c) {
 /* ---- getting a heap ---- */
 
 static struct fh_heap *new_heap(void) {
+    static _Atomic unsigned made;
     struct fh_heap *heap = fh_meta_take(sizeof *heap);
     if (heap == NULL) return NULL;
     memset(heap, 0, sizeof *heap);
+    heap->shard = fh_depot_shard(atomic_fetch_add_explicit(&made, 1, memory_order_relaxed));
     for (unsigned c = 0; c < FH_CLASS_COUNT; c++) fh_bin_close(&heap->hidden[c]);
     heap->quarantine = &fh_quarantine_none;
     fh_heap_enlist(heap);

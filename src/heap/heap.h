@@ -65,6 +65,7 @@ struct fh_heap {
     struct fh_heap *next;                 /* in the list of all heaps; threads' heaps stay for ever          */
     struct fh_heap *next_parked;
     bool parked;
+    uint8_t shard;              /* which depots are its own: depot.h                               */
     uint64_t tidied;            /* tick of the last tidying                                        */
     struct fh_private *private; /* what only a heap of the program's own has; NULL = a thread's heap */
     _Alignas(64) _Atomic uint32_t touched; /* spans with remote frees: first of a list; others push         */

@@ -58,6 +58,9 @@ bool fh_os_map_anew(void *at, size_t size);
 /* Milliseconds from an arbitrary start, monotonic, a few ms coarse, cheap (no system call where a vDSO is). */
 uint64_t fh_os_ticks(void);
 
+/* Processors that this process may run on; 1 where that is not known. */
+unsigned fh_os_processors(void);
+
 /* ---- locks ---- */
 
 /* A lock of one word. Zero is unlocked. Waiters sleep in the kernel (futex). */

@@ -116,6 +116,23 @@ WRONG static void double_free_with_others_between(void) {
     settle(100);
 }
 
+/* Blocks of many spans are freed by strides, so that each goes home by itself; one of them is not as it was
+ * allocated, or comes twice. */
+WRONG static void free_in_no_order(int twice, ptrdiff_t off) {
+    enum { n = 20000, STRIDE = 7001 };
+    static char *block[n];
+    for (int i = 0; i < n; i++) block[i] = t_malloc(100);
+    for (int i = 0, at = 0; i < n; i++, at = (at + STRIDE) % n) {
+        sink = block[at] + (i == n / 2 ? off : 0);
+        t_free(sink);
+        if (i == n / 2 && twice) t_free(sink);
+    }
+}
+
+WRONG static void double_free_in_no_order(void) { free_in_no_order(1, 0); }
+
+WRONG static void free_inside_a_block_in_no_order(void) { free_in_no_order(0, 16); }
+
 WRONG static void double_free_of_a_large_block(void) {
     char *p = t_malloc(1000000);
     t_free(p);
@@ -262,6 +279,8 @@ static const struct misuse {
     ROW(free_inside_a_large_block_at_a_granule, AT_ONCE, no_block),
     ROW(double_free_of_a_small_block, AT_FLUSH, twice),
     ROW(double_free_with_others_between, AT_FLUSH, twice),
+    ROW(double_free_in_no_order, AT_FLUSH, twice),
+    ROW(free_inside_a_block_in_no_order, AT_FLUSH, inside),
     ROW(double_free_of_a_large_block, AT_ONCE, no_block),
     ROW(double_free_of_a_block_long_returned, AT_FLUSH, twice_or_gone),
     ROW(double_free_by_two_threads, AT_FLUSH, twice),

@@ -120,6 +120,7 @@ void fh_on_start(void) {}
 void fh_purger_begin(void) {}
 void fh_check_lose_thread(struct fh_heap *heap) { (void)heap; }
 void fh_extent_after_fork(void) {}
+unsigned fh_os_processors(void) { return 1; }
 void fh_on_fork_hooks(void) {}
 bool fh_os_at_thread_exit(void (*hook)(void *)) { return (void)hook, false; }
 void fh_os_at_thread_exit_arm(void) {}
@@ -127,8 +128,8 @@ bool fh_os_at_fork(void (*before)(void), void (*in_parent)(void), void (*in_chil
     return (void)before, (void)in_parent, (void)in_child, true;
 }
 void fh_bin_close_all(struct fh_heap *heap) { (void)heap; } /* the bins are empty here */
-void *fh_meta_take(size_t size) { return (void)size, NULL; }
-void fh_meta_give(void *p, size_t size) { (void)p, (void)size; }
+void *fh_meta_take(size_t size); /* beside the magazines, below: nothing else asks for memory here */
+void fh_meta_give(void *p, size_t size);
 
 uint32_t fh_extent_take(uint32_t granules, uint32_t align, enum fh_kind kind, uint8_t class,
                         struct fh_range *clean) {
@@ -418,51 +419,110 @@ static void help_owner(void) {
 static void help_first(void) { give_blocks(&heaps[1], &own[30], 1); }
 static void help_second(void) { give_blocks(&heaps[2], &own[32], 1); }
 
-/* Magazines of the depot: each that was left there is taken once, by whoever comes. */
-enum { MAGAZINES = 3, IN_ONE = 4 };
+/* Magazines of the depots, of which there are two: each full one that was left there is taken once, by whoever
+ * comes, and each empty one is in one place. */
+enum { FULL = 5, MAGAZINES = 11, IN_ONE = 4 };
 static void *magazines[MAGAZINES][FH_MAGAZINE_HEAD + IN_ONE];
-static unsigned left[MAGAZINES], taken[MAGAZINES];
+static enum place { BOOKS, FRESH, THREADS_OWN, DEPOT } place[MAGAZINES];
+static unsigned left[FULL], taken[FULL];
+
+static unsigned magazine_at(void **base) {
+    for (unsigned i = 0; i < MAGAZINES; i++)
+        if (base == magazines[i] + FH_MAGAZINE_HEAD) return i;
+    fail("this is no magazine");
+    return 0;
+}
+void *fh_meta_take(size_t size) {
+    for (unsigned i = FULL; size == sizeof magazines[0] && i < MAGAZINES; i++)
+        if (place[i] == BOOKS) return place[i] = FRESH, magazines[i];
+    return NULL;
+}
+void fh_meta_give(void *p, size_t size) {
+    unsigned i = magazine_at((void **)p + FH_MAGAZINE_HEAD);
+    if (place[i] == BOOKS || place[i] == THREADS_OWN || size != sizeof magazines[0])
+        fail("a magazine was given up that is not to be");
+    place[i] = BOOKS;
+}
+static void note_taken_from_depot(void **base, unsigned capacity) {
+    if (base == NULL) return;
+    unsigned i = magazine_at(base);
+    if (i >= FULL || taken[i]++ || !left[i]) fail("a magazine was taken twice, or before it was there");
+    if (capacity != IN_ONE || base[-1] != NULL) fail("a magazine is not as it was left");
+    place[i] = THREADS_OWN;
+}
+/* A full one for an empty one, which is returned; NULL if it did not work. */
+static void **leave_at_depot(unsigned shard, unsigned i) {
+    left[i] = 1;
+    place[i] = DEPOT;
+    void **empty = fh_depot_change_full(test_class, shard, magazines[i] + FH_MAGAZINE_HEAD, IN_ONE);
+    if (empty == NULL) {
+        left[i] = 0;
+        place[i] = THREADS_OWN;
+        return NULL;
+    }
+    unsigned e = magazine_at(empty);
+    if (place[e] == BOOKS || place[e] == THREADS_OWN) fail("an empty magazine is in two places");
+    if (empty[-1] != NULL) fail("an empty magazine is still linked");
+    place[e] = THREADS_OWN;
+    return empty;
+}
+/* An empty one for a full one. */
+static void take_from_depot(unsigned shard, void **empty) {
+    unsigned capacity = IN_ONE, e = magazine_at(empty);
+    place[e] = DEPOT;
+    void **full = fh_depot_change_empty(test_class, shard, empty, &capacity);
+    if (full) note_taken_from_depot(full, capacity);
+    else place[e] = THREADS_OWN;
+}
+static void **new_empty(void) {
+    void **empty = fh_magazine_new(IN_ONE);
+    if (empty) place[magazine_at(empty)] = THREADS_OWN;
+    return empty;
+}
 static void begin_depot(void) {
     begin_with(FH_GRANULE / 8, 0);
+    fh_depot_begin(2 * HEAPS_A_SHARD);
     memset(magazines, 0, sizeof magazines);
+    memset(place, 0, sizeof place);
     memset(left, 0, sizeof left);
     memset(taken, 0, sizeof taken);
-}
-static void note_taken_from_depot(void **base, const unsigned *capacity) {
-    for (unsigned i = 0; base && i < MAGAZINES; i++)
-        if (base == magazines[i] + FH_MAGAZINE_HEAD) {
-            if (taken[i]++ || !left[i]) fail("a magazine was taken twice, or before it was there");
-            if (*capacity != IN_ONE || base[-1] != NULL) fail("a magazine is not as it was left");
-        }
-}
-static void leave_at_depot(unsigned i) {
-    left[i] = 1;
-    if (!fh_depot_put(test_class, magazines[i] + FH_MAGAZINE_HEAD, IN_ONE)) left[i] = 0;
+    for (unsigned i = 0; i < FULL; i++) place[i] = THREADS_OWN;
+    void **first = leave_at_depot(0, 3), **second = leave_at_depot(0, 4);
+    take_from_depot(0, first); /* so two empty ones lie there */
+    take_from_depot(0, second);
 }
 static void depot_frees(void) {
     unsigned capacity = 0;
-    leave_at_depot(0);
-    leave_at_depot(1);
-    note_taken_from_depot(fh_depot_overflowed(test_class, 1000, &capacity), &capacity);
+    leave_at_depot(0, 0);
+    leave_at_depot(0, 1);
+    void **unwanted = fh_depot_overflowed(test_class, 0, 1000, &capacity);
+    note_taken_from_depot(unwanted, capacity);
 }
 static void depot_takes(void) {
-    unsigned capacity = 0;
-    for (unsigned i = 0; i < 2; i++) note_taken_from_depot(fh_depot_get(test_class, &capacity), &capacity);
+    for (unsigned i = 0; i < 2; i++) {
+        void **empty = new_empty();
+        if (empty) take_from_depot(1, empty);
+    }
 }
 static void depot_drains(void) {
     unsigned capacity = 0;
-    leave_at_depot(2);
-    note_taken_from_depot(fh_depot_get_idle(test_class, false, &capacity), &capacity);
-    note_taken_from_depot(fh_depot_get_idle(test_class, true, &capacity), &capacity);
+    void **empty = leave_at_depot(1, 2);
+    if (empty) take_from_depot(0, empty);
+    void **idle = fh_depot_get_idle(test_class, false, &capacity);
+    note_taken_from_depot(idle, capacity);
+    void **any = fh_depot_get_idle(test_class, true, &capacity);
+    note_taken_from_depot(any, capacity);
 }
 static void check_depot(void) {
     unsigned capacity = 0, inside = 0;
     size_t blocks = fh_depot_blocks(test_class);
     for (void **base; (base = fh_depot_get_idle(test_class, true, &capacity)); inside++)
-        note_taken_from_depot(base, &capacity);
+        note_taken_from_depot(base, capacity);
     if (blocks != (size_t)inside * IN_ONE || fh_depot_blocks(test_class)) fail("a depot has miscounted");
-    for (unsigned i = 0; i < MAGAZINES; i++)
+    for (unsigned i = 0; i < FULL; i++)
         if (left[i] != taken[i]) fail("a magazine was lost");
+    for (unsigned i = FULL; i < MAGAZINES; i++)
+        if (place[i] == DEPOT || place[i] == FRESH) fail("an empty magazine was lost");
 }
 
 static const struct {

@@ -1,0 +1,104 @@
+/* test_depots.c - blocks that travel between many threads, on a machine that is told to have 64 processors.
+ *
+ * There a class has several depots (src/heap/depot.h), which the machines at hand with their few processors would
+ * not have. Half of the threads allocate, half free; each block's contents are verified where it is freed, and in
+ * the end the books must be sound and nothing may be live or kept back.
+ */
+#include "names.h"
+#include "runner.h"
+#include "support.h"
+
+#include <freehold.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+
+/* Of the library's inside. */
+void fh_depot_begin(unsigned processors);
+bool fh_heap_is_valid(bool quiet);
+size_t fh_depot_blocks(unsigned c);
+
+enum { PAIRS = 24, BATCH = 500, BATCHES = 120, SIZES = 4 };
+
+struct batch {
+    struct batch *next;
+    uint64_t seed;
+    void *block[BATCH];
+};
+
+static _Atomic(struct batch *) waiting; /* a stack that is only ever taken as a whole */
+static atomic_int producing;
+static _Atomic size_t most_at_depots;
+
+static size_t size_of(uint64_t tag) { return (size_t[SIZES]){16, 64, 200, 1000}[tag % SIZES]; }
+
+static void *produces(void *arg) {
+    struct rng rng = {(uintptr_t)arg};
+    for (int n = 0; n < BATCHES; n++) {
+        struct batch *batch = t_malloc(sizeof *batch);
+        CHECK(batch);
+        batch->seed = rng_next(&rng);
+        for (unsigned i = 0; i < BATCH; i++) {
+            uint64_t tag = batch->seed + i;
+            batch->block[i] = t_malloc(size_of(tag));
+            CHECK(batch->block[i]);
+            pattern_fill(batch->block[i], size_of(tag), tag);
+        }
+        batch->next = atomic_load(&waiting);
+        while (!atomic_compare_exchange_weak(&waiting, &batch->next, batch)) {}
+    }
+    atomic_fetch_sub(&producing, 1);
+    return NULL;
+}
+
+static void free_batch(struct batch *batch) {
+    for (unsigned i = 0; i < BATCH; i++) {
+        uint64_t tag = batch->seed + i;
+        pattern_verify(batch->block[i], size_of(tag), size_of(tag), tag);
+        t_free(batch->block[i]);
+    }
+    t_free(batch);
+}
+
+static void *consumes(void *arg) {
+    (void)arg;
+    for (;;) {
+        bool last = atomic_load(&producing) == 0; /* asked first: what came before it is seen below */
+        struct batch *batch = atomic_exchange(&waiting, NULL);
+        if (batch == NULL && last) return NULL;
+        for (struct batch *next; batch; batch = next) {
+            next = batch->next;
+            free_batch(batch);
+        }
+        size_t there = fh_depot_blocks(fh_class_of(64));
+        if (there > atomic_load(&most_at_depots)) atomic_store(&most_at_depots, there);
+    }
+}
+
+static void blocks_of_many_threads_travel_by_several_depots(void **state) {
+    (void)state;
+    pthread_t t[2 * PAIRS];
+    t_free(t_malloc(1)); /* the heap begins, and asks how many processors there are */
+    fh_depot_begin(64);
+    atomic_store(&producing, PAIRS);
+    for (uintptr_t i = 0; i < PAIRS; i++) {
+        CHECK(pthread_create(&t[2 * i], NULL, produces, (void *)i) == 0);
+        CHECK(pthread_create(&t[2 * i + 1], NULL, consumes, NULL) == 0);
+    }
+    for (int i = 0; i < 2 * PAIRS; i++) CHECK(pthread_join(t[i], NULL) == 0);
+    CHECK(atomic_load(&most_at_depots) > 0);
+    CHECK(fh_heap_is_valid(false));
+    fh_trim();
+    struct fh_stats stats;
+    fh_stats_now(&stats);
+    CHECKF(stats.live < 100000, "%zu bytes are live", stats.live);
+    for (unsigned c = 1; c < FH_CLASS_COUNT; c++) CHECK(fh_depot_blocks(c) == 0);
+    CHECK(fh_heap_is_valid(false));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(blocks_of_many_threads_travel_by_several_depots),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
