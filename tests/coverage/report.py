@@ -51,10 +51,16 @@ def merge(lines, line):
     branches = [b["count"] for b in line["branches"] if not b["throw"]]
     known = lines.setdefault(line["line_number"], [0, []])
     known[0] += line["count"]
-    if len(known[1]) == len(branches):
-        known[1] = [a + b for a, b in zip(known[1], branches)]
+    least = min(len(known[1]), len(branches))
+    if least and max(len(known[1]), len(branches)) % least == 0:
+        known[1] = [a + b for a, b in zip(fold(known[1], least), fold(branches, least))]
     elif sum(map(bool, branches)) >= sum(map(bool, known[1])):  # compiled in two ways
         known[1] = branches
+
+
+def fold(branches, count):
+    """What is inlined several times into one function stands there so many times, copy after copy."""
+    return [sum(branches[i::count]) for i in range(count)]
 
 
 def ranges(numbers):
