@@ -42,10 +42,10 @@ struct run {
 
 struct note {
     const struct fh_frame_site *site;
+    size_t used;    /* in the run's first page: bytes pushed */
     uint32_t first; /* page with which the run began       */
     uint32_t state; /* FREE, LIVE, GUARD, or CLOSED         */
     unsigned name;  /* handle of Valgrind's name            */
-    uint32_t used;  /* in the run's first page: bytes pushed */
 };
 enum { FREE, LIVE, GUARD, CLOSED };
 
@@ -176,7 +176,7 @@ static struct run *new_run(struct fh_region *region, size_t size, size_t wanted,
     for (size_t i = first; i < first + n + guard; i++) {
         struct note *note = &books->notes[i];
         fh_tools_unname(note->name);
-        *note = (struct note){owner ? owner->site : NULL, (uint32_t)first, i < first + n ? LIVE : GUARD, 0, 0};
+        *note = (struct note){owner ? owner->site : NULL, 0, (uint32_t)first, i < first + n ? LIVE : GUARD, 0};
     }
     books->cursor = first + n + guard;
     if (books->cursor > books->high) books->high = books->cursor;
@@ -242,7 +242,7 @@ static void *push_in_pages(struct fh_region *region, size_t size, size_t align, 
         fh_frame_watch(word);
     }
     struct note *note = &books->notes[(size_t)(run->start - region->base) / fh_os_page_size()];
-    note->used += (uint32_t)((size_t)(place + need - run->free));
+    note->used += (size_t)(place + need - run->free);
     books->used += (size_t)(place + need - run->free);
     run->free = place + need;
     if (marked()) fh_tools_allow(place, size);
@@ -321,7 +321,7 @@ static void explain(const struct fh_region *region, const char *address, char *b
             buf, size,
             "use of memory past the end of what was pushed: %p is %zu bytes behind the start of the frame of "
             "%s() at %s:%d, which has %zu bytes",
-            (const void *)address, offset, function, file, line, (size_t)books->notes[note->first].used);
+            (const void *)address, offset, function, file, line, books->notes[note->first].used);
     }
 }
 

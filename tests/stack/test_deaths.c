@@ -232,6 +232,23 @@ static void good_run(void) {
     }
 }
 
+/* More than 4 GiB in one push, of which nothing is written: no memory is needed for it. */
+static void huge_push(void) {
+    check();
+    fh_settings.region_size = (size_t)8 << 30;
+    struct fh_region_info stats;
+    for (int i = 0; i < 2; i++) {
+        FH_FRAME {
+            size_t size = ((size_t)4 << 30) + 4096;
+            if (fh_push_bytes(size) == NULL) _exit(77); /* this system gives no more than it has */
+            fh_region_stats(NULL, &stats);
+            if (stats.used != size) _exit(1);
+        }
+        fh_region_stats(NULL, &stats);
+        if (stats.used != 0) _exit(2);
+    }
+}
+
 static void dies(const char *what, void (*function)(void), int signal, const char *a, const char *b) {
     run_child(function);
     expect_signal(what, signal);
@@ -274,5 +291,7 @@ int main(void) {
     run_child(good_run);
     expect_status("good run", 0);
     expect_silence("good run");
+    run_child(huge_push);
+    if (outcome.status != 77) expect_status("huge push", 0);
     return failures != 0;
 }
