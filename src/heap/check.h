@@ -168,6 +168,9 @@ bool fh_check_find(const void *p, struct fh_found *found);
 void fh_check_find_small(const void *p, uint32_t first, unsigned c, struct fh_found *f);
 void fh_check_find_large(uint32_t first, struct fh_found *f);
 
+/* Is the address what fills freed and new blocks, read as a pointer, or a little beside it? (fault.c) */
+bool fh_check_is_fill(uintptr_t address);
+
 static inline unsigned fh_mark_state(const struct fh_mark *mark) { return mark->state & FH_MARK_STATES; }
 
 /* What was asked for in the live block at `block`, its front included. */

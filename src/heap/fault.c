@@ -18,14 +18,14 @@
 
 #define NEAR ((uintptr_t)1 << 20)
 
-static bool is_from_fill(uintptr_t address) {
+bool fh_check_is_fill(uintptr_t address) {
     uintptr_t fill = fh_canary * (UINTPTR_MAX / 0xff); /* the byte, repeated */
     return address - fill < NEAR || fill - address < NEAR;
 }
 
 static bool explain_fill(const uintptr_t *addresses, unsigned count, struct fh_misuse *m) {
     for (unsigned i = 0; i < count; i++) {
-        if (!is_from_fill(addresses[i])) continue;
+        if (!fh_check_is_fill(addresses[i])) continue;
         *m = (struct fh_misuse){.kind = FH_FAULT_THROUGH, .address = (const void *)addresses[i]};
         return true;
     }

@@ -96,22 +96,56 @@ static struct fh_misuse about(enum fh_misuse_kind kind, const char *call, const 
     return m;
 }
 
+/* A small block in use right beside this one: whoever wrote the bad byte may have meant that. Of a block in use
+ * the one on the side of its damaged canary, of others the nearer one first. */
+static bool find_beside(const struct fh_found *f, enum fh_misuse_kind kind, const unsigned char *bad,
+                        struct fh_found *beside) {
+    if (f->c == 0) return false;
+    bool live = fh_mark_state(f->mark) == FH_MARK_LIVE,
+         nearer_end = (const char *)bad - f->start >= (ptrdiff_t)f->size / 2,
+         late = live ? kind == FH_OVERFLOW : nearer_end;
+    for (unsigned sides = live ? 1 : 2; sides; sides--, late = !late) {
+        if (late ? f->number + 1 >= fh_classes[f->c].blocks : f->number == 0) continue;
+        fh_check_find_small(late ? f->start + f->size : f->start - 1, f->first, f->c, beside);
+        if (fh_mark_state(beside->mark) == FH_MARK_LIVE) return true;
+    }
+    return false;
+}
+
+static void name_beside(struct fh_misuse *m, const struct fh_found *beside) {
+    m->beside = beside->start + beside->front;
+    m->beside_asked = beside->asked;
+    m->beside_allocated = beside->mark->site;
+}
+
 void fh_check_report_damage(enum fh_misuse_kind kind, const char *call, uintptr_t caller,
                             const struct fh_found *f, const unsigned char *bad, unsigned char expected,
                             const char *detail) {
+    struct fh_found beside;
+    const char *end = f->start + f->front + f->asked;
+    bool right_behind = kind == FH_OVERFLOW && (const char *)bad == end,
+         near = !right_behind && find_beside(f, kind, bad, &beside),
+         given = fh_mark_state(f->mark) == FH_MARK_LIVE || fh_mark_state(f->mark) == FH_MARK_FREED;
+    if (near && !given) { /* nobody had anything to do with this one */
+        kind = beside.start < f->start ? FH_OVERFLOW : FH_UNDERFLOW;
+        detail = "Seen in the block beside it, which nobody has been given yet.";
+        f = &beside;
+    }
     struct fh_misuse m = about(kind, call, f->start + f->front, caller, f);
+    if (near && given) name_beside(&m, &beside);
     m.detail = detail;
     m.offset = (const char *)bad - (f->start + f->front);
     m.damaged = true;
     m.found = *bad;
     m.expected = expected;
-    m.block = f->start + f->front;
     fh_misuse_report(&m);
 }
 
 /* What is at an address that is no block, in words. */
 static const char *describe(const void *p, char *room, size_t size) {
     char name[200];
+    if (fh_check_is_fill((uintptr_t)p))
+        return "It was read from a block that has been freed, or from a new one that nobody has written to.";
     if (fh_space_offset(p) < fh_space.size) return "It lies in the heap's own window, where no block is.";
     switch (fh_os_memory_of(p, name, sizeof name)) {
         case FH_OS_STACK: return "It is on a stack: a local variable. Those are never freed.";
@@ -186,8 +220,7 @@ bool fh_check_look_at_canaries(const struct fh_found *f, const char *call, uintp
     }
     bad = damage_before(f);
     if (bad == NULL) return true;
-    fh_check_report_damage(FH_UNDERFLOW, call, caller, f, bad, fh_canary,
-                           f->front ? NULL : "Or somebody wrote behind the block that lies before this one.");
+    fh_check_report_damage(FH_UNDERFLOW, call, caller, f, bad, fh_canary, NULL);
     *(unsigned char *)(uintptr_t)bad = fh_canary;
     return false;
 }

@@ -413,14 +413,14 @@ bool fh_guard_explain_alignment(const struct fh_os_registers *registers, struct 
     return false;
 }
 
-size_t fh_guard_sweep(uintptr_t caller) {
+size_t fh_guard_sweep(const char *call, uintptr_t caller) {
     size_t bad = 0;
     for (uint32_t i = 1; fh_guard_size && i < record_count && records[i].state != FH_MARK_NONE; i++) {
         struct fh_misuse m;
         fh_lock(&lock);
         bool damaged = false;
         if (records[i].state == FH_MARK_LIVE) {
-            m = about(FH_OVERFLOW, "the sweep", records[i].p, caller, &records[i]);
+            m = about(FH_OVERFLOW, call, records[i].p, caller, &records[i]);
             damaged = find_damage(&records[i], &m);
         }
         fh_unlock(&lock);

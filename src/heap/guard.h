@@ -52,7 +52,7 @@ bool fh_check_explain_fault(uintptr_t address, bool known, const struct fh_os_re
 void fh_guard_look(const char *call, const void *from, size_t size, uintptr_t caller);
 
 /* Looks at the canaries of all guarded blocks in use; returns how many are damaged. */
-size_t fh_guard_sweep(uintptr_t caller);
+size_t fh_guard_sweep(const char *call, uintptr_t caller);
 
 /* For fork. */
 void fh_guard_lock(void);

@@ -176,6 +176,12 @@ static void put_damage(const struct fh_misuse *m) {
     put(" where 0x%02x was put\n", m->expected);
 }
 
+static void put_beside(const struct fh_misuse *m) {
+    put("  %-12s %p: %zu bytes asked for, in use. Or somebody wrote %s that one.\n", "beside", m->beside,
+        m->beside_asked, m->beside < m->block ? "behind" : "before");
+    put_stack("allocated in", stack_at(m->beside_allocated));
+}
+
 static void put_text(const struct fh_misuse *m, struct stack use) {
     bool main;
     unsigned thread = fh_os_thread_id(&main);
@@ -197,6 +203,7 @@ static void put_text(const struct fh_misuse *m, struct stack use) {
     put_stack(m->call ? "called from" : "accessed in", use);
     put_stack("allocated in", stack_at(m->allocated));
     put_stack("freed in", stack_at(m->freed_at));
+    if (m->beside) put_beside(m);
     put("  %-12s %s\n", "what next", kinds[m->kind].next);
     if (m->block && m->allocated && fh_settings.stacks <= 1)
         put("  %-12s FREEHOLD=...,stacks=16 shows more of who called the allocation.\n", "");
@@ -253,6 +260,10 @@ static void put_json(const struct fh_misuse *m, struct stack use) {
     put_json_stack("stack", use);
     put_json_stack("allocated", stack_at(m->allocated));
     put_json_stack("freed", stack_at(m->freed_at));
+    if (m->beside) {
+        put(",\"beside\":{\"address\":\"%p\",\"asked\":%zu}", m->beside, m->beside_asked);
+        put_json_stack("beside_allocated", stack_at(m->beside_allocated));
+    }
     put(",\"next\":");
     put_json_text(kinds[m->kind].next);
     put("}\n");

@@ -41,6 +41,9 @@ struct fh_misuse {
     ptrdiff_t offset; /* of the bad byte from `block`                                               */
     bool damaged;     /* `found` stands where `expected` should                                     */
     unsigned char found, expected;
+    const char *beside; /* a block in use beside it, which the bad write may have been meant for, or NULL  */
+    size_t beside_asked;
+    uint32_t beside_allocated;
     uint32_t allocated, freed_at; /* sites.h; 0 = not known                                             */
 
     uintptr_t caller; /* return address of the call; 0: from the registers                          */

@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+static const char *occasion = "the sweep"; /* as reports name it */
+
 /* The first damaged byte of the block, NULL when it is whole. */
 static const unsigned char *damage_of(const struct fh_found *f, enum fh_misuse_kind *kind,
                                       unsigned char *expected) {
@@ -37,7 +39,7 @@ static bool sweep_block(const struct fh_found *f, uintptr_t caller) {
     /* An atomic read-modify-write of what is compared, as a fence that ThreadSanitizer understands too. */
     __atomic_fetch_or(&f->mark->state, 0, __ATOMIC_ACQ_REL);
     if (memcmp(&before, f->mark, sizeof before) != 0) return true;
-    fh_check_report_damage(kind, "the sweep", caller, f, bad, expected, NULL);
+    fh_check_report_damage(kind, occasion, caller, f, bad, expected, NULL);
     return false;
 }
 
@@ -73,7 +75,7 @@ static size_t sweep_granules(const struct fh_heap *private, uintptr_t caller) {
 
 size_t fh_check_sweep(uintptr_t caller) {
     if (!fh_mode_checks() || fh_space.marked == NULL) return 0;
-    return fh_guard_sweep(caller) + sweep_granules(NULL, caller);
+    return fh_guard_sweep(occasion, caller) + sweep_granules(NULL, caller);
 }
 
 void fh_check_sweep_private(const struct fh_heap *private, uintptr_t caller) {
@@ -105,6 +107,7 @@ static __attribute__((destructor(101))) void sweep_at_exit(void) {
     unsigned threads = 0;
     if (!fh_settings.sweep || !fh_mode_checks() || fh_space.marked == NULL || thread_lost) return;
     fh_heap_each(count_threads, &threads);
+    occasion = "the check at exit";
     if (threads <= 1) fh_check_sweep((uintptr_t)__builtin_return_address(0));
 }
 

@@ -29,8 +29,26 @@
 #define HERE ((uintptr_t)__builtin_return_address(0))
 
 /* What takes part, by number; the C library's functions, once they have been taken over. */
-enum { READ, PREAD, PREAD64, RECV, RECVFROM, READV, FREAD, GETCWD, WRITE, PWRITE, PWRITE64, SEND, SENDTO, WRITEV, FWRITE,
-       EXIT, EXIT_C, CALLS };
+enum {
+    READ,
+    PREAD,
+    PREAD64,
+    RECV,
+    RECVFROM,
+    READV,
+    FREAD,
+    GETCWD,
+    WRITE,
+    PWRITE,
+    PWRITE64,
+    SEND,
+    SENDTO,
+    WRITEV,
+    FWRITE,
+    EXIT,
+    EXIT_C,
+    CALLS
+};
 static union {
     void *found;
     ssize_t (*bytes)(int, void *, size_t);

@@ -307,9 +307,29 @@ static void overflow_seen_at_exit_now(void) {
     fflush(stdout);
     _exit(0);
 }
+/* The block before it is free again: what is damaged is that one. */
+static void underflow_into_freed(void) {
+    unsigned char *v[200];
+    for (int i = 0; i < 200; i++) v[i] = block(SMALL);
+    for (int i = 0; i < 200; i++)
+        for (int k = 0; k < 200; k++)
+            if (v[i] + 32 == v[k]) {
+                give(v[i]);
+                put(v[k], -5, 1);
+                return;
+            }
+    put(v[0], -5, 1); /* in guard mode none is beside another */
+    give(v[0]);
+}
 struct links {
     struct links *next, *before;
 };
+static void free_from_freed(void) { /* as who frees a list, and takes the next one from what was freed */
+    struct links *p = (struct links *)(void *)block(sizeof *p);
+    p->next = hide(malloc(SMALL));
+    give(p);
+    give(((struct links *)hide(p))->next);
+}
 static void follow(struct links *p) { p->next->before = NULL; }
 static void pointer_from_freed(void) {
     static struct links other;
@@ -501,6 +521,8 @@ static const struct misuse cases[] = {
     CASE(system_reads_into_parts),
     CASE(stream_reads_too_much),
     CASE(overflow_seen_at_exit_now),
+    CASE(underflow_into_freed),
+    CASE(free_from_freed),
     CASE(pointer_from_freed),
     CASE(pointer_from_new),
     CASE(read_after_free_huge),

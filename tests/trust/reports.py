@@ -50,7 +50,7 @@ def words_of_each_kind():
         (CHECKED, "underflow_1", ["somebody wrote before a block (1 byte before its start)", "index below zero"]),
         (CHECKED, "write_after_free", ["somebody wrote into a block after it was freed (at its byte", "malloc of 0x", ", freed",
                                        "Seen when the block was to be used again"]),
-        (CHECKED, "write_after_free_never_reused", ["the sweep of 0x", "freed in"]),
+        (CHECKED, "write_after_free_never_reused", ["the check at exit of 0x", "freed in"]),
         (CHECKED, "double_free", ["block freed twice\n", "freed in", "Which of the two frees owns the block"]),
         (CHECKED, "free_interior", ["inside a block, not at its start (at its byte 8)", "Keep the pointer"]),
         (CHECKED, "free_stack", ["this address is no block of the heap\n", "on a stack", "Is the variable initialised"]),
@@ -61,6 +61,9 @@ def words_of_each_kind():
         (CHECKED, "realloc_after_free", ["this block has been freed\n", "realloc of 0x", "Who else keeps"]),
         (CHECKED, "sized_free_wrong", ["the size said at the free is not the one asked for\n", "bytes were asked for, and it is freed as"]),
         (CHECKED, "sized_free_wrong_alignment", ["the alignment said at the free", "same type"]),
+        (CHECKED, "underflow_into_freed", [r"beside       0x[0-9a-f]+: 24 bytes asked for, in use. Or somebody wrote before that one",
+                                           r"before that one.\n  allocated in .*block"]),
+        (CHECKED, "free_from_freed", ["It was read from a block that has been freed, or from a new one"]),
         (CHECKED, "pointer_from_freed", ["a pointer was followed that was read from a freed block", "an access to 0x", "comes? from"]),
         (CHECKED, "overflow_without_end", ["part of the heap where no block is", "index or length"]),
         ("mode=guard", "overflow_1", ["access behind the end of a block (1 byte past its end)", "an access to 0x", "accessed in",
@@ -108,6 +111,8 @@ def json_has_it_all():
            report["address"] == report["block"]["address"] and report["next"], report)
     report = parsed("underflow_1", CHECKED)
     expect("an offset below zero", report["offset"] == -1, report)
+    report = parsed("underflow_into_freed", CHECKED, WIDE)
+    expect("the block beside", report["beside"]["asked"] == 24 and report["beside_allocated"], report)
     report = parsed("free_stack", CHECKED)
     expect("a sentence more, no block", "stack" in report["detail"] and "block" not in report, report)
 
