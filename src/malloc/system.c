@@ -12,7 +12,7 @@
  *
  * _exit is taken over too: nothing runs at it, and the sweep (sweep.c) would be left out.
  *
- * Only in the shared library: a static program has no bindings to change.
+ * Only in the shared library: a static program has no bindings that could be changed.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -64,11 +64,14 @@ static union {
 
 /* ---- buffers ---- */
 
-/* Of `size` bytes at `buffer` the system has taken `result`, or refused. */
+/* Of `size` bytes at `buffer` the system has taken `result`, or refused. Where it stopped within a page that
+ * was not because of the page: most short reads are files' ends. */
 static ssize_t look(const char *name, ssize_t result, const void *buffer, size_t size, uintptr_t caller) {
     if (result < 0 && errno != EFAULT) return result;
+    enum { PAGE = 4096 };
     size_t done = result < 0 ? 0 : (size_t)result;
-    if (done < size) fh_guard_look(name, (const char *)buffer + done, result < 0 ? size : 1, caller);
+    bool at_page = done == 0 || ((uintptr_t)buffer + done) % PAGE == 0;
+    if (done < size && at_page) fh_guard_look(name, (const char *)buffer + done, result < 0 ? size : 1, caller);
     return result;
 }
 

@@ -1,8 +1,8 @@
 /* test_depots.c - blocks that travel between many threads, on a machine that is told to have 64 processors.
  *
- * There a class has several depots (src/heap/depot.h), which the machines at hand with their few processors would
- * not have. Half of the threads allocate, half free; each block's contents are verified where it is freed, and in
- * the end the books must be sound and nothing may be live or kept back.
+ * There a class has several depots (src/heap/depot.h), which the machines at hand with their few processors
+ * would not have. Half of the threads allocate, half free; each block's contents are verified where it is
+ * freed, and in the end the books must be sound and nothing may be live or kept back.
  */
 #include "names.h"
 #include "runner.h"
