@@ -1,5 +1,5 @@
 /* stops.h - assert_stops(function, text, more): the function, run in a child, aborts and says both texts on
- * stderr. */
+ * stderr. assert_each_stops(list) does so with each of an array of struct stop. */
 #ifndef TESTS_OWN_STOPS_H
 #define TESTS_OWN_STOPS_H
 
@@ -36,5 +36,13 @@ static inline void assert_stops(void (*function)(void), const char *text, const 
     if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGABRT || !strstr(said, text) || !strstr(said, more))
         fail_msg("status %#x, and \"%s\", \"%s\" was to be said:\n%s", status, text, more, said);
 }
+
+struct stop {
+    void (*function)(void);
+    const char *text, *more;
+};
+#define assert_each_stops(list)                                \
+    for (size_t i = 0; i < sizeof(list) / sizeof *(list); i++) \
+    assert_stops((list)[i].function, (list)[i].text, (list)[i].more)
 
 #endif

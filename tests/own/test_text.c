@@ -1,5 +1,4 @@
-/* test_text.c - where text may be cut and where it may not, characters at the edges, letters; and every
- * operation of Vec, Str and Map that must stop the program, seen to do so. */
+/* test_text.c - where text may be cut, characters at the edges, letters, what is found where. */
 #include <freehold/names.h>
 
 #include <setjmp.h>
@@ -10,8 +9,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-#include "stops.h"
 
 /* ---- letters ---- */
 
@@ -124,57 +121,6 @@ static void a_value_with_commas_needs_no_parentheses(void **state) {
     assert_true(views.ptr[0].len == 3 && views.ptr[1].len == 4 && views.ptr[2].len == 2 && old.len == 1);
 }
 
-/* ---- what stops ---- */
-
-/* One function for each: `what` is done to a Vec of 3, or to a Str of "a", 2, 3, 4 and 1 bytes. */
-#define VEC_STOPS(name, what)                   \
-    static void name(void) {                    \
-        own(Vec(int)) v = vec_of(int, 1, 2, 3); \
-        own(Vec(int)) out = {0};                \
-        (void)out;                              \
-        what;                                   \
-    }
-#define STR_STOPS(name, what)         \
-    static void name(void) {          \
-        own(Str) s = str_from(mixed); \
-        what;                         \
-    }
-VEC_STOPS(vec_at_len, (void)vec_at(&v, 3))
-VEC_STOPS(vec_insert_behind, vec_insert(&v, 4, 1))
-VEC_STOPS(vec_remove_len, vec_remove(&v, 3))
-VEC_STOPS(vec_swap_remove_len, vec_swap_remove(&v, 3))
-VEC_STOPS(vec_drain_behind, set(Vec(int), &out, vec_drain(&v, 1, 4)))
-VEC_STOPS(vec_drain_turned, set(Vec(int), &out, vec_drain(&v, 2, 1)))
-VEC_STOPS(vec_split_behind, set(Vec(int), &out, vec_split_off(&v, 4)))
-VEC_STOPS(slice_behind, (void)slice(&v, 0, 4))
-VEC_STOPS(slice_turned, (void)slice(&v, 3, 2))
-STR_STOPS(str_insert_behind, str_insert(&s, MIXED + 1, view("x")))
-STR_STOPS(str_insert_inside, str_insert(&s, 2, view("x")))
-STR_STOPS(str_remove_behind, str_remove(&s, 0, MIXED + 1))
-STR_STOPS(str_remove_to_inside, str_remove(&s, 1, 5))
-STR_STOPS(str_remove_from_inside, str_remove(&s, 4, 6))
-STR_STOPS(str_remove_turned, str_remove(&s, 6, 3))
-STR_STOPS(str_truncate_inside, str_truncate(&s, 9))
-STR_STOPS(str_part_behind, (void)str_part(&s, 0, MIXED + 1))
-STR_STOPS(str_part_inside, (void)str_part(&s, 8, 10))
-
-static void what_is_out_of_range_stops_the_program(void **state) {
-    (void)state;
-    assert_stops(vec_at_len, "vec_at", "the index is 3, the length 3");
-    assert_stops(vec_insert_behind, "vec_insert", "the index is 4, the length 3");
-    assert_stops(vec_remove_len, "vec_remove", "the index is 3, the length 3");
-    assert_stops(vec_swap_remove_len, "vec_remove", "the index is 3, the length 3");
-    assert_stops(vec_drain_behind, "vec_drain", "the index is 4, the length 3");
-    assert_stops(vec_drain_turned, "vec_drain", "the index is 2, the length 1");
-    assert_stops(vec_split_behind, "vec_drain", "the index is 4, the length 3");
-    assert_stops(slice_behind, "slice", "the index is 4, the length 3");
-    assert_stops(slice_turned, "slice", "the index is 3, the length 2");
-    assert_stops(str_insert_behind, "str_insert", "the index is 12, the length 11");
-    assert_stops(str_remove_behind, "str_remove", "the index is 12, the length 11");
-    assert_stops(str_remove_turned, "str_remove", "the index is 6, the length 3");
-    assert_stops(str_part_behind, "", "the index is 12, the length 11");
-}
-
 static void a_str_is_the_same_text_as_a_c_string(void **state) {
     (void)state;
     own(Str) s = str_from("yes"), empty = {0};
@@ -186,13 +132,13 @@ static void a_str_is_the_same_text_as_a_c_string(void **state) {
     assert_false(str_is(&empty, "yes"));
 }
 
-static void a_cut_through_a_character_stops_the_program(void **state) {
+static void text_is_found_from_the_end(void **state) {
     (void)state;
-    assert_stops(str_insert_inside, "str_insert: byte 2 is inside a character", "");
-    assert_stops(str_remove_to_inside, "str_remove: byte 5 is inside a character", "");
-    assert_stops(str_remove_from_inside, "str_remove: byte 4 is inside a character", "");
-    assert_stops(str_truncate_inside, "str_truncate: byte 9 is inside a character", "");
-    assert_stops(str_part_inside, "byte 8 is inside a character", "");
+    assert_int_equal(view_find_last(view("a-b-c"), view("-")), 3);
+    assert_int_equal(view_find_last(view("-abc"), view("-a")), 0);
+    assert_int_equal(view_find_last(view("abc"), view("d")), FH_NOWHERE);
+    assert_int_equal(view_find_last(view("abc"), view("abcd")), FH_NOWHERE);
+    assert_int_equal(view_find_last(view("abc"), view("")), 3);
 }
 
 int main(void) {
@@ -203,8 +149,7 @@ int main(void) {
         cmocka_unit_test(characters_come_off_the_end_one_by_one),
         cmocka_unit_test(replacing_leaves_all_else),
         cmocka_unit_test(a_value_with_commas_needs_no_parentheses),
-        cmocka_unit_test(what_is_out_of_range_stops_the_program),
-        cmocka_unit_test(a_cut_through_a_character_stops_the_program),
+        cmocka_unit_test(text_is_found_from_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

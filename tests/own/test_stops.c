@@ -1,0 +1,216 @@
+/* test_stops.c - what must stop the program, seen to do so, in each mode: an index out of range, a cut through a
+ * character, more memory than there can be, more handles than can be counted, handles to what is gone. What the
+ * checked mode alone stops is in errors/. */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "stops.h"
+
+#include <freehold/names.h> /* last: <sched.h> has a function `clone` */
+
+typedef struct {
+    char bytes[24];
+} Wide;
+PLAIN(Wide)
+MAP(int, Wide)
+
+static const char mixed[] = "a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80z"; /* 1, 2, 3, 4 and 1 bytes */
+enum { MIXED = sizeof mixed - 1 };
+
+/* ---- Vec and Str ---- */
+
+/* One function for each: `what` is done to a Vec of 3, or to a Str of "a", 2, 3, 4 and 1 bytes. */
+#define VEC_STOPS(name, what)                   \
+    static void name(void) {                    \
+        own(Vec(int)) v = vec_of(int, 1, 2, 3); \
+        own(Vec(int)) out = {0};                \
+        (void)out;                              \
+        what;                                   \
+    }
+#define STR_STOPS(name, what)         \
+    static void name(void) {          \
+        own(Str) s = str_from(mixed); \
+        what;                         \
+    }
+VEC_STOPS(vec_at_len, (void)vec_at(&v, 3))
+VEC_STOPS(vec_insert_behind, vec_insert(&v, 4, 1))
+VEC_STOPS(vec_remove_len, vec_remove(&v, 3))
+VEC_STOPS(vec_swap_remove_len, vec_swap_remove(&v, 3))
+VEC_STOPS(vec_drain_behind, set(Vec(int), &out, vec_drain(&v, 1, 4)))
+VEC_STOPS(vec_drain_turned, set(Vec(int), &out, vec_drain(&v, 2, 1)))
+VEC_STOPS(vec_split_behind, set(Vec(int), &out, vec_split_off(&v, 4)))
+VEC_STOPS(slice_behind, (void)slice(&v, 0, 4))
+VEC_STOPS(slice_turned, (void)slice(&v, 3, 2))
+STR_STOPS(str_insert_behind, str_insert(&s, MIXED + 1, view("x")))
+STR_STOPS(str_insert_inside, str_insert(&s, 2, view("x")))
+STR_STOPS(str_remove_behind, str_remove(&s, 0, MIXED + 1))
+STR_STOPS(str_remove_to_inside, str_remove(&s, 1, 5))
+STR_STOPS(str_remove_from_inside, str_remove(&s, 4, 6))
+STR_STOPS(str_remove_turned, str_remove(&s, 6, 3))
+STR_STOPS(str_truncate_inside, str_truncate(&s, 9))
+STR_STOPS(str_part_behind, (void)str_part(&s, 0, MIXED + 1))
+STR_STOPS(str_part_inside, (void)str_part(&s, 8, 10))
+
+static void what_is_out_of_range_stops_the_program(void **state) {
+    (void)state;
+    static const struct stop list[] = {
+        {vec_at_len, "vec_at", "the index is 3, the length 3"},
+        {vec_insert_behind, "vec_insert", "the index is 4, the length 3"},
+        {vec_remove_len, "vec_remove", "the index is 3, the length 3"},
+        {vec_swap_remove_len, "vec_remove", "the index is 3, the length 3"},
+        {vec_drain_behind, "vec_drain", "the index is 4, the length 3"},
+        {vec_drain_turned, "vec_drain", "the index is 2, the length 1"},
+        {vec_split_behind, "vec_drain", "the index is 4, the length 3"},
+        {slice_behind, "slice", "the index is 4, the length 3"},
+        {slice_turned, "slice", "the index is 3, the length 2"},
+        {str_insert_behind, "str_insert", "the index is 12, the length 11"},
+        {str_remove_behind, "str_remove", "the index is 12, the length 11"},
+        {str_remove_turned, "str_remove", "the index is 6, the length 3"},
+        {str_part_behind, "", "the index is 12, the length 11"},
+    };
+    assert_each_stops(list);
+}
+
+static void a_cut_through_a_character_stops_the_program(void **state) {
+    (void)state;
+    static const struct stop list[] = {
+        {str_insert_inside, "str_insert: byte 2 is inside a character", ""},
+        {str_remove_to_inside, "str_remove: byte 5 is inside a character", ""},
+        {str_remove_from_inside, "str_remove: byte 4 is inside a character", ""},
+        {str_truncate_inside, "str_truncate: byte 9 is inside a character", ""},
+        {str_part_inside, "byte 8 is inside a character", ""},
+    };
+    assert_each_stops(list);
+}
+
+/* What a program that is built with -DFH_CHECKED has told is used in every mode. */
+static void index_at_a_known_place(void) {
+    static const struct fh_site site = {"known.c", 12, "main", "v.ptr[3]"};
+    fh_at(&site);
+    fh_own_out_of_range("vec_at", 3, 3);
+}
+static void the_place_is_told_where_it_is_known(void **state) {
+    (void)state;
+    const char *settings = getenv("FREEHOLD");
+    if (settings && strstr(settings, "mode=fast")) assert_stops(index_at_a_known_place, "known.c:12: index out", "");
+    else assert_stops(index_at_a_known_place, "test_stops.c:", "index out of range in vec_at");
+}
+
+/* ---- memory ---- */
+
+static void too_large(void) {
+    own(Vec(Wide)) v = {0};
+    vec_reserve(&v, SIZE_MAX / 100);
+}
+static void far_too_large(void) {
+    own(Vec(Wide)) v = {0};
+    vec_reserve(&v, SIZE_MAX / 3);
+}
+static void too_much_text(void) {
+    own(Str) s = str_from("four");
+    str_reserve(&s, PTRDIFF_MAX - 1000);
+}
+static void far_too_much_text(void) {
+    own(Str) s = str_from("four");
+    str_reserve(&s, SIZE_MAX);
+}
+static void too_many_entries(void) {
+    own(Map(int, Wide)) m = {0};
+    map_reserve(&m, SIZE_MAX / 8);
+}
+
+static void the_report_says_how_much_was_wanted(void **state) {
+    (void)state;
+    static const struct stop list[] = {
+        {too_large, "out of memory: Vec of ", "(4427218577690292384 bytes)"},
+        {far_too_large, "out of memory: Vec of ", "(18446744073709551615 bytes)"},
+        {too_much_text, "out of memory: Str of ", "(9223372036854774811 bytes)"},
+        {far_too_much_text, "out of memory: Str of ", "(18446744073709551615 bytes)"},
+        {too_many_entries, "out of memory: Map of ", "(18446744073709551615 bytes)"},
+    };
+    assert_each_stops(list);
+}
+
+/* ---- Rc and Arc ---- */
+
+static void rc_clone_at_the_limit(void) {
+    Rc(int) r = rc(int, 1);
+    *fh_counts(r) |= INT32_MAX;
+    (void)rc_clone(r);
+}
+static void rc_clone_of_what_is_gone(void) {
+    Rc(int) r = rc(int, 1), copy = r;
+    Weak(int) keeps_the_block = rc_downgrade(int, r);
+    (void)keeps_the_block;
+    drop(Rc(int), &r);
+    (void)rc_clone(copy);
+}
+static void rc_dropped_too_often(void) {
+    Rc(int) r = rc(int, 1), copy = r;
+    Weak(int) keeps_the_block = rc_downgrade(int, r);
+    (void)keeps_the_block;
+    drop(Rc(int), &r);
+    drop(Rc(int), &copy);
+}
+/* 2^31 handles do not fit into memory, so the count is set. With Clang and threads it may be one more. */
+static void clone_at_the_limit(void) {
+    Arc(int) a = arc(int, 1);
+    *fh_arc_strong_at(a) = INT32_MAX;
+    (void)arc_clone(a);
+    (void)arc_clone(a);
+}
+static void downgrade_at_the_limit(void) {
+    Arc(int) a = arc(int, 1);
+    *fh_arc_weak_at(a) = INT32_MAX;
+    (void)arc_downgrade(int, a);
+    (void)arc_downgrade(int, a);
+}
+static void upgrade_at_the_limit(void) {
+    Arc(int) a = arc(int, 1);
+    ArcWeak(int) w = arc_downgrade(int, a);
+    *fh_arc_strong_at(a) = INT32_MAX;
+    (void)arc_upgrade(w);
+}
+static void *nothing(void *unused) { return unused; }
+static void
+with_threads(void (*function)(void)) { /* in a child that stops, so that the parent keeps its one thread */
+    pthread_t thread;
+    pthread_create(&thread, NULL, nothing, NULL);
+    pthread_join(thread, NULL);
+    function();
+}
+static void clone_with_threads(void) { with_threads(clone_at_the_limit); }
+static void downgrade_with_threads(void) { with_threads(downgrade_at_the_limit); }
+static void counts_that_cannot_be_stop_the_program(void **state) {
+    (void)state;
+    static const char arc_says[] = "an Arc has been dropped more often than it was cloned, or has too many owners";
+    static const struct stop list[] = {
+        {rc_clone_at_the_limit, "an Rc has too many owners (2^31)", ""},
+        {rc_clone_of_what_is_gone, "an Rc whose value is gone has been cloned", ""},
+        {rc_dropped_too_often, "an Rc has been dropped more often than it was cloned", ""},
+        {clone_at_the_limit, arc_says, ""},
+        {downgrade_at_the_limit, arc_says, ""},
+        {upgrade_at_the_limit, arc_says, ""},
+        {clone_with_threads, arc_says, ""},
+        {downgrade_with_threads, arc_says, ""},
+    };
+    assert_each_stops(list);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_out_of_range_stops_the_program),
+        cmocka_unit_test(a_cut_through_a_character_stops_the_program),
+        cmocka_unit_test(the_place_is_told_where_it_is_known),
+        cmocka_unit_test(the_report_says_how_much_was_wanted),
+        cmocka_unit_test(counts_that_cannot_be_stop_the_program),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
