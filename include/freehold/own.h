@@ -181,6 +181,9 @@ FH_INLINE void *fh_used(const void *p, size_t size, const struct fh_site *site) 
     fh_note_use(p, size, site);
     return (void *)(uintptr_t)p;
 }
+/* The owner at p is dropped now. When the scope that ends is that of a local which stands in the caller's
+ * frame, it is what is returned, without move: stops. */
+FH_API void fh_note_dropped(const void *p, size_t size);
 /* A handle that is written `name` is used by value and was empty; stops when a variable of that name was moved
  * from in this frame. */
 FH_API void fh_note_empty(const char *name, const void *frame, const struct fh_site *site);

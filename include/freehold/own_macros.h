@@ -72,6 +72,11 @@ FH_INLINE void fh_mark_use(const void *owner) { (void)owner; }
 #define FH_USE_AT(p, text) fh_note_use((p), sizeof *(p), fh_at(FH_PLACE(text)))
 #define FH_USED(X, p, text) ((X *)fh_used((p), sizeof(X), fh_at(FH_PLACE(text))))
 #define FH_VALUE_USED(x, name, text) fh_value_used((x), name, __builtin_frame_address(0), fh_at(FH_PLACE(text)))
+#ifdef __clang__ /* the only one that makes a local in its caller's place although it is dropped here */
+#define FH_DROPPED(p) fh_note_dropped((p), sizeof *(p))
+#else
+#define FH_DROPPED(p) ((void)0)
+#endif
 #define FH_SAME(same, text) ((same) ? (void)0 : fh_note_changed(FH_PLACE(text)))
 #define FH_NOTE_fh_mark_move(p, x) \
     fh_note_move((p), sizeof *(p), __builtin_frame_address(0), fh_at(FH_PLACE(#x)))
@@ -85,6 +90,7 @@ FH_INLINE void fh_mark_use(const void *owner) { (void)owner; }
 #define FH_USE_AT(p, text) FH_MARK(fh_mark_use, p)
 #define FH_USED(X, p, text) (p)
 #define FH_VALUE_USED(x, name, text) (x)
+#define FH_DROPPED(p) ((void)0)
 #define FH_SAME(same, text) ((void)0)
 #define FH_NOTE_MOVED(marker, p, x) FH_MARK(marker, p)
 #define FH_NOTE_FORGET(p) fh_note_forget(p)

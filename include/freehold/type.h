@@ -73,6 +73,7 @@
 #define FH_DROP(T, ...)                                      \
     FH_GLUE void T##_drop(T *self) {                         \
         (void)self;                                          \
+        FH_DROPPED(self);                                    \
         FH_EACH(FH_DROP_FIELD, T, ##__VA_ARGS__)             \
     }                                                        \
     FH_REST(T, FH_EACH(FH_REST_FIELD, T, ##__VA_ARGS__))     \
@@ -81,6 +82,7 @@
 
 #define FH_DROP_WITH(T, function, ...)           \
     FH_GLUE void T##_drop(T *self) {             \
+        FH_DROPPED(self);                        \
         function(self);                          \
         FH_EACH(FH_DROP_FIELD, T, ##__VA_ARGS__) \
     }                                            \
@@ -88,11 +90,12 @@
     enum { fh_plain_##T = 0 };                   \
     FH_STRUCT_BODIES(T)
 
-#define FH_DROP_ENUM(T, tag, ...)                                                           \
-    FH_GLUE void T##_drop(T *self){FH_EACH(FH_DROP_CASE, tag, ##__VA_ARGS__)} FH_REST_NONE( \
-        T, T##_drop(self)) enum {                                                           \
-        fh_plain_##T = 0                                                                    \
-    };                                                                                      \
+#define FH_DROP_ENUM(T, tag, ...)                              \
+    FH_GLUE void T##_drop(T *self) {                           \
+        FH_DROPPED(self);                                      \
+        FH_EACH(FH_DROP_CASE, tag, ##__VA_ARGS__)              \
+    }                                                          \
+    FH_REST_NONE(T, T##_drop(self)) enum { fh_plain_##T = 0 }; \
     FH_STRUCT_BODIES(T)
 
 #define FH_STRUCT_BODIES(T)                         \

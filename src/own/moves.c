@@ -13,6 +13,7 @@
  * note goes. An owner in the heap (a field) is not noted: taking a field out and looking at it later is what
  * `take` is for, and moves out of fields are checked by the compiler's const alone.
  */
+#include "os/os_stack.h"
 #include "own/checked.h"
 
 #include <string.h>
@@ -26,6 +27,10 @@ struct move {
     const struct fh_site *site;
     struct fh_where born; /* of what it held */
 };
+
+/* What was dropped last, if it stands in the frame of the caller of the function whose scope ends: that scope.
+ * */
+static __thread struct fh_scope returned;
 
 /* Both arrays are made when checked mode first needs them: static TLS is scarce where the library is dlopened.
  * */
@@ -55,6 +60,7 @@ struct fh_scope fh_scope_enter(const void *frame, const struct fh_site *site) {
     if (!fh_checked_on()) return scope;
     if (scopes == NULL) scopes = fh_calloc(SCOPES, sizeof *scopes);
     if (scopes == NULL) return scope;
+    returned = (struct fh_scope){0};
     drop_stale_scopes(frame);
     if (scope_count < SCOPES) scopes[scope_count] = scope;
     scope_count++;
@@ -72,8 +78,34 @@ static bool same_function(const struct fh_scope *a, const void *frame, const str
     return a->frame == frame && strcmp(a->site->function, site->function) == 0;
 }
 
+/* Clang makes a struct that is returned by `return x;` in the caller's place from the beginning, above the
+ * frame of the function that it is a local of. So the owner that is dropped there as its scope ends is what the
+ * caller gets, empty. What it owned itself is dropped meanwhile, and says nothing; another local of the
+ * function does. */
+void fh_note_dropped(const void *owner, size_t size) {
+    enum { FAR = 1 << 20 };
+    if (!fh_checked_on() || fh_dropping || scope_count == 0 || scope_count > SCOPES) return;
+    const struct fh_scope *scope = &scopes[scope_count - 1];
+    struct fh_os_bounds stack;
+    if ((uintptr_t)scope->frame - (uintptr_t)owner < FAR) returned = (struct fh_scope){0};
+    else if ((uintptr_t)owner - (uintptr_t)scope->frame < FAR && !all_zero(owner, size) &&
+             fh_os_stack_bounds_near(scope->frame, &stack) && (const char *)owner < stack.high)
+        returned = *scope;
+}
+
+static void check_return(const struct fh_scope *scope) {
+    if (returned.frame != scope->frame || returned.site != scope->site) return;
+    fh_report_begin(
+        "E0505",
+        "an owner is returned without move, and dropped as its scope ends: the caller gets an empty one");
+    fh_report_line("declared here", (struct fh_where){.site = scope->site});
+    fh_report_note("write `return move(x);`");
+    fh_report_end();
+}
+
 void fh_scope_leave(struct fh_scope *scope) {
     if (!fh_checked_on() || scope_count == 0) return;
+    if (returned.frame != NULL) check_return(scope);
     scope_count--;
     if (scope_count > 0 && scope_count <= SCOPES &&
         same_function(&scopes[scope_count - 1], scope->frame, scope->site))
