@@ -6,15 +6,15 @@
 
 #include <errno.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <cmocka.h>
+
+#include "stops.h"
 
 static long countdown = -1; /* the allocation to refuse; -1: none */
 static bool refuse(void) {
@@ -31,12 +31,18 @@ WRAP(fh_malloc, (size_t size), (size))
 WRAP(fh_realloc, (void *p, size_t size), (p, size))
 WRAP(fh_aligned_alloc, (size_t align, size_t size), (align, size))
 
+static bool maps_refused; /* by the system */
+void *__real_fh_os_map(size_t size);
+void *__wrap_fh_os_map(size_t size);
+void *__wrap_fh_os_map(size_t size) { return maps_refused ? NULL : __real_fh_os_map(size); }
+
 TYPE(Named);
 struct Named {
     Str name;
 };
 DROP(Named, (Str, name))
 MAP(Str, Str)
+OWNER(Box(int))
 
 static size_t live_blocks(void) {
     static struct fh_stats stats;
@@ -165,6 +171,68 @@ static void dropping_needs_no_memory(void **state) {
     assert_int_equal(live_blocks(), before);
 }
 
+/* A node deep in a chain, with more children than the worker has room for without memory, each of them deep. */
+TYPE(Wide);
+struct Wide {
+    Vec(Box(Wide)) children;
+    int id;
+};
+DROP(Wide, (Vec(Box(Wide)), children))
+static void deep_and_wide_trees_are_dropped_with_and_without_memory(void **state) {
+    (void)state;
+    size_t before = live_blocks();
+    for (long refuse_from = -1; refuse_from < 3; refuse_from++) {
+        own(Box(Wide)) root = box(Wide, .id = 0);
+        Wide *at = root;
+        for (int depth = 1; depth < 3 * (int)FH_DROP_DEPTH; depth++) {
+            for (int i = 0; i < 40; i++) vec_push(&at->children, box(Wide, .id = i));
+            at = at->children.ptr[depth % 40];
+        }
+        countdown = refuse_from;
+        drop(Box(Wide), &root);
+        countdown = -1;
+        assert_int_equal(live_blocks(), before);
+    }
+}
+
+/* ---- allocators ---- */
+
+static void an_owner_with_the_heap_for_allocator_is_as_any_other(void **state) {
+    (void)state;
+    size_t before = live_blocks();
+    struct fh_alloc *const allocators[] = {NULL, &fh_alloc_heap};
+    for (size_t i = 0; i < 2; i++) {
+        own(BoxIn(Named)) b = box_in(Named, allocators[i], .name = str_from("a name in the heap"));
+        own(VecIn(int)) v = {.alloc = allocators[i]};
+        for (int n = 0; n < 1000; n++) vec_push(&v, n);
+        assert_int_equal(v.ptr[999] + (int)b.ptr->name.len, 999 + 18);
+        countdown = 0;
+        assert_false(vec_try_reserve(&v, 100000));
+        countdown = -1;
+        assert_int_equal(v.len, 1000);
+    }
+    assert_int_equal(live_blocks(), before);
+}
+
+static void an_arena_refuses_what_cannot_be(void **state) {
+    (void)state;
+    own(Arena) arena = {0};
+    char *first = fh_arena_get(&arena, 100, 1);
+    assert_non_null(first);
+    static const size_t sizes[][2] = {{SIZE_MAX, 1}, {PTRDIFF_MAX, 16}, {1, (size_t)1 << 62}};
+    for (size_t i = 0; i < 3; i++) {
+        errno = 0;
+        assert_null(fh_arena_get(&arena, sizes[i][0], sizes[i][1]));
+        assert_int_equal(errno, ENOMEM);
+    }
+    countdown = 0;
+    errno = 0;
+    assert_null(fh_arena_get(&arena, 1 << 20, 1));
+    assert_int_equal(errno, ENOMEM);
+    countdown = -1;
+    assert_ptr_equal(fh_arena_get(&arena, 1, 1), first + 100); /* and goes on where it was */
+}
+
 static void the_last_handle_of_any_kind_gives_the_block_back(void **state) {
     (void)state;
     size_t before = live_blocks();
@@ -186,25 +254,95 @@ static void the_last_handle_of_any_kind_gives_the_block_back(void **state) {
     assert_int_equal(live_blocks(), before);
 }
 
+/* ---- the forms without try_ ---- */
+
+#define LONG_TEXT "a text that is too long for the room that any new Str has, so that it must grow for it"
+
+/* One function for each: `prepare`, then `what` with every allocation refused. */
+#define REPORTS(name, prepare, what) \
+    static void name(void) {         \
+        prepare;                     \
+        countdown = 0;               \
+        what;                        \
+    }
+REPORTS(box_says, , (void)box(double, 1))
+REPORTS(rc_says, , (void)rc(int, 1))
+REPORTS(arc_says, , (void)arc(int, 1))
+REPORTS(box_in_says, , (void)box_in(int, NULL, 1))
+REPORTS(vec_push_says, Vec(int) v = {0}, vec_push(&v, 1))
+REPORTS(vec_insert_says, Vec(int) v = {0}, vec_insert(&v, 0, 1))
+REPORTS(vec_reserve_says, Vec(int) v = {0}, vec_reserve(&v, 9))
+REPORTS(vec_extend_says, Vec(int) v = vec_of(int, 1), vec_extend(&v, ((int[100]){0}), 100))
+REPORTS(vec_drain_says, Vec(int) v = vec_of(int, 1, 2), (void)vec_drain(&v, 0, 1))
+REPORTS(vec_clone_says, Vec(int) v = vec_of(int, 1, 2), (void)clone(Vec(int), &v))
+REPORTS(str_push_says, Str s = {0}, str_push(&s, "x"))
+REPORTS(str_char_says, Str s = {0}, str_push_char(&s, 'x'))
+REPORTS(str_insert_says, Str s = str_from("x"), str_insert(&s, 0, view(LONG_TEXT)))
+REPORTS(str_reserve_says, Str s = {0}, str_reserve(&s, 9))
+REPORTS(str_from_says, , (void)(str_from("x").len))
+REPORTS(str_with_says, , (void)(str_with(9).len))
+REPORTS(str_of_says, , (void)(str_of("%d", 5).len))
+REPORTS(str_format_says, Str s = str_from("x"), (void)str_format(&s, "%s", LONG_TEXT))
+REPORTS(long_format_says, Str s = str_from("x"), (void)str_format(&s, "%300d", 5))
+REPORTS(longer_format_says, Str s = str_from("x"), countdown++; (void)str_format(&s, "%300d", 5))
+REPORTS(map_entry_says, Map(Str, Str) m = {0}, (void)map_entry(&m, view("x")))
+REPORTS(map_key_says, Map(Str, Str) m = {0}; map_reserve(&m, 5), (void)map_entry(&m, view(LONG_TEXT)))
+REPORTS(map_reserve_says, Map(Str, Str) m = {0}, map_reserve(&m, 5))
+REPORTS(place_says, Arena a = {0}, (void)place(int, &a, 5))
+
 static void the_plain_forms_report_and_abort(void **state) {
     (void)state;
-    int ends[2];
-    assert_int_equal(pipe(ends), 0);
-    pid_t child = fork();
-    if (child == 0) {
-        dup2(ends[1], 2);
-        countdown = 0;
-        own(Box(double)) b = box(double, 1);
-        _exit(b != NULL);
+    static const struct stop list[] = {
+        {box_says, "out of memory: Box(double)", "(8 bytes)"},
+        {rc_says, "out of memory: Rc(int)", "(12 bytes)"},
+        {arc_says, "out of memory: Arc(int)", "(12 bytes)"},
+        {box_in_says, "out of memory: BoxIn(int)", "(4 bytes)"},
+        {vec_push_says, "out of memory: Vec", "(4 bytes)"},
+        {vec_insert_says, "out of memory: Vec", "(4 bytes)"},
+        {vec_reserve_says, "out of memory: Vec", "(36 bytes)"},
+        {vec_extend_says, "out of memory: Vec", "(404 bytes)"},
+        {vec_drain_says, "out of memory: Vec", "(4 bytes)"},
+        {vec_clone_says, "out of memory: Vec", "(8 bytes)"},
+        {str_push_says, "out of memory: Str", "(1 byte"},
+        {str_char_says, "out of memory: Str", "(1 byte"},
+        {str_insert_says, "out of memory: Str", "bytes)"},
+        {str_reserve_says, "out of memory: Str", "(9 bytes)"},
+        {str_from_says, "out of memory: Str", "(1 byte"},
+        {str_with_says, "out of memory: Str", "(9 bytes)"},
+        {str_of_says, "out of memory: Str", "(1 byte"},
+        {str_format_says, "out of memory: Str", "bytes)"},
+        {long_format_says, "out of memory: Str", "(300 bytes)"},
+        {longer_format_says, "out of memory: Str", "(301 bytes)"},
+        {map_entry_says, "out of memory: Map", "bytes)"},
+        {map_key_says, "out of memory: Str", "bytes)"},
+        {map_reserve_says, "out of memory: Map", "bytes)"},
+        {place_says, "out of memory", "bytes)"},
+    };
+    assert_each_stops(list);
+}
+
+/* ---- checked mode ---- */
+
+/* What is to be owned must have a record: where there is no memory for that, there is none for the owner. The
+ * program's own try_ forms are refused so, and all it has stays. */
+static void a_block_without_a_record_is_refused(void **state) {
+    (void)state;
+    enum { MOST = 20000 };
+    own(Vec(Box(int))) all = {0};
+    vec_reserve(&all, MOST);
+    bool refused = false;
+    maps_refused = true;
+    for (int i = 0; i < MOST && !refused; i++) {
+        errno = 0;
+        Box(int) one = try_box(int, i);
+        refused = one == NULL;
+        if (refused) assert_int_equal(errno, ENOMEM);
+        else vec_push(&all, one);
     }
-    close(ends[1]);
-    char text[200] = "";
-    ssize_t n = read(ends[0], text, sizeof text - 1);
-    close(ends[0]);
-    int status;
-    waitpid(child, &status, 0);
-    assert_true(n > 0 && WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
-    assert_non_null(strstr(text, "out of memory: Box(double)"));
+    maps_refused = false;
+    assert_true(refused && all.len > 1000);
+    vec_push(&all, box(int, (int)all.len));
+    for (size_t i = 0; i < all.len; i++) assert_int_equal(*all.ptr[i], i);
 }
 
 int main(void) {
@@ -214,9 +352,16 @@ int main(void) {
         cmocka_unit_test(a_str_that_cannot_grow_is_as_it_was),
         cmocka_unit_test(a_map_that_cannot_grow_is_as_it_was),
         cmocka_unit_test(an_arena_that_cannot_grow_drops_the_value),
+        cmocka_unit_test(an_arena_refuses_what_cannot_be),
+        cmocka_unit_test(an_owner_with_the_heap_for_allocator_is_as_any_other),
         cmocka_unit_test(dropping_needs_no_memory),
+        cmocka_unit_test(deep_and_wide_trees_are_dropped_with_and_without_memory),
         cmocka_unit_test(the_last_handle_of_any_kind_gives_the_block_back),
         cmocka_unit_test(the_plain_forms_report_and_abort),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    const struct CMUnitTest checked[] = {
+        cmocka_unit_test(a_block_without_a_record_is_refused),
+    };
+    return strstr(getenv("FREEHOLD"), "mode=checked") ? cmocka_run_group_tests(checked, NULL, NULL)
+                                                      : cmocka_run_group_tests(tests, NULL, NULL);
 }

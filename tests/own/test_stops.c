@@ -1,6 +1,6 @@
-/* test_stops.c - what must stop the program, seen to do so, in each mode: an index out of range, a cut through a
- * character, more memory than there can be, more handles than can be counted, handles to what is gone. What the
- * checked mode alone stops is in errors/. */
+/* test_stops.c - what must stop the program, seen to do so, in each mode: an index out of range, a cut through
+ * a character, more memory than there can be, more handles than can be counted, handles to what is gone. What
+ * the checked mode alone stops is in errors/. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -41,8 +41,8 @@ enum { MIXED = sizeof mixed - 1 };
     }
 VEC_STOPS(vec_at_len, (void)vec_at(&v, 3))
 VEC_STOPS(vec_insert_behind, vec_insert(&v, 4, 1))
-VEC_STOPS(vec_remove_len, vec_remove(&v, 3))
-VEC_STOPS(vec_swap_remove_len, vec_swap_remove(&v, 3))
+VEC_STOPS(vec_remove_len, (void)vec_remove(&v, 3))
+VEC_STOPS(vec_swap_remove_len, (void)vec_swap_remove(&v, 3))
 VEC_STOPS(vec_drain_behind, set(Vec(int), &out, vec_drain(&v, 1, 4)))
 VEC_STOPS(vec_drain_turned, set(Vec(int), &out, vec_drain(&v, 2, 1)))
 VEC_STOPS(vec_split_behind, set(Vec(int), &out, vec_split_off(&v, 4)))
@@ -99,7 +99,8 @@ static void index_at_a_known_place(void) {
 static void the_place_is_told_where_it_is_known(void **state) {
     (void)state;
     const char *settings = getenv("FREEHOLD");
-    if (settings && strstr(settings, "mode=fast")) assert_stops(index_at_a_known_place, "known.c:12: index out", "");
+    if (settings && strstr(settings, "mode=fast"))
+        assert_stops(index_at_a_known_place, "known.c:12: index out", "");
     else assert_stops(index_at_a_known_place, "test_stops.c:", "index out of range in vec_at");
 }
 
@@ -190,7 +191,8 @@ static void clone_with_threads(void) { with_threads(clone_at_the_limit); }
 static void downgrade_with_threads(void) { with_threads(downgrade_at_the_limit); }
 static void counts_that_cannot_be_stop_the_program(void **state) {
     (void)state;
-    static const char arc_says[] = "an Arc has been dropped more often than it was cloned, or has too many owners";
+    static const char arc_says[] =
+        "an Arc has been dropped more often than it was cloned, or has too many owners";
     static const struct stop list[] = {
         {rc_clone_at_the_limit, "an Rc has too many owners (2^31)", ""},
         {rc_clone_of_what_is_gone, "an Rc whose value is gone has been cloned", ""},
