@@ -1,7 +1,6 @@
 /* option.h - Option(T): a T or nothing; Result(T): a T or an error.
  *
  *     #include <freehold/type.h>
- *     #include <errno.h>
  *
  *     static fh_Option(int) half(int n) { return n % 2 == 0 ? fh_some(int, n / 2) : fh_none(int); }
  *     static fh_Result(double) quotient(double a, double b) {
@@ -25,6 +24,8 @@
 #define FREEHOLD_OPTION_H
 
 #include <freehold/own.h>
+
+#include <errno.h>
 
 /* The types. */
 #define fh_Option(T) FH_CAT(fh_Option_, T)

@@ -60,6 +60,7 @@
     FH_VEC_NAMES(fh_Box_##T)                      \
     FH_VEC_NAMES(fh_Rc_##T)                       \
     FH_VEC_NAMES(fh_Arc_##T)                      \
+    FH_VEC_NAMES(fh_Weak_##T)                     \
     FH_GLUE void T##_drop(T *self)
 
 /* The types over T that need not know what T is made of. */
@@ -105,8 +106,10 @@
     FH_VEC_OF_OWNERS(fh_Box_##T)                    \
     FH_VEC_OF_OWNERS(fh_Rc_##T)                     \
     FH_VEC_OF_OWNERS(fh_Arc_##T)                    \
+    FH_VEC_OF_OWNERS(fh_Weak_##T)                   \
     FH_VEC_OF_HANDLES(fh_Rc_##T)                    \
-    FH_VEC_OF_HANDLES(fh_Arc_##T)
+    FH_VEC_OF_HANDLES(fh_Arc_##T)                   \
+    FH_VEC_OF_HANDLES(fh_Weak_##T)
 
 /* An Rc clones without its T being cloned. */
 #define FH_VEC_OF_HANDLES(X)                                    \
@@ -116,7 +119,8 @@
 #define FH_VEC_OF_OWNERS(X)                         \
     FH_GLUE void fh_drop_##X(X *p) { X##_drop(p); } \
     enum { fh_plain_##X = 0 };                      \
-    FH_VEC_BODIES(X)
+    FH_VEC_BODIES(X)                                \
+    FH_OPTION(X)
 
 #define FH_DROP_FIELD(T, field) FH_CAT(FH_DROP_FIELD_, FH_COUNT field) field
 #define FH_DROP_FIELD_1(X, name) FH_CAT(X, _drop)(&self->name);

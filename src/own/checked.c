@@ -228,6 +228,25 @@ static _Noreturn void stop_never_owner(const void *block, struct fh_where where)
     fh_report_end();
 }
 
+/* For the compiler a Box, an Rc and an Arc of one type are the same pointer. */
+static _Noreturn void stop_mixed(const struct fh_record *r, const char *wanted, struct fh_where where) {
+    fh_report_begin("E0308", "mismatched types: expected %s, found the value of %s", wanted, r->what);
+    fh_report_line("taken for one here", where);
+    fh_report_record(r);
+    fh_report_note("to C both are a pointer to the value: declare its owners as what made it, `own(%s)`",
+                   r->what);
+    fh_report_end();
+}
+
+void fh_checked_no_count(const void *value, struct fh_where where) {
+    if (!fh_checked_on()) return;
+    fh_lock(&lock);
+    const struct fh_record *r = fh_record_of((uintptr_t)value);
+    struct fh_record copy = r ? *r : (struct fh_record){0};
+    fh_unlock(&lock);
+    if (copy.state == FH_RECORD_LIVE) stop_mixed(&copy, "an Rc", where);
+}
+
 /* Without optimisation a drop is called by a drop function of the headers: who called that is what a report is
  * to name. Only for blocks whose late use is noticed: looking costs more than a drop. */
 static void add_callers(struct fh_where *where) {
@@ -242,8 +261,10 @@ void fh_checked_end(void *block, size_t size, size_t align, bool grown, struct f
     fh_lock(&lock);
     struct fh_record *r = fh_record_of((uintptr_t)block);
     if (r == NULL || r->state == FH_RECORD_DROPPED || r->state == FH_RECORD_GROWN) {
-        struct fh_record copy = r ? *r : (struct fh_record){0};
+        const struct fh_record *counted = r ? NULL : fh_record_of_value((uintptr_t)block);
+        struct fh_record copy = r ? *r : counted ? *counted : (struct fh_record){0};
         fh_unlock(&lock);
+        if (counted && copy.state == FH_RECORD_LIVE) stop_mixed(&copy, "a Box", where);
         if (r == NULL) stop_never_owner(block, where);
         fh_checked_stop_double_drop(&copy, where);
     }

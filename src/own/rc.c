@@ -20,6 +20,7 @@ void fh_rc_more_slow(void *value) {
     uint64_t *word = fh_counts(value);
     uint32_t strong = (uint32_t)*word & INT32_MAX;
     if (watched(value)) fh_checked_rc_touch(value, FH_HERE);
+    if (strong == 0) fh_checked_no_count(value, FH_HERE);
     if (strong == 0) fh_own_stop("an Rc whose value is gone has been cloned");
     if (strong == INT32_MAX) fh_own_stop("an Rc has too many owners (2^31)");
     ++*word;
@@ -40,8 +41,10 @@ void fh_rc_drop_slow(void *value, void (*run_value)(void *, size_t, size_t), siz
     (void)size, (void)head;
     uint64_t *word = fh_counts(value);
     if (watched(value)) fh_checked_rc_touch(value, FH_HERE);
-    if (((uint32_t)*word & INT32_MAX) == 0)
+    if (((uint32_t)*word & INT32_MAX) == 0) {
+        fh_checked_no_count(value, fh_where_dropped((uintptr_t)__builtin_return_address(0)));
         stop_at_drop("an Rc has been dropped more often than it was cloned");
+    }
     --*word;
     if (((uint32_t)*word & INT32_MAX) != 0) return;
     /* The weak count still holds one for all owners, so a Weak to itself that the value drops cannot free the

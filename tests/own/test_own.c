@@ -437,6 +437,59 @@ static void a_value_may_hold_a_weak_to_itself(void **state) {
     assert_string_equal(told, "s");
 }
 
+static Result(Box(Pair)) pair_or_error(char name) {
+    if (name == 0) return err(Box(Pair), EINVAL);
+    own(Box(Pair)) pair = box(Pair, .first = witness(name));
+    return ok(Box(Pair), move(pair));
+}
+
+static void handles_stand_in_results_and_options(void **state) {
+    (void)state;
+    {
+        own(Result(Box(Pair))) good = pair_or_error('g'), bad = pair_or_error(0);
+        assert_true(good.error == 0 && good.value->first.name == 'g' && bad.error == EINVAL);
+        own(Box(Pair)) out = unwrap_ok(move(good));
+        own(Option(Rc(Pair))) some_rc = some(Rc(Pair), rc(Pair, .first = witness('r')));
+        assert_int_equal(some_rc.value->first.name, 'r');
+    }
+    assert_string_equal(told, "rg");
+}
+
+static void a_vec_of_weaks_keeps_nothing_alive(void **state) {
+    (void)state;
+    own(Vec(Weak(Pair))) back = {0};
+    own(Rc(Pair)) kept = rc(Pair, .first = witness('k'));
+    {
+        own(Rc(Pair)) gone = rc(Pair, .first = witness('g'));
+        vec_push(&back, rc_downgrade(Pair, kept));
+        vec_push(&back, rc_downgrade(Pair, gone));
+    }
+    assert_string_equal(told, "g");
+    own(Vec(Weak(Pair))) more = clone(Vec(Weak(Pair)), &back);
+    own(Rc(Pair)) first = weak_upgrade(more.ptr[0]), second = weak_upgrade(more.ptr[1]);
+    assert_true(first == kept && second == NULL && rc_weak_count(kept) == 2);
+}
+
+/* longjmp runs no cleanups; what the checked mode noted of the scopes that it left must not confuse what
+ * follows. */
+static jmp_buf back_there;
+static void leave_from_below(int depth) {
+    own(Box(int)) empty = NULL;
+    if (depth == 0) longjmp(back_there, 1);
+    if (depth > 0) leave_from_below(depth - 1);
+}
+static void scopes_left_by_longjmp_are_forgotten(void **state) {
+    (void)state;
+    for (volatile int i = 0; i < 100; i++) {
+        if (setjmp(back_there) == 0) leave_from_below(20);
+        own(Box(int)) one = box(int, i);
+        own(Box(int)) two = move(one);
+        one = box(int, *two + 1);
+        own(Box(int)) three = move(one);
+        assert_int_equal(*three, i + 1);
+    }
+}
+
 static void empty_handles_clone_and_drop_as_nothing(void **state) {
     (void)state;
     own(Rc(Witness)) a = NULL;
@@ -555,6 +608,9 @@ int main(void) {
         T(an_rc_drops_its_value_with_the_last_owner),
         T(a_weak_does_not_keep_the_value),
         T(a_value_may_hold_a_weak_to_itself),
+        T(handles_stand_in_results_and_options),
+        T(a_vec_of_weaks_keeps_nothing_alive),
+        T(scopes_left_by_longjmp_are_forgotten),
         T(empty_handles_clone_and_drop_as_nothing),
         T(a_refcell_counts_its_borrows),
         T(an_arena_drops_what_is_in_it_newest_first),
