@@ -138,7 +138,7 @@ MUTANTS = [
     ("stack_left_from_above", "stack/callstack.c", "return (size_t)(here - bounds.low);", "return (size_t)(bounds.high - here);",
      "callstack"),
     ("further_stack_too_small", "stack/grow.c", "        if (size < least) size = least;\n", "", "callstack"),
-    ("overflow_not_reported", "stack/overflow.c", "if (fault.kind != FH_FAULT_OTHER) report_once(&fault);", "", "overflow"),
+    ("overflow_not_reported", "stack/overflow.c", "if (fault.kind != FH_FAULT_OTHER) report_once(&fault, signal);", "", "overflow"),
     ("arena_chunk_too_small", "own/arena.c", "if (size < need) size = need;", "", "own"),
     ("record_lost_in_erase", "own/checked.c", "        table[hole] = table[i];\n        hole = i;", "        hole = i;",
      "corpus_checked"),
@@ -180,6 +180,13 @@ MUTANTS = [
     ("hash_skips_a_word", "own/map.c", "fh_read8(p + 16) ^ FH_HASH_B", "fh_read8(p + 8) ^ FH_HASH_B", "maps"),
     ("siphash_1_2", "own/map.c", "round < 3;", "round < 2;", "maps"),
     ("arena_thing_off_its_end", "own/arena.c", "+ whole - size) & ~", "+ whole - size + align) & ~", "own_checked"),
+    ("empty_spans_do_not_rest", "heap/span.c", "if (fh_space.marked == NULL || heap->private) {", "if (1) {", "misuse"),
+    ("fill_followed_unseen", "heap/fault.c", "if (!fh_check_is_fill(addresses[i])) continue;", "continue;", "misuse"),
+    ("fault_in_the_window_unseen", "heap/fault.c", "known ? explain_window(address, m) ||", "known ? 0 ||", "misuse"),
+    ("second_report_ends_the_first", "heap/misuse.c", "if (!fh_misuse_write(m)) return;", "fh_misuse_write(m);", "reports"),
+    ("refused_buffer_not_looked_at", "malloc/system.c", "if (done < size && at_page)", "if (0)", "misuse"),
+    ("exit_now_without_sweep", "malloc/system.c", "    fh_check_sweep_at_once();\n", "", "misuse"),
+    ("beside_not_found", "heap/found.c", "if (fh_mark_state(beside->mark) == FH_MARK_LIVE) return true;", "", "reports"),
     ("kinds_not_compared", "heap/found.c", "if (family != freed_as && fh_settings.check_kinds) {",
      "if (0 && family != freed_as) {", "misuse"),
 ]
@@ -223,31 +230,45 @@ def model(work, file):
     return run([work / "test"], cwd=work, env=dict(os.environ, TEST_SECONDS="3", TEST_SEED="1")).returncode
 
 
+ONLY_SHARED = ["malloc/deepbind.c", "malloc/system.c", "stack/thrd.c"]
+
+
+def shared_library(work, file):
+    """libfreehold.so of that."""
+    linked = work / "libfreehold.so"
+    build([CC, *FLAGS, "-fvisibility=hidden", "-I", SOURCE / "include", "-I", work / "src", "-shared",
+           *(work / "src" / source for source in ONLY_SHARED), "-Wl,--whole-archive",
+           library(work, "heap/span.c" if file in ONLY_SHARED else file), "-Wl,--no-whole-archive", "-lpthread", "-ldl",
+           "-Wl,-soname,libfreehold.so", "-o", linked])
+    return linked
+
+
+def wrong_uses(work, file):
+    """misuse.c and misuse_wide.c, linked with that."""
+    built, programs = shared_library(work, file), [work / "misuse", work / "wide"]
+    for source, to in zip(("misuse.c", "misuse_wide.c"), programs):
+        build([CC, *FLAGS, "-I", SOURCE / "include", SOURCE / "tests/trust" / source, built, "-Wl,-rpath," + str(work), "-o", to,
+               "-lpthread", "-ldl"])
+    return programs
+
+
 def misuse(work, file):
-    build([CC, *FLAGS, "-I", SOURCE / "include", SOURCE / "tests/trust/misuse.c", library(work, file), "-o", work / "misuse",
-           "-lpthread", "-ldl"])
-    build([CC, *FLAGS, "-I", SOURCE / "include", SOURCE / "tests/trust/misuse_wide.c", library(work, file), "-o", work / "wide",
-           "-lpthread", "-ldl"])
-    programs = [work / "misuse", work / "wide"]
+    programs = wrong_uses(work, file)
     if os.environ.get("CXX"):
         build([os.environ["CXX"], "-O1", "-std=c++17", "-w", "-fno-builtin", "-fsized-deallocation",
-               SOURCE / "tests/trust/misuse_cxx.cpp", work / "libfreehold.a", "-o", work / "misuse_cxx", "-lpthread", "-ldl"])
+               SOURCE / "tests/trust/misuse_cxx.cpp", work / "libfreehold.so", "-Wl,-rpath," + str(work), "-o", work / "misuse_cxx",
+               "-lpthread", "-ldl"])
         programs.append(work / "misuse_cxx")
     return run([sys.executable, SOURCE / "tests/trust/outcomes.py", *programs]).returncode
 
 
 def reports(work, file):
-    build([CC, *FLAGS, "-I", SOURCE / "include", SOURCE / "tests/trust/misuse.c", library(work, file), "-o", work / "misuse",
-           "-lpthread", "-ldl"])
-    return run([sys.executable, SOURCE / "tests/trust/reports.py", work / "misuse"], cwd=work).returncode
+    return run([sys.executable, SOURCE / "tests/trust/reports.py", *wrong_uses(work, file)], cwd=work).returncode
 
 
 def peaks(work, file):
-    """The library is made shared: `freehold run` preloads it."""
-    shared = [work / "src/malloc/deepbind.c", work / "src/stack/thrd.c"]  # only there
-    build([CC, *FLAGS, "-fvisibility=hidden", "-I", SOURCE / "include", "-I", work / "src", "-shared", *shared,
-           "-Wl,--whole-archive", library(work, file), "-Wl,--no-whole-archive", "-lpthread", "-ldl", "-o", work / "libfreehold.so"])
-    env = dict(os.environ, FREEHOLD_LIB=str(work / "libfreehold.so"), FREEHOLD_COMMAND=str(BUILD / "freehold"), CC=CC)
+    """`freehold run` preloads the library."""
+    env = dict(os.environ, FREEHOLD_LIB=str(shared_library(work, file)), FREEHOLD_COMMAND=str(BUILD / "freehold"), CC=CC)
     status = run([sys.executable, SOURCE / "tests/stack/run_peaks.py"], cwd=work, env=env).returncode
     return 0 if status == 77 else status
 
