@@ -206,6 +206,38 @@ static void counts_that_cannot_be_stop_the_program(void **state) {
     assert_each_stops(list);
 }
 
+/* ---- returned without move ---- */
+
+#ifdef FH_CHECKED
+/* What Clang makes of `return s;`, in a way that any compiler compiles: the owner that is dropped as the scope
+ * ends stands in the frame of the caller. */
+static __attribute__((noinline)) void drop_what_is_returned(Str *slot) {
+    own(Str) local = {0};
+    fh_note_dropped(slot, sizeof *slot);
+}
+static void return_without_move(void) {
+    Str slot = str_from("what the caller is to get");
+    drop_what_is_returned(&slot);
+}
+static __attribute__((noinline)) void drop_others(Str *slot, Str *in_heap) {
+    own(Str) local = str_from("a local");
+    drop(Str, slot);                     /* told: no scope ends here */
+    fh_note_dropped(slot, sizeof *slot); /* empty */
+    fh_note_dropped(in_heap, sizeof *in_heap);
+    *slot = str_from("again");
+    fh_note_dropped(slot, sizeof *slot);
+    fh_note_dropped(&local, sizeof local); /* a local comes last: the scope's end is about that one */
+}
+static void an_owner_returned_without_move_stops_the_program(void **state) {
+    (void)state;
+    assert_stops(return_without_move, "error[E0505]: an owner is returned without move", "own(Str)");
+    own(Str) slot = str_from("the caller's own");
+    own(Box(Str)) in_heap = box_of(Str, str_from("in the heap"));
+    drop_others(&slot, in_heap);
+    assert_string_equal(str_c(&slot), "again");
+}
+#endif
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_out_of_range_stops_the_program),
@@ -213,6 +245,9 @@ int main(void) {
         cmocka_unit_test(the_place_is_told_where_it_is_known),
         cmocka_unit_test(the_report_says_how_much_was_wanted),
         cmocka_unit_test(counts_that_cannot_be_stop_the_program),
+#ifdef FH_CHECKED
+        cmocka_unit_test(an_owner_returned_without_move_stops_the_program),
+#endif
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
