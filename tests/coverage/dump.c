@@ -22,9 +22,10 @@ void __gcov_reset(void);
 extern int __sigaction(int number, const struct sigaction *action, struct sigaction *before);
 
 /* Writing takes memory, of which a test may have left none. And what it meets in a damaged heap may be reported
- * and end the process: then once is enough. */
+ * and end the process: then once is enough, and it ends by the fault that it was about to end by. */
+static __thread int dumping, fault;
+
 static void dump(void) {
-    static __thread int dumping;
     struct rlimit limit;
     if (dumping++ == 0) {
         getrlimit(RLIMIT_AS, &limit);
@@ -60,8 +61,19 @@ OVER_LIBC void _exit(int status) {
     for (;;) syscall(SYS_exit_group, status);
 }
 
+static void end_by_fault(void) {
+    struct sigaction action = {.sa_handler = SIG_DFL};
+    sigset_t set;
+    __sigaction(fault, &action, NULL);
+    sigemptyset(&set);
+    sigaddset(&set, fault);
+    sigprocmask(SIG_UNBLOCK, &set, NULL);
+    raise(fault);
+}
+
 OVER_LIBC void abort(void) {
     dump();
+    if (dumping && fault) end_by_fault();
     for (int round = 0;; round++) {
         sigset_t set;
         sigemptyset(&set);
@@ -75,6 +87,10 @@ OVER_LIBC void abort(void) {
 
 /* The handlers of faults put the default back and let the instruction run again. */
 OVER_LIBC int sigaction(int number, const struct sigaction *action, struct sigaction *before) {
-    if (action != NULL && action->sa_handler == SIG_DFL && (number == SIGSEGV || number == SIGBUS)) dump();
+    if (action != NULL && action->sa_handler == SIG_DFL && (number == SIGSEGV || number == SIGBUS)) {
+        fault = number;
+        dump();
+        fault = 0;
+    }
     return __sigaction(number, action, before);
 }
