@@ -300,7 +300,7 @@ void fh_check_free(void *p, size_t size, size_t align, unsigned call, uintptr_t 
 size_t fh_check_usable(const void *p, uintptr_t caller) {
     struct fh_found f;
     size_t size;
-    if (fh_guard_owns(p)) return fh_guard_usable(p, &size, caller) ? size : 0;
+    if (fh_guard_owns(p)) return fh_guard_usable(p, &size, "malloc_usable_size", caller) ? size : 0;
     return find_live(p, "malloc_usable_size", caller, &f) ? f.asked : 0;
 }
 
@@ -347,7 +347,8 @@ void *fh_check_resize(void *p, size_t size, uintptr_t caller) {
     if (FH_READ(fh_check_quick_free) && fh_check_resize_quickly(p, size, caller, &block)) return block;
     if (fh_settings.count) fh_count_realloc();
     if (size > PTRDIFF_MAX / 2) return out_of_memory();
-    if (fh_guard_owns(p)) return fh_guard_usable(p, &asked, caller) ? move(p, asked, size, NULL, caller) : NULL;
+    if (fh_guard_owns(p))
+        return fh_guard_usable(p, &asked, "realloc", caller) ? move(p, asked, size, NULL, caller) : NULL;
     if (!find_live(p, "realloc", caller, &f)) return NULL;
     fh_check_same_kind(p, 0, 1, FH_KIND_MALLOC, caller, &f);
     if (!fh_check_look_at_canaries(&f, "realloc", caller)) fh_check_put_canaries(&f);

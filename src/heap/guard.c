@@ -303,12 +303,12 @@ void fh_guard_free(void *p, size_t size, size_t align, unsigned call, uintptr_t 
     if (damaged) fh_misuse_report(&damage);
 }
 
-bool fh_guard_usable(const void *p, size_t *size, uintptr_t caller) {
+bool fh_guard_usable(const void *p, size_t *size, const char *call, uintptr_t caller) {
     fh_lock(&lock);
     const struct record *r = live_at(p);
     if (r) *size = r->asked;
     fh_unlock(&lock);
-    if (r == NULL) fh_guard_explain_pointer(p, "realloc or malloc_usable_size", caller);
+    if (r == NULL) fh_guard_explain_pointer(p, call, caller);
     return r != NULL;
 }
 

@@ -28,7 +28,7 @@ static inline bool fh_guard_owns(const void *p) { return (uintptr_t)p - fh_guard
 /* For addresses in the region. What is no block in use is reported; then usable is false and free does nothing.
  * */
 void fh_guard_free(void *p, size_t size, size_t align, unsigned call, uintptr_t caller);
-bool fh_guard_usable(const void *p, size_t *size, uintptr_t caller);
+bool fh_guard_usable(const void *p, size_t *size, const char *call, uintptr_t caller);
 
 /* Reports a call with an address in the region that is no block in use; false when p is not in the region. */
 bool fh_guard_explain_pointer(const void *p, const char *call, uintptr_t caller);

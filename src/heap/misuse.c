@@ -26,7 +26,7 @@
 
 #include <string.h>
 
-enum { USE_FRAMES = 24, LINES_ASKED = 2 };
+enum { USE_FRAMES = 24, LINES_ASKED = 4 };
 
 static const struct {
     const char *name, *title, *next;

@@ -69,7 +69,7 @@ bool fh_os_thread_is_main(uint64_t thread) { return thread == (uint64_t)getpid()
 static bool ask_addr2line(const char *module, uintptr_t offset, char *text, size_t size) {
     char address[32], path[] = "PATH=/usr/local/bin:/usr/bin:/bin";
     snprintf(address, sizeof address, "0x%zx", offset);
-    char *arguments[] = {(char *)(uintptr_t) "addr2line", (char *)(uintptr_t) "-pfie",
+    char *arguments[] = {(char *)(uintptr_t) "addr2line", (char *)(uintptr_t) "-pfiCe",
                          (char *)(uintptr_t)module, address, NULL};
     char *environment[] = {path, NULL};
     int ends[2];

@@ -66,6 +66,8 @@ def words_of_each_kind():
         (CHECKED, "free_from_freed", ["It was read from a block that has been freed, or from a new one"]),
         (CHECKED, "pointer_from_freed", ["a pointer was followed that was read from a freed block", "an access to 0x", "comes? from"]),
         (CHECKED, "overflow_without_end", ["part of the heap where no block is", "index or length"]),
+        ("mode=guard", "realloc_after_free", ["found by     realloc of 0x"]),
+        ("mode=guard", "usable_size_after_free", ["found by     malloc_usable_size of 0x"]),
         ("mode=guard", "overflow_1", ["access behind the end of a block (1 byte past its end)", "an access to 0x", "accessed in",
                                       "index or length"]),
         ("mode=guard", "write_after_free", ["access to a block after it was freed", "freed in"]),
