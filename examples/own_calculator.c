@@ -35,8 +35,9 @@ struct Expr {
         } call;
     };
 };
-DROP_ENUM(Expr, kind, (EXPR_NAME, Str, name), (EXPR_BINARY, Box(Expr), binary.left), (EXPR_BINARY, Box(Expr), binary.right),
-          (EXPR_CALL, Str, call.function), (EXPR_CALL, Vec(Box(Expr)), call.arguments))
+DROP_ENUM(Expr, kind, (EXPR_NAME, Str, name), (EXPR_BINARY, Box(Expr), binary.left),
+          (EXPR_BINARY, Box(Expr), binary.right), (EXPR_CALL, Str, call.function),
+          (EXPR_CALL, Vec(Box(Expr)), call.arguments))
 
 typedef struct {
     StrView rest;
@@ -47,7 +48,10 @@ static void Parser_drop(Parser *p) { drop(Str, &p->error); }
 static void skip(Parser *p) {
     while (p->rest.len && isspace((unsigned char)*p->rest.ptr)) p->rest.ptr++, p->rest.len--;
 }
-static char peek(Parser *p) { skip(p); return p->rest.len ? *p->rest.ptr : 0; }
+static char peek(Parser *p) {
+    skip(p);
+    return p->rest.len ? *p->rest.ptr : 0;
+}
 static bool eat(Parser *p, char c) {
     if (peek(p) != c) return false;
     p->rest.ptr++, p->rest.len--;
@@ -154,10 +158,10 @@ static Result(double) eval_binary(const Expr *e, Rc(RefCell(Scope)) scope) {
     Result(double) right = eval(e->binary.right, scope);
     if (right.error) return right;
     switch (e->binary.op) {
-    case '+': return ok(double, left.value + right.value);
-    case '-': return ok(double, left.value - right.value);
-    case '*': return ok(double, left.value * right.value);
-    default: return right.value == 0 ? err(double, EDOM) : ok(double, left.value / right.value);
+        case '+': return ok(double, left.value + right.value);
+        case '-': return ok(double, left.value - right.value);
+        case '*': return ok(double, left.value *right.value);
+        default: return right.value == 0 ? err(double, EDOM) : ok(double, left.value / right.value);
     }
 }
 
@@ -180,11 +184,11 @@ static Result(double) eval_call(const Expr *e, Rc(RefCell(Scope)) scope) {
 
 static Result(double) eval(const Expr *e, Rc(RefCell(Scope)) scope) {
     switch (e->kind) {
-    case EXPR_NUMBER: return ok(double, e->number);
-    case EXPR_NAME: return look_up(&e->name, scope);
-    case EXPR_BINARY: return eval_binary(e, scope);
-    case EXPR_CALL: return eval_call(e, scope);
-    case EXPR_NONE: break;
+        case EXPR_NUMBER: return ok(double, e->number);
+        case EXPR_NAME: return look_up(&e->name, scope);
+        case EXPR_BINARY: return eval_binary(e, scope);
+        case EXPR_CALL: return eval_call(e, scope);
+        case EXPR_NONE: break;
     }
     return err(double, EINVAL);
 }
@@ -277,11 +281,11 @@ int main(int argc, char **argv) {
     }
     own(Cache) cache = {.most = 3};
     static const char *const texts[] = {"x*x + y*y", "square(x + y)", "max(1, x, y) / 2", "x*x + y*y", "1 +",
-                                        "z", "x*x + y*y", "2*(3+4)", "1/0", "(1"};
+                                        "z",         "x*x + y*y",     "2*(3+4)",          "1/0",       "(1"};
     for (int i = 1; i < argc; i++) calculate(&cache, scope, argv[i]);
     for (size_t i = 0; argc == 1 && i < sizeof texts / sizeof *texts; i++) calculate(&cache, scope, texts[i]);
     own(Ref(Scope)) look = borrow(scope);
-    printf("%u found in the cache, %u parsed; %u variables looked up; %zu expressions kept\n", cache.hits, cache.misses,
-           look.ptr->lookups, cache.entries.len);
+    printf("%u found in the cache, %u parsed; %u variables looked up; %zu expressions kept\n", cache.hits,
+           cache.misses, look.ptr->lookups, cache.entries.len);
     return 0;
 }

@@ -56,7 +56,9 @@ STR_STOPS(str_remove_from_inside, str_remove(&s, 4, 6))
 STR_STOPS(str_remove_turned, str_remove(&s, 6, 3))
 STR_STOPS(str_truncate_inside, str_truncate(&s, 9))
 STR_STOPS(str_part_behind, (void)str_part(&s, 0, MIXED + 1))
+STR_STOPS(str_part_turned, (void)str_part(&s, 6, 3))
 STR_STOPS(str_part_inside, (void)str_part(&s, 8, 10))
+STR_STOPS(str_part_to_inside, (void)str_part(&s, 6, 8))
 
 static void what_is_out_of_range_stops_the_program(void **state) {
     (void)state;
@@ -73,6 +75,7 @@ static void what_is_out_of_range_stops_the_program(void **state) {
         {str_insert_behind, "str_insert", "the index is 12, the length 11"},
         {str_remove_behind, "str_remove", "the index is 12, the length 11"},
         {str_remove_turned, "str_remove", "the index is 6, the length 3"},
+        {str_part_turned, "str_part", "the index is 6, the length 3"},
         {str_part_behind, "", "the index is 12, the length 11"},
     };
     assert_each_stops(list);
@@ -86,6 +89,7 @@ static void a_cut_through_a_character_stops_the_program(void **state) {
         {str_remove_from_inside, "str_remove: byte 4 is inside a character", ""},
         {str_truncate_inside, "str_truncate: byte 9 is inside a character", ""},
         {str_part_inside, "byte 8 is inside a character", ""},
+        {str_part_to_inside, "byte 8 is inside a character", ""},
     };
     assert_each_stops(list);
 }

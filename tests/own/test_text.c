@@ -141,6 +141,94 @@ static void text_is_found_from_the_end(void **state) {
     assert_int_equal(view_find_last(view("abc"), view("")), 3);
 }
 
+/* Each pair of these, the empty ones with and without a pointer too, compared in every way. */
+static void views_compare_as_their_bytes(void **state) {
+    (void)state;
+    const StrView all[] = {{NULL, 0}, {"", 0},   {"a", 1}, {"ab", 2},  {"abc", 3},
+                           {"b", 1},  {"bc", 2}, {"c", 1}, {"\xff", 1}};
+    enum { ALL = sizeof all / sizeof *all };
+    for (size_t i = 0; i < ALL; i++)
+        for (size_t j = 0; j < ALL; j++) {
+            size_t n = all[i].len < all[j].len ? all[i].len : all[j].len, at = 0;
+            while (at < n && all[i].ptr[at] == all[j].ptr[at]) at++;
+            int order = at < n ? (unsigned char)all[i].ptr[at] - (unsigned char)all[j].ptr[at]
+                               : (int)all[i].len - (int)all[j].len;
+            int said = view_compare(all[i], all[j]);
+            assert_true((said < 0) == (order < 0) && (said > 0) == (order > 0));
+            assert_int_equal(view_equal(all[i], all[j]), order == 0);
+            assert_int_equal(view_starts(all[i], all[j]), at == all[j].len);
+            bool ends =
+                all[j].len <= all[i].len &&
+                view_equal(all[j], view_n(all[i].len ? all[i].ptr + all[i].len - all[j].len : "", all[j].len));
+            assert_int_equal(view_ends(all[i], all[j]), ends);
+        }
+    assert_int_equal(view_part(all[0], 0, 0).len, 0);
+}
+
+static void only_white_space_of_ascii_is_trimmed(void **state) {
+    (void)state;
+    for (int c = 1; c < 256; c++) {
+        const char text[] = {(char)c, (char)c, 'x', (char)c, 'y', (char)c};
+        bool space = c < 128 && strchr(" \t\n\v\f\r", c) != NULL;
+        assert_int_equal(view_trim(view_n(text, 6)).len, space ? 3 : 6);
+        assert_int_equal(view_trim(view_n(text, 2)).len, space ? 0 : 2);
+    }
+}
+
+static void text_is_a_number_or_it_is_not(void **state) {
+    (void)state;
+    static const char *const ints[] = {"0", "-0", "+7", "007", "9223372036854775807", "-9223372036854775808"};
+    static const int64_t values[] = {0, 0, 7, 7, INT64_MAX, INT64_MIN};
+    for (size_t i = 0; i < sizeof ints / sizeof *ints; i++) {
+        int64_t n = 99;
+        assert_true(view_to_int(view_of(ints[i]), &n) && n == values[i]);
+    }
+    static const char *const none[] = {"",
+                                       "-",
+                                       "+",
+                                       "+-1",
+                                       "1 ",
+                                       " 1",
+                                       "1a",
+                                       "a",
+                                       "1/",
+                                       "1:",
+                                       "9223372036854775808",
+                                       "-9223372036854775809",
+                                       "99999999999999999999"};
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+        int64_t n = 99;
+        assert_false(view_to_int(view_of(none[i]), &n));
+        assert_int_equal(n, 99);
+    }
+    double d = 99;
+    assert_true(view_to_double(view_n("1.5e3junk", 5), &d) && d == 1500);
+    static const char *const no_double[] = {"", " 1", "\t1", "1 ", "one", "1.5.", "-"};
+    for (size_t i = 0; i < sizeof no_double / sizeof *no_double; i++)
+        assert_false(view_to_double(view_of(no_double[i]), &d));
+    static char digits[1200];
+    memset(digits, '0', sizeof digits);
+    assert_true(view_to_double(view_n(digits, 1099), &d) && d == 0);
+    assert_false(view_to_double(view_n(digits, 1100), &d));
+}
+
+static void a_text_is_split_at_each_separator(void **state) {
+    (void)state;
+    static const struct {
+        const char *text, *separator, *joined;
+    } cases[] = {{"a,b,,c", ",", "a|b||c|"},
+                 {"", ",", "|"},
+                 {",", ",", "||"},
+                 {"abc", "", "abc|"},
+                 {"a--b", "--", "a|b|"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        own(Str) joined = {0};
+        str_each_split(piece, view_of(cases[i].text), view_of(cases[i].separator))
+            str_format(&joined, "%.*s|", FH_PRINT(piece));
+        assert_string_equal(str_c(&joined), cases[i].joined);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_str_is_the_same_text_as_a_c_string),
@@ -150,6 +238,10 @@ int main(void) {
         cmocka_unit_test(replacing_leaves_all_else),
         cmocka_unit_test(a_value_with_commas_needs_no_parentheses),
         cmocka_unit_test(text_is_found_from_the_end),
+        cmocka_unit_test(views_compare_as_their_bytes),
+        cmocka_unit_test(only_white_space_of_ascii_is_trimmed),
+        cmocka_unit_test(text_is_a_number_or_it_is_not),
+        cmocka_unit_test(a_text_is_split_at_each_separator),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
