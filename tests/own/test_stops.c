@@ -240,6 +240,29 @@ static void an_owner_returned_without_move_stops_the_program(void **state) {
     drop_others(&slot, in_heap);
     assert_string_equal(str_c(&slot), "again");
 }
+
+/* More moves and deeper scopes than are noted: the latest are, and nothing that is right is stopped. */
+static size_t move_down(int depth) {
+    own(Str) here = str_from("here");
+    own(Str) there = move(here);
+    size_t below = depth > 0 ? move_down(depth - 1) : 0;
+    here = move(there);
+    return below + here.len;
+}
+static void use_the_last_of_many_moved(void) {
+    own(Vec(Str)) taken = {0};
+    Str many[400];
+    for (int i = 0; i < 400; i++) {
+        many[i] = str_from("one of many");
+        vec_push(&taken, move(many[i]));
+    }
+    str_push(&many[399], "more");
+}
+static void many_moves_and_deep_scopes_are_borne(void **state) {
+    (void)state;
+    assert_int_equal(move_down(1000), 4 * 1001);
+    assert_stops(use_the_last_of_many_moved, "error[E0382]: use of moved value: `many[i]`", "moved here");
+}
 #endif
 
 int main(void) {
@@ -251,6 +274,7 @@ int main(void) {
         cmocka_unit_test(counts_that_cannot_be_stop_the_program),
 #ifdef FH_CHECKED
         cmocka_unit_test(an_owner_returned_without_move_stops_the_program),
+        cmocka_unit_test(many_moves_and_deep_scopes_are_borne),
 #endif
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
