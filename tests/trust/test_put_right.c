@@ -1,0 +1,123 @@
+/* test_put_right.c - with on_error=report a program goes on after a mistake: it is reported once, and what it
+ * damaged is put right.
+ *
+ *     overflow            the block is freed all the same, and serves again without another word
+ *     underflow           the same
+ *     write after free    the block is handed out all the same, whole and no other's
+ *     double free         does nothing: no two blocks are at one place afterwards
+ *     realloc             of a block that was written over moves what it should
+ *
+ * For sizes of each way that checked mode has for small blocks: short ones, longer ones, those above 1 KiB.
+ */
+#include "../heap/support.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const size_t sizes[] = {24, 100, 500, 900, 2000, 20000};
+enum { SIZES = sizeof sizes / sizeof *sizes, MANY = 3000, KEPT = 64 };
+
+static volatile unsigned char *bytes(void *p) {
+    __asm__ volatile("" : "+r"(p));
+    return p;
+}
+
+/* Takes and gives until all blocks that waited have served again; each is written to its ends. */
+static void use_them_all(size_t size) {
+    static void *kept[KEPT];
+    for (unsigned i = 0; i < MANY; i++) {
+        void **p = &kept[i % KEPT];
+        if (*p) pattern_verify(*p, size, size, i % KEPT);
+        free(*p);
+        *p = malloc(size);
+        CHECK(*p != NULL);
+        pattern_fill(*p, size, i % KEPT);
+    }
+    for (unsigned k = 0; k < KEPT; k++) {
+        pattern_verify(kept[k], size, size, k);
+        free(kept[k]);
+        kept[k] = NULL;
+    }
+}
+
+static void overflow(size_t size) {
+    void *p = malloc(size);
+    bytes(p)[size] ^= 1;
+    free(p);
+}
+
+static void underflow(size_t size) {
+    void *few[16]; /* the first block of a span has nothing before it that is looked at */
+    for (unsigned i = 0; i < 16; i++) few[i] = malloc(size);
+    bytes(few[0])[-1] ^= 1;
+    for (unsigned i = 0; i < 16; i++) free(few[i]);
+}
+
+static void write_after_free(size_t size) {
+    void *p = malloc(size);
+    volatile unsigned char *stale = bytes(p);
+    free(p);
+    stale[size / 2] ^= 1;
+    stale[size] ^= 1; /* a canary once it is in use again */
+}
+
+static void double_free(size_t size) {
+    void *p = malloc(size), *again = (void *)(uintptr_t)bytes(p);
+    free(p);
+    free(again);
+}
+
+static void realloc_after_overflow(size_t size) {
+    unsigned char *p = malloc(size);
+    pattern_fill(p, size, 7);
+    bytes(p)[size] ^= 1;
+    p = realloc(p, size * 3);
+    CHECK(p != NULL);
+    pattern_verify(p, size, size, 7);
+    free(p);
+}
+
+static const struct mistake {
+    const char *what;
+    void (*make)(size_t size);
+    const char *word; /* of the one report */
+} mistakes[] = {
+    {"overflow", overflow, "behind a block"},
+    {"underflow", underflow, "before a block"},
+    {"write after free", write_after_free, "after it was freed"},
+    {"double free", double_free, "freed twice"},
+    {"realloc after an overflow", realloc_after_overflow, "behind a block"},
+};
+
+static const struct mistake *mistake;
+static size_t size;
+
+static void body(void *unused) {
+    (void)unused;
+    use_them_all(size);
+    mistake->make(size);
+    use_them_all(size);
+    exit(0); /* the sweep has a look, too */
+}
+
+static unsigned count(const char *text, const char *word) {
+    unsigned n = 0;
+    for (; (text = strstr(text, word)) != NULL; text++) n++;
+    return n;
+}
+
+int main(void) {
+    for (mistake = mistakes; mistake < mistakes + sizeof mistakes / sizeof *mistakes; mistake++) {
+        for (unsigned i = 0; i < SIZES; i++) {
+            static struct outcome out;
+            size = sizes[i];
+            run_child(&out, body, NULL, 60);
+            CHECKF(out.exited && out.code == 0, "%s, %zu bytes: ended with %d: %s", mistake->what, size,
+                   out.code, out.text);
+            CHECKF(count(out.text, "heap misuse") == 1 && count(out.text, mistake->word) == 1,
+                   "%s, %zu bytes: %s", mistake->what, size, out.text);
+        }
+    }
+    return 0;
+}
