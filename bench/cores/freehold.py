@@ -219,14 +219,14 @@ class Freehold:
             if depot.blocks == 0 or not (yield from t.trylock(depot.lock)):
                 continue
             full = depot.full.pop() if depot.full else None
-            kept = False
+            unwanted = []
             if full:
                 depot.blocks -= full[0].capacity
-                kept = self.put_empty(depot, bin.magazine)
+                unwanted = self.put_empty(depot, bin.magazine)
             yield from t.unlock(depot.lock)
+            for magazine in unwanted:
+                yield from self.magazine_end(t, magazine)
             if full:
-                if not kept:
-                    yield from self.magazine_end(t, bin.magazine)
                 bin.magazine, bin.blocks = full
                 self.fetch(t, bin.magazine)
                 return True
@@ -271,10 +271,12 @@ class Freehold:
 
     @staticmethod
     def put_empty(depot, magazine):
-        if depot.empties and (depot.empties[0].capacity != magazine.capacity or len(depot.empties) == source.MOST_EMPTIES):
-            return False
-        depot.empties.append(magazine)
-        return True
+        """Which magazines are not kept."""
+        others = depot.empties and depot.empties[0].capacity != magazine.capacity
+        if depot.empties and not others and len(depot.empties) == source.MOST_EMPTIES:
+            return [magazine]
+        unwanted, depot.empties = (depot.empties, [magazine]) if others else ([], [*depot.empties, magazine])
+        return unwanted
 
     @staticmethod
     def has_empty(depot, capacity):

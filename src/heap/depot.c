@@ -70,6 +70,13 @@ void fh_magazine_end(void **base, unsigned capacity) {
     fh_meta_give(base - FH_MAGAZINE_HEAD, (capacity + FH_MAGAZINE_HEAD) * sizeof(void *));
 }
 
+static void end_empties(void **base, unsigned capacity) {
+    for (void **next; base; base = next) {
+        next = next_of(base);
+        fh_magazine_end(base, capacity);
+    }
+}
+
 /* ---- in and out of one depot; its lock is held ---- */
 
 static void put_full(struct depot *depot, void **base, unsigned capacity) {
@@ -94,15 +101,18 @@ static unsigned spare_capacity(const struct depot *depot) {
     return atomic_load_explicit(&depot->spare_capacity, memory_order_relaxed);
 }
 
-/* False when there are enough, or others. */
-static bool put_empty(struct depot *depot, void **base, unsigned capacity) {
-    if (depot->empties && (spare_capacity(depot) != capacity || depot->empty_count == MOST_EMPTIES))
-        return false;
-    base[-1] = depot->empties;
+/* Empty magazines of another capacity make room: nobody has asked for them since. Returns the first of those
+ * that are not kept, with their capacity in *capacity: they are to be ended when the lock is given back. */
+static void **put_empty(struct depot *depot, void **base, unsigned *capacity) {
+    unsigned old = spare_capacity(depot);
+    if (old == *capacity && depot->empty_count == MOST_EMPTIES) return base;
+    void **others = old != *capacity ? depot->empties : NULL;
+    base[-1] = others ? NULL : depot->empties;
     depot->empties = base;
-    depot->empty_count++;
-    atomic_store_explicit(&depot->spare_capacity, (uint16_t)capacity, memory_order_relaxed);
-    return true;
+    depot->empty_count = (uint16_t)(others ? 1 : depot->empty_count + 1);
+    atomic_store_explicit(&depot->spare_capacity, (uint16_t)*capacity, memory_order_relaxed);
+    *capacity = old;
+    return others;
 }
 
 static void **take_empty(struct depot *depot, unsigned capacity) {
@@ -164,9 +174,9 @@ static void **change_empty(struct depot *depot, void **empty, unsigned *capacity
     depot->used = true;
     unsigned emptied = *capacity;
     void **full = take_full(depot, capacity);
-    bool kept = full && put_empty(depot, empty, emptied);
+    void **unwanted = full ? put_empty(depot, empty, &emptied) : NULL;
     fh_unlock(&depot->lock);
-    if (full && !kept) fh_magazine_end(empty, emptied);
+    end_empties(unwanted, emptied);
     return full;
 }
 
@@ -180,13 +190,6 @@ void **fh_depot_change_empty(unsigned c, unsigned shard, void **empty, unsigned 
 }
 
 /* ---- tidying ---- */
-
-static void end_empties(void **base, unsigned capacity) {
-    for (void **next; base; base = next) {
-        next = next_of(base);
-        fh_magazine_end(base, capacity);
-    }
-}
 
 static void **get_idle(struct depot *depot, bool all, unsigned *capacity) {
     if (blocks_in(depot) == 0 && spare_capacity(depot) == 0) return NULL;

@@ -421,7 +421,7 @@ static void help_second(void) { give_blocks(&heaps[2], &own[32], 1); }
 
 /* Magazines of the depots, of which there are two: each full one that was left there is taken once, by whoever
  * comes, and each empty one is in one place. */
-enum { FULL = 5, MAGAZINES = 11, IN_ONE = 4 };
+enum { FULL = 6, MAGAZINES = 12, SMALL_ONE = MAGAZINES - 1, IN_ONE = 4, IN_SMALL_ONE = 2 };
 static void *magazines[MAGAZINES][FH_MAGAZINE_HEAD + IN_ONE];
 static enum place { BOOKS, FRESH, THREADS_OWN, DEPOT } place[MAGAZINES];
 static unsigned left[FULL], taken[FULL];
@@ -432,14 +432,16 @@ static unsigned magazine_at(void **base) {
     fail("this is no magazine");
     return 0;
 }
+static unsigned slots_of(unsigned i) { return i == SMALL_ONE ? IN_SMALL_ONE : IN_ONE; }
+static size_t bytes_of(unsigned i) { return (FH_MAGAZINE_HEAD + slots_of(i)) * sizeof(void *); }
 void *fh_meta_take(size_t size) {
-    for (unsigned i = FULL; size == sizeof magazines[0] && i < MAGAZINES; i++)
-        if (place[i] == BOOKS) return place[i] = FRESH, magazines[i];
+    for (unsigned i = FULL; i < MAGAZINES; i++)
+        if (size == bytes_of(i) && place[i] == BOOKS) return place[i] = FRESH, magazines[i];
     return NULL;
 }
 void fh_meta_give(void *p, size_t size) {
     unsigned i = magazine_at((void **)p + FH_MAGAZINE_HEAD);
-    if (place[i] == BOOKS || place[i] == THREADS_OWN || size != sizeof magazines[0])
+    if (place[i] == BOOKS || place[i] == THREADS_OWN || size != bytes_of(i))
         fail("a magazine was given up that is not to be");
     place[i] = BOOKS;
 }
@@ -468,7 +470,7 @@ static void **leave_at_depot(unsigned shard, unsigned i) {
 }
 /* An empty one for a full one. */
 static void take_from_depot(unsigned shard, void **empty) {
-    unsigned capacity = IN_ONE, e = magazine_at(empty);
+    unsigned e = magazine_at(empty), capacity = slots_of(e);
     place[e] = DEPOT;
     void **full = fh_depot_change_empty(test_class, shard, empty, &capacity);
     if (full) note_taken_from_depot(full, capacity);
@@ -488,8 +490,12 @@ static void begin_depot(void) {
     memset(taken, 0, sizeof taken);
     for (unsigned i = 0; i < FULL; i++) place[i] = THREADS_OWN;
     void **first = leave_at_depot(0, 3), **second = leave_at_depot(0, 4);
-    take_from_depot(0, first); /* so two empty ones lie there */
+    leave_at_depot(0, 5);
+    place[SMALL_ONE] = THREADS_OWN;
+    take_from_depot(0, magazines[SMALL_ONE] + FH_MAGAZINE_HEAD);
+    take_from_depot(0, first); /* instead of the small one, which goes */
     take_from_depot(0, second);
+    if (place[SMALL_ONE] != BOOKS) fail("an empty magazine of another size is in the way");
 }
 static void depot_frees(void) {
     unsigned capacity = 0;

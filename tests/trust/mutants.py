@@ -85,8 +85,9 @@ MUTANTS = [
     ("magazine_keeps_link", "heap/depot.c", "    *capacity = (unsigned)(uintptr_t)base[-2];\n    base[-1] = NULL;\n",
      "    *capacity = (unsigned)(uintptr_t)base[-2];\n", "interleave"),
     ("depot_miscounts", "heap/depot.c", "blocks_in(depot) - *capacity,", "blocks_in(depot),", "interleave"),
-    ("empty_magazine_given_up_twice", "heap/depot.c", "if (full && !kept) fh_magazine_end", "if (full) fh_magazine_end",
-     "interleave"),
+    ("empty_magazine_given_up_twice", "heap/depot.c", "    depot->empty_count = (uint16_t)(others ? 1", "    others = base;\n"
+     "    depot->empty_count = (uint16_t)(others ? 1", "interleave"),
+    ("empty_magazines_of_another_size_lost", "heap/depot.c", "    *capacity = old;\n    return others;", "    return NULL;", "interleave"),
     ("empty_magazine_lost", "heap/depot.c", "    if (empty) fh_magazine_end(empty, capacity);\n", "", "interleave"),
     ("empty_magazine_keeps_link", "heap/depot.c", "    depot->empties = next_of(base);\n    base[-1] = NULL;\n",
      "    depot->empties = next_of(base);\n", "interleave"),
