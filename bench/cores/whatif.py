@@ -1,6 +1,6 @@
 """Changes to the heap, tried in the model before anybody builds them."""
 
-from freehold import Freehold
+from freehold import Freehold, Magazine
 
 
 class OwnShelf(Freehold):
@@ -61,12 +61,19 @@ class BooksInShards(Freehold):
     name = "the books in shards"
 
     def magazine_new(self, t, capacity):
-        self.meta = self.books(t)
-        return (yield from super().magazine_new(t, capacity))
+        lock = self.books(t)
+        yield from t.lock(lock)
+        free = self.meta_free.setdefault((lock, capacity), [])
+        magazine = free.pop() if free else Magazine(capacity)
+        yield from t.unlock(lock)
+        self.fetch(t, magazine)
+        return magazine
 
     def magazine_end(self, t, magazine):
-        self.meta = self.books(t)
-        yield from super().magazine_end(t, magazine)
+        lock = self.books(t)
+        yield from t.lock(lock)
+        self.meta_free.setdefault((lock, magazine.capacity), []).append(magazine)
+        yield from t.unlock(lock)
 
     def books(self, t):
         shard = t.number // 8
