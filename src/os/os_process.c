@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,11 +25,13 @@ uint64_t fh_os_ticks(void) {
     return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
 }
 
-/* Not sysconf, which reads files. A machine of more processors than the set holds is refused; it counts as
- * full. */
+/* Not sysconf, which reads files; and not the C library's function, which AddressSanitizer has put its own
+ * before by a pointer that is not set yet when it allocates first. A machine of more processors than the set
+ * holds is refused; it counts as full. */
 unsigned fh_os_processors(void) {
     cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) != 0) return errno == EINVAL ? CPU_SETSIZE : 1;
+    CPU_ZERO(&set);
+    if (syscall(SYS_sched_getaffinity, 0, sizeof set, &set) < 0) return errno == EINVAL ? CPU_SETSIZE : 1;
     return (unsigned)CPU_COUNT(&set);
 }
 
