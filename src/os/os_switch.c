@@ -83,6 +83,7 @@ void fh_os_when_passed_through(void (*hook)(void)) { passed_through = hook; }
 
 enum { CLEANUP_PHASE = 2, CONTINUE_UNWIND = 8 }; /* _UA_CLEANUP_PHASE, _URC_CONTINUE_UNWIND of the C++ ABI */
 
+__attribute__((used)) /* the assembly above is all that names it */
 int fh_os_passed_through(int version, int actions, uint64_t class, void *exception, void *context);
 int fh_os_passed_through(int version, int actions, uint64_t class, void *exception, void *context) {
     (void)version, (void)class, (void)exception, (void)context;
