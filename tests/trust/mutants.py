@@ -137,7 +137,7 @@ MUTANTS = [
     ("turn_forgets_top", "stack/region_frame.c", "    thread->now->top = *fh_region_top();\n    frame->outer",
      "    frame->outer", "corpus"),
     ("text_without_end", "stack/region_text.c", "copy[length] = '\\0';", "copy[length] = 'x';", "region"),
-    ("checked_run_stays_free", "stack/region_check.c", "i < first + n ? LIVE : GUARD, 0, 0}", "i < first + n ? FREE : GUARD, 0, 0}",
+    ("checked_run_stays_free", "stack/region_check.c", "i < first + n ? LIVE : GUARD, 0}", "i < first + n ? FREE : GUARD, 0}",
      "region_model_checked"),
     ("stack_left_from_above", "stack/callstack.c", "return (size_t)(here - bounds.low);", "return (size_t)(bounds.high - here);",
      "callstack"),
