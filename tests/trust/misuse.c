@@ -77,6 +77,7 @@ static char global_array[64];
 static void free_interior(void) { give(block(SMALL) + 8); }
 static void free_interior_aligned(void) { give(block(MEDIUM) + 512); }
 static void free_unaligned(void) { give(block(SMALL) + 1); }
+static void free_unaligned_longer(void) { give(block(MEDIUM) + 1); }
 static void free_interior_large(void) { give(block(LARGE) + 65536); }
 static void free_behind(void) { give(block(48) + 48); }
 static void free_stack(void) {
@@ -286,6 +287,7 @@ static const struct misuse cases[] = {
     CASE(free_interior),
     CASE(free_interior_aligned),
     CASE(free_unaligned),
+    CASE(free_unaligned_longer),
     CASE(free_interior_large),
     CASE(free_behind),
     CASE(free_stack),

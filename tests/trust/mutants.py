@@ -56,7 +56,7 @@ MUTANTS = [
      "caller << SITE_SHIFT | FH_MARK_LIVE << STATE_SHIFT", "misuse"),
     ("fill_not_checked", "heap/check_quick.c", "if (FH_UNLIKELY(!is_filled(block, whole)))", "if (0)", "misuse"),
     ("fill_above_1k_not_checked", "heap/check_quick.c", "if (!is_filled(block, whole)) fh", "if (0) fh", "misuse"),
-    ("fill_of_short_ones_in_part", "heap/check_quick.c", "agrees_at(block + size - inner(size))", "agrees_at(block)", "misuse"),
+    ("fill_of_short_ones_in_part", "heap/check_quick.c", "agrees_at(block + size - inner(size))", "agrees_at(block)", "put_right"),
     ("fill_of_long_ones_in_part", "heap/check_quick.c", "agree &= four_agree(at);", "agree |= four_agree(at);", "misuse"),
     ("fill_of_larger_blocks_not_checked", "heap/check.c",
      "const unsigned char *bad = filled ? fh_check_damage_after_free(f, &expected) : NULL;",

@@ -7,13 +7,17 @@
  *     double free         does nothing: no two blocks are at one place afterwards
  *     realloc             of a block that was written over moves what it should
  *
- * For sizes of each way that checked mode has for small blocks: short ones, longer ones, those above 1 KiB.
+ * For sizes of each way that checked mode has for small blocks: short ones, longer ones, those above 1 KiB. And
+ * of blocks to 320 bytes, which are compared by pieces, no byte is left out: a write to each, after the free,
+ * is told.
  */
 #include "../heap/support.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const size_t sizes[] = {24, 100, 500, 900, 2000, 20000};
 enum { SIZES = sizeof sizes / sizeof *sizes, MANY = 3000, KEPT = 64 };
@@ -107,7 +111,49 @@ static unsigned count(const char *text, const char *word) {
     return n;
 }
 
+/* ---- each byte ---- */
+
+static const char reports[] = "put_right.reports";
+
+static void write_to_each_byte(void *unused) {
+    (void)unused;
+    int file = open(reports, O_CREAT | O_TRUNC | O_WRONLY, 0600);
+    CHECK(file >= 0 && dup2(file, STDERR_FILENO) >= 0);
+    for (size_t k = 0; k < size; k++) {
+        void *p = malloc(size);
+        volatile unsigned char *stale = bytes(p);
+        free(p);
+        stale[k] ^= 1;
+        use_them_all(size);
+    }
+    exit(0);
+}
+
+static unsigned count_in_file(const char *word) {
+    char line[512];
+    unsigned n = 0;
+    FILE *file = fopen(reports, "r");
+    CHECK(file != NULL);
+    while (fgets(line, sizeof line, file)) n += count(line, word);
+    fclose(file);
+    unlink(reports);
+    return n;
+}
+
+static void check_each_byte(void) {
+    static const size_t wholes[] = {16, 32, 48, 64, 80, 160};
+    for (unsigned i = 0; i < sizeof wholes / sizeof *wholes; i++) {
+        static struct outcome out;
+        size = wholes[i];
+        run_child(&out, write_to_each_byte, NULL, 100);
+        unsigned told = count_in_file("heap misuse");
+        CHECKF(out.exited && out.code == 0 && told == size,
+               "blocks of %zu bytes: %u of as many writes are told", size, told);
+    }
+}
+
 int main(void) {
+    check_each_byte();
     for (mistake = mistakes; mistake < mistakes + sizeof mistakes / sizeof *mistakes; mistake++) {
         for (unsigned i = 0; i < SIZES; i++) {
             static struct outcome out;
