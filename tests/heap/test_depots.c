@@ -10,6 +10,7 @@
 
 #include <freehold.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -18,7 +19,10 @@ void fh_depot_begin(unsigned processors);
 bool fh_heap_is_valid(bool quiet);
 size_t fh_depot_blocks(unsigned c);
 
-enum { PAIRS = 24, BATCH = 500, BATCHES = 120, SIZES = 4 };
+enum { PAIRS = 24, BATCH = 500, SIZES = 4 };
+
+/* Under slow tools a few must do. */
+static int batches(void) { return memory_is_measurable() ? 120 : 6; }
 
 struct batch {
     struct batch *next;
@@ -34,7 +38,7 @@ static size_t size_of(uint64_t tag) { return (size_t[SIZES]){16, 64, 200, 1000}[
 
 static void *produces(void *arg) {
     struct rng rng = {(uintptr_t)arg};
-    for (int n = 0; n < BATCHES; n++) {
+    for (int n = batches(); n > 0; n--) {
         struct batch *batch = t_malloc(sizeof *batch);
         CHECK(batch);
         batch->seed = rng_next(&rng);
@@ -66,6 +70,7 @@ static void *consumes(void *arg) {
         bool last = atomic_load(&producing) == 0; /* asked first: what came before it is seen below */
         struct batch *batch = atomic_exchange(&waiting, NULL);
         if (batch == NULL && last) return NULL;
+        if (batch == NULL) sched_yield();
         for (struct batch *next; batch; batch = next) {
             next = batch->next;
             free_batch(batch);
@@ -86,7 +91,7 @@ static void blocks_of_many_threads_travel_by_several_depots(void **state) {
         CHECK(pthread_create(&t[2 * i + 1], NULL, consumes, NULL) == 0);
     }
     for (int i = 0; i < 2 * PAIRS; i++) CHECK(pthread_join(t[i], NULL) == 0);
-    CHECK(atomic_load(&most_at_depots) > 0);
+    CHECK(!memory_is_measurable() || atomic_load(&most_at_depots) > 0);
     CHECK(fh_heap_is_valid(false));
     fh_trim();
     struct fh_stats stats;
