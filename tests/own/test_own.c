@@ -547,6 +547,24 @@ static void an_arena_drops_what_is_in_it_newest_first(void **state) {
     assert_int_equal(alive, 0);
 }
 
+/* A thing that is longer than the chunk that would come next has room of its own: no other arena's is written
+ * to. */
+static void what_is_longer_than_a_chunk_fits(void **state) {
+    (void)state;
+    enum { ARENAS = 16, LONG = 6000 };
+    Arena arena[ARENAS] = {0};
+    unsigned char *thing[ARENAS];
+    for (int i = 0; i < ARENAS; i++) {
+        thing[i] = fh_arena_get(&arena[i], LONG, 1);
+        assert_non_null(thing[i]);
+        memset(thing[i], i, LONG);
+    }
+    for (int i = 0; i < ARENAS; i++) {
+        for (int k = 0; k < LONG; k++) assert_int_equal(thing[i][k], i);
+        drop(Arena, &arena[i]);
+    }
+}
+
 static void an_arena_in_a_frame_is_dropped_with_it(void **state) {
     (void)state;
     frame {
@@ -614,6 +632,7 @@ int main(void) {
         T(empty_handles_clone_and_drop_as_nothing),
         T(a_refcell_counts_its_borrows),
         T(an_arena_drops_what_is_in_it_newest_first),
+        T(what_is_longer_than_a_chunk_fits),
         T(an_arena_in_a_frame_is_dropped_with_it),
         T(an_arena_takes_its_heap_along),
     };
