@@ -108,7 +108,7 @@ MUTANTS = [
     ("cached_shown_as_live", "heap/walk.c", "if (number < class->blocks) picture->cached", "if (0) picture->cached", "heaps"),
     ("large_calloc_stays_dirty", "heap/large.c", "if (from < to) memset", "if (from + (1u << 20) < to) memset", "model"),
     ("own_heap_miscounts", "heap/private.c", "heap->private->blocks--;", "", "corpus"),
-    ("space_ends_early", "heap/space.c", "fh_space.mapped = at + granules;", "fh_space.mapped = at + granules - 1;", "model"),
+    ("space_ends_early", "heap/space.c", "fh_space.mapped = at + granules;", "fh_space.mapped = at + granules - 1;", "whole"),
     ("bin_shuffled_in_sight", "heap/check.c",
      "    __atomic_store_n(&bin->top, base, __ATOMIC_SEQ_CST);\n", "", "fork_checked"),
     ("stacks_kept_short", "heap/sites.c", "    words[at] = count;", "    words[at] = 1;", "reports"),
