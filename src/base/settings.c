@@ -268,8 +268,11 @@ static void read_entry(struct piece entry) {
     }
 }
 
+/* The name is made by code: as a constant it would be all that a process reads of the library's constants, and
+ * the system maps 64 KiB around what is read. */
 static void read_environment(void) {
-    const char *text = fh_os_getenv("FREEHOLD");
+    char name[] = "FREEHOLD";
+    const char *text = fh_os_getenv(name);
     while (text != NULL) {
         const char *comma = strchr(text, ',');
         struct piece entry = trimmed(comma ? (struct piece){text, (size_t)(comma - text)} : whole(text));

@@ -48,13 +48,14 @@ static size_t used, dirty, purged; /* granules */
 static size_t moving;              /* granules of `used` whose pages are those of others there, or will be */
 static unsigned purging;           /* extents of kind PURGING */
 static size_t peak;                /* the most that used + dirty was, granules */
+static bool unasked;     /* the system gives huge pages of itself; known once the heap is no small one */
+static unsigned refused; /* how often it was told not to                          */
 static _Atomic uint64_t next_look; /* the tick at which decay is worth a look again */
 
 enum { DIRTY, CLEAN };
 
 enum { DIRTY_SLACK = 32 }; /* granules: 2 MiB */
-enum { HUGE_SHARE = 4 };
-enum { FILL_LEAST = 8 }; /* granules of each map, on average, in what is moved: 512 KiB */
+enum { FILL_LEAST = 8 };   /* granules of each map, on average, in what is moved: 512 KiB */
 
 static struct fh_head *head_of(uint32_t g) { return &fh_space.heads[g]; }
 
@@ -191,20 +192,34 @@ static void show_held(void) {
 
 static void note_held(void) {
     size_t held = used - moving + dirty;
+    if (peak < FH_SMALL_HEAP && held >= FH_SMALL_HEAP) unasked = fh_os_gives_huge_unasked();
     if (held > peak) peak = held;
     show_held();
+}
+
+/* May the kernel make the memory at `at` a huge page of itself? Not where it was told not to; and it is told so
+ * often at most, as each time may cost two memory maps. */
+static bool may_come_unasked(uint32_t at) {
+    enum { MOST = 8192 };
+    if (!unasked || at < FH_SMALL_HEAP || at + FH_HUGE_GRANULES > fh_space.mapped) return false;
+    if (fh_space.pages[at] & FH_SMALL || refused == MOST) return false;
+    refused++;
+    return true;
 }
 
 /* Huge pages of which [g, g + granules), or a part of it, was given back become small ones at once. Else the
  * kernel, which goes through memory that may be huge, would sooner or later make a whole page of what is left,
  * and a program that lives long would hold ever more that nobody uses. Whoever is given a part of them later
- * should hold that part, too. */
+ * should hold that part, too. For the same reason huge pages are refused where they may come unasked, at both
+ * ends of what was given back: inside of it the kernel leaves what is empty alone. */
 static void make_small(uint32_t g, uint32_t granules) {
     uint32_t before = g < FH_HUGE_GRANULES ? g - 1 : FH_HUGE_GRANULES - 1;
     for (uint32_t at = aligned(g - before, FH_HUGE_GRANULES); at < g + granules; at += FH_HUGE_GRANULES) {
-        if (!(fh_space.pages[at] & FH_HUGE)) continue;
+        bool whole = at >= g && at + FH_HUGE_GRANULES <= g + granules;
+        if (!(fh_space.pages[at] & FH_HUGE) && (whole || !may_come_unasked(at))) continue;
         fh_os_use_huge(fh_granule_address(at), FH_HUGE_PAGE, false);
         __atomic_fetch_and(&fh_space.pages[at], (uint8_t)~FH_HUGE, __ATOMIC_RELAXED);
+        __atomic_fetch_or(&fh_space.pages[at], FH_SMALL, __ATOMIC_RELAXED);
     }
 }
 
@@ -522,7 +537,7 @@ static void add_huge_page(void) {
 void fh_extent_prefer_huge(uint32_t granules) {
     if (!fh_settings.huge || fh_settings.limit || granules > FH_HUGE_GRANULES / 2) return;
     fh_lock(&lock);
-    if (used + dirty >= HUGE_SHARE * FH_HUGE_GRANULES && best(FH_FREE_DIRTY, granules, 1) == 0) add_huge_page();
+    if (used + dirty >= FH_SMALL_HEAP && best(FH_FREE_DIRTY, granules, 1) == 0) add_huge_page();
     fh_unlock(&lock);
 }
 

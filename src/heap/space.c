@@ -11,6 +11,9 @@
  *
  * Each stretch is mapped exactly where the last one ended. If something else has been mapped there meanwhile
  * the window goes on behind it.
+ *
+ * Where the system gives huge pages to whoever does not object (transparent_hugepage=always), the beginnings
+ * of the tables and of the window do: a process that uses a hundred KiB would else hold four MiB.
  */
 #include "space.h"
 
@@ -81,6 +84,7 @@ static bool lay_out(uintptr_t start, size_t window) {
     char *classes = (char *)at;
     size_t classes_size = round_up(granules, fh_os_page_size());
     if (!map_piece(classes, classes_size)) return false;
+    fh_os_use_huge(classes, classes_size, false);
     at += round_up(granules, MIB);
     for (unsigned i = 0; i < tables_used; i++) {
         tables[i].at = (char *)at;
@@ -154,6 +158,7 @@ static bool extend_tables(uint32_t granules) {
         size_t needed = round_up(granules * table->entry, fh_os_page_size());
         if (needed <= table->mapped) continue;
         if (!map_piece(table->at + table->mapped, needed - table->mapped)) return false;
+        if (table->mapped == 0 && needed >= FH_HUGE_PAGE) fh_os_use_huge(table->at, needed, false);
         table->mapped = needed;
     }
     return true;
@@ -180,6 +185,13 @@ static uint32_t extend_at(uint32_t at, uint32_t least, uint32_t most, bool spars
     }
 }
 
+/* No huge pages as long as one of them, in part unused, would be much of what the heap holds. */
+static void keep_small(uint32_t at, uint32_t granules) {
+    if (at >= FH_SMALL_HEAP) return;
+    if (granules > FH_SMALL_HEAP - at) granules = FH_SMALL_HEAP - at;
+    fh_os_use_huge(fh_granule_address(at), (size_t)granules << FH_GRANULE_SHIFT, false);
+}
+
 uint32_t fh_space_extend(uint32_t least, bool sparse, uint32_t *first) {
     uint32_t all = (uint32_t)(fh_space.size >> FH_GRANULE_SHIFT), usual = FH_USUAL_STRETCH;
     uint32_t at = fh_space.mapped ? fh_space.mapped : 1; /* granule 0 is never used: 0 means "none" */
@@ -188,6 +200,7 @@ uint32_t fh_space_extend(uint32_t least, bool sparse, uint32_t *first) {
         if (most > all - at) most = all - at;
         got = extend_at(at, least, most, sparse);
         if (got > 0) {
+            keep_small(at, got);
             *first = at;
             return got;
         }

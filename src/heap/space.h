@@ -35,6 +35,8 @@
 #define FH_GRANULE ((size_t)1 << FH_GRANULE_SHIFT)
 /* A huge page: 2 MiB. */
 enum { FH_HUGE_GRANULES = 32 };
+/* A heap that holds less than four of them, 8 MiB, gets none. */
+enum { FH_SMALL_HEAP = 4 * FH_HUGE_GRANULES };
 #define FH_HUGE_PAGE (FH_HUGE_GRANULES * FH_GRANULE)
 #define FH_WORDS 64 /* words in a bitmap: 64 * 64 bits = 64 KiB / 16 bytes, the most blocks in a span */
 
@@ -103,6 +105,7 @@ _Static_assert(sizeof(struct fh_head) == 64, "a head is one cache line");
 /* What is known of the pages at a granule: flags. */
 enum fh_pages {
     FH_HUGE = 1,   /* a huge page begins here: it was asked for (extent.c)                         */
+    FH_SMALL = 4,  /* none begins here: it was refused (extent.c)                                  */
     FH_BORDER = 2, /* a memory map may begin here: pages were moved (move.c)                       */
 };
 

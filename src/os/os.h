@@ -45,8 +45,10 @@ bool fh_os_decommit(void *at, size_t size);
 bool fh_os_purge(void *at, size_t size);
 
 /* Asks for huge pages, or for small ones, where this range is touched from now on. False where there are none.
- * */
+ * Leaves errno as it was. */
 bool fh_os_use_huge(void *at, size_t size, bool huge);
+/* Does the system give huge pages to who does not ask for them (transparent_hugepage=always)? Reads a file. */
+bool fh_os_gives_huge_unasked(void);
 /* Moves the contents of private pages from one mapped place to another by remapping; the old place stays mapped
  * and reads as zero. False when the system cannot (then nothing has moved). */
 bool fh_os_move(void *from, void *to, size_t size);

@@ -11,8 +11,12 @@
 #include "os.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000
@@ -70,7 +74,24 @@ bool fh_os_protect(void *at, size_t size) { return mprotect(at, size, PROT_NONE)
 bool fh_os_purge(void *at, size_t size) { return madvise(at, size, MADV_DONTNEED) == 0; }
 
 bool fh_os_use_huge(void *at, size_t size, bool huge) {
-    return madvise(at, size, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE) == 0;
+    int saved = errno;
+    bool done = madvise(at, size, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE) == 0;
+    errno = saved;
+    return done;
+}
+
+/* By bare system calls: the C library's functions may end the thread here, when it is cancelled. */
+bool fh_os_gives_huge_unasked(void) {
+    char text[64] = "";
+    int saved = errno;
+    long file =
+        syscall(SYS_openat, AT_FDCWD, "/sys/kernel/mm/transparent_hugepage/enabled", O_RDONLY | O_CLOEXEC);
+    if (file >= 0) {
+        syscall(SYS_read, file, text, sizeof text - 1);
+        syscall(SYS_close, file);
+    }
+    errno = saved;
+    return strstr(text, "[always]") != NULL;
 }
 
 /* A kernel before 6.12 that refuses what it would have to promise has unmapped the place already: hence the

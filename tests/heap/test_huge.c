@@ -58,9 +58,11 @@ static void small_blocks_of_a_large_heap_lie_in_huge_pages(void **state) {
     empty();
 }
 
+/* Also where the system gives huge pages to who does not ask: the test's own table has them then. */
 static void a_small_heap_has_none(void **state) {
     (void)state;
     if (!memory_is_measurable() || !heap_is_freehold()) skip();
+    memset(block, 1, sizeof block);
     size_t before = huge_now();
     for (size_t i = 0; i < BLOCKS / 16; i++) CHECK((block[i] = t_malloc(BLOCK)) != NULL);
     for (size_t i = 0; i < BLOCKS / 16; i++) memset(block[i], 1, BLOCK);
@@ -85,11 +87,49 @@ static void what_was_given_back_is_small_again(void **state) {
     for (size_t i = 0; i < SPARSE; i++) t_free(block[i]);
 }
 
+/* Does the system give a huge page to who does not ask? */
+static bool huge_pages_come_unasked(void) {
+    char *p = mmap(NULL, 4 * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(p != MAP_FAILED);
+    size_t before = huge_now();
+    memset(p, 1, 4 * MIB);
+    bool come = huge_now() > before;
+    munmap(p, 4 * MIB);
+    return come;
+}
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25 /* Linux 6.1: does at once what the kernel does in its own time */
+#endif
+
+/* Blocks that stay between others that were given back: the kernel may not fill the gaps with memory again. */
+static void what_was_given_back_stays_so(void **state) {
+    (void)state;
+    if (!memory_is_measurable() || !heap_is_freehold() || !huge_pages_come_unasked()) skip();
+    enum { LARGE = 200, KEPT_ONE_IN = 8 };
+    for (size_t i = 0; i < LARGE; i++) {
+        CHECK((block[i] = t_malloc(700 * KIB)) != NULL);
+        memset(block[i], 1, 700 * KIB);
+    }
+    for (size_t i = 0; i < LARGE; i++)
+        if (i % KEPT_ONE_IN) t_free(block[i]);
+    t_trim();
+    size_t before = rss_now();
+    for (size_t i = 0; i < LARGE; i += KEPT_ONE_IN) {
+        char *page = (char *)((uintptr_t)block[i] & ~(2 * MIB - 1));
+        madvise(page, 2 * MIB, MADV_COLLAPSE);
+        madvise(page + 2 * MIB, 2 * MIB, MADV_COLLAPSE);
+    }
+    CHECKF(rss_now() < before + 6 * MIB, "%zu bytes have come back", rss_now() - before);
+    for (size_t i = 0; i < LARGE; i += KEPT_ONE_IN) t_free(block[i]);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_small_heap_has_none),
         cmocka_unit_test(small_blocks_of_a_large_heap_lie_in_huge_pages),
         cmocka_unit_test(what_was_given_back_is_small_again),
+        cmocka_unit_test(what_was_given_back_stays_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
