@@ -3,7 +3,7 @@
  * A heap of the program's own gets blocks of three sizes, some of them are freed, and the walk shows each block
  * in the order of addresses: one letter a block.
  *
- *     #  live     .  free: a hole     o  kept at hand in a thread's bin
+ *     #  live     .  free: a hole     o  kept at hand in a thread's bin     q  freed, and held back (mode=checked)
  *
  * The bins of threads serve fh_malloc alone, so `o` is seen in the second picture only: that of all heaps
  * together, where every size class has a line.
@@ -12,14 +12,15 @@
 
 #include <stdio.h>
 
-enum { WIDTH = 64, MOST = 3000 };
+enum { WIDTH = 64, MOST = 3000, STATES = 4 };
 
-static const char letters[] = {[FH_BLOCK_LIVE] = '#', [FH_BLOCK_FREE] = '.', [FH_BLOCK_CACHED] = 'o'};
+static const char letters[STATES] = {
+    [FH_BLOCK_LIVE] = '#', [FH_BLOCK_FREE] = '.', [FH_BLOCK_CACHED] = 'o', [FH_BLOCK_QUARANTINED] = 'q'};
 
 /* ---- one heap, block by block ---- */
 
 struct picture {
-    size_t size; /* of the blocks in the row that is being drawn */
+    unsigned size_class; /* of the blocks in the row that is being drawn */
     unsigned column, rows;
     size_t live, holes; /* bytes */
 };
@@ -34,14 +35,14 @@ static int draw_block(const struct fh_block *block, void *arg) {
     enum { ROWS = 4 }; /* of each size; the rest is holes here */
     if (block->state == FH_BLOCK_LIVE) picture->live += block->size;
     else picture->holes += block->size;
-    if (block->size != picture->size) {
+    if (block->size_class != picture->size_class) {
         end_row(picture);
-        picture->size = block->size;
+        picture->size_class = block->size_class;
         picture->rows = 0;
     }
     if (picture->rows == ROWS) return 0;
     if (picture->column == 0) {
-        if (picture->rows == 0) printf("%7zu bytes  ", block->size);
+        if (picture->rows == 0) printf("%7zu bytes  ", fh_class_size(block->size_class));
         else printf("%13s  ", "");
     }
     putchar(letters[block->state]);
@@ -67,22 +68,23 @@ static int draw(struct fh_heap *heap, const char *title) {
 /* ---- all heaps, a line for each size class ---- */
 
 struct line {
-    size_t size, blocks[3];
+    size_t all, blocks[STATES];
 };
 
 static int count_block(const struct fh_block *block, void *arg) {
     struct line *line = (struct line *)arg + block->size_class;
-    line->size = block->size; /* of large blocks, class 0: the last one's */
+    line->all++;
     line->blocks[block->state]++;
     return 0;
 }
 
-/* A bar of WIDTH letters in proportion to the three counts; what there is at all gets a letter. */
+/* A bar of WIDTH letters in proportion to the counts; what there is at all gets a letter. */
 static void draw_bar(const struct line *line) {
-    static const enum fh_block_state order[] = {FH_BLOCK_LIVE, FH_BLOCK_CACHED, FH_BLOCK_FREE};
-    size_t all = line->blocks[0] + line->blocks[1] + line->blocks[2], drawn = 0;
-    for (int i = 0; i < 3; i++) {
-        size_t n = line->blocks[order[i]], width = i == 2 ? WIDTH - drawn : n * WIDTH / all;
+    static const enum fh_block_state order[STATES] = {FH_BLOCK_LIVE, FH_BLOCK_QUARANTINED, FH_BLOCK_CACHED,
+                                                      FH_BLOCK_FREE};
+    size_t drawn = 0;
+    for (int i = 0; i < STATES; i++) {
+        size_t n = line->blocks[order[i]], width = i == STATES - 1 ? WIDTH - drawn : n * WIDTH / line->all;
         if (n && width == 0) width = 1;
         for (size_t k = 0; n && k < width && drawn < WIDTH; k++, drawn++) putchar(letters[order[i]]);
     }
@@ -94,8 +96,8 @@ static int draw_all(const char *title) {
     if (fh_heap_walk(NULL, count_block, lines) != 0) return 0;
     for (unsigned c = 0; c < FH_CLASS_COUNT; c++) {
         const struct line *line = &lines[c];
-        if (line->size == 0) continue;
-        if (c) printf("%7zu bytes  ", line->size);
+        if (line->all == 0) continue;
+        if (c) printf("%7zu bytes  ", fh_class_size(c));
         else printf("%13s  ", "large");
         draw_bar(line);
         printf("  %zu live, %zu at hand, %zu free\n", line->blocks[FH_BLOCK_LIVE],

@@ -201,7 +201,9 @@ struct fh_class_stats {
 };
 
 /* The heap in numbers, bytes unless said otherwise. Always true of one moment seen from the calling thread;
- * other threads may be at work meanwhile. The identity that ties them together:
+ * other threads may be at work meanwhile. Blocks that are guarded (all in mode=guard, some in mode=checked and
+ * with guard_sample) stand on pages beside the heap and are in none of them. The identity that ties them
+ * together:
  *
  *     held = live + cached + free_in_spans + span_tail + free_extents + metadata
  *     live = asked + rounding                              (asked is known when counting is on)

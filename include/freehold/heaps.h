@@ -82,10 +82,12 @@ enum fh_block_state {
     FH_BLOCK_QUARANTINED, /* freed, and held back (mode=checked)                 */
 };
 
+/* In mode=checked a live block is shown as the program has it, without the canaries around it: between two
+ * blocks there is room that belongs to neither. */
 struct fh_block {
     void *address;
     size_t size;  /* usable bytes */
-    size_t asked; /* bytes asked for, when live and calls are counted (count=on); else 0 */
+    size_t asked; /* bytes asked for, when live and calls are counted (count=on) or checked; else 0 */
     enum fh_block_state state;
     unsigned size_class;  /* 0 = large */
     struct fh_heap *heap; /* NULL: allocated with fh_malloc or malloc */
@@ -95,8 +97,9 @@ struct fh_block {
  * the result; 0 after the last block, -1 and ENOMEM when there is no memory for the books of the walk. Only
  * blocks of `heap`, or all when that is NULL. The picture is of one moment, for which all threads' slow paths
  * are held up; `visit` runs afterwards and may allocate and free. Blocks that other threads took from or put
- * into their bins during that moment may show in the state before or after. Costs about 2 % of the heap in
- * memory for its time. */
+ * into their bins during that moment may show in the state before or after. Blocks that are guarded (all in
+ * mode=guard, some in mode=checked and with guard_sample) stand on pages beside the heap and are not shown.
+ * Costs about 2 % of the heap in memory for its time. */
 FH_API int fh_heap_walk(struct fh_heap *heap, int (*visit)(const struct fh_block *block, void *arg), void *arg);
 
 #ifdef __cplusplus

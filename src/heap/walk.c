@@ -24,6 +24,8 @@ struct fact { /* about a granule; kind INSIDE: nothing begins here */
     uint16_t blocks;
     uint32_t granules, marks; /* where its marks begin in the picture's */
     struct fh_heap *private;
+    size_t asked; /* LARGE, in checked mode: bytes asked for, and canaries in front of them */
+    uint16_t front;
 };
 
 /* The copy: three tables with an entry a granule. Entries of granules where no span begins stay untouched, and
@@ -88,7 +90,11 @@ static void copy_granule(struct picture *picture, uint32_t g) {
     const struct fh_head *head = &fh_space.heads[g];
     if (head->kind != FH_SPAN && head->kind != FH_LARGE) return;
     picture->facts[g] = (struct fact){.kind = head->kind, .granules = head->granules, .private = head->private};
-    if (head->kind == FH_LARGE) return;
+    if (head->kind == FH_LARGE) {
+        picture->facts[g].asked = head->asked;
+        picture->facts[g].front = head->mark.slack;
+        return;
+    }
     picture->facts[g].class = head->class;
     picture->facts[g].blocks = head->blocks;
     memcpy(picture->free[g], fh_space.bits[g], (head->blocks + 63u) / 64u * sizeof(uint64_t));
@@ -142,22 +148,29 @@ static enum fh_block_state state_of(const struct picture *picture, uint32_t g, u
 /* In checked mode: freed, and in a quarantine. */
 static bool waits(const struct fh_mark *mark) { return fh_mark_state(mark) == FH_MARK_FREED; }
 
+/* What the program has of a place with canaries in front of the block and behind it. */
+static void settle_live(struct fh_block *block, size_t front, size_t asked) {
+    block->address = (char *)block->address + front;
+    block->size = block->asked = asked;
+}
+
 /* By its mark the block, in use as it seems, is one that waits, or one of which so many bytes were asked for.
  * */
 static void settle_marked(struct fh_block *block, const struct fh_mark *mark) {
     if (waits(mark)) block->state = FH_BLOCK_QUARANTINED;
-    else block->asked = fh_mark_asked(mark, block->size);
+    else settle_live(block, mark->state & FH_MARK_FRONT ? FH_SMALL_FRONT : 0, fh_mark_asked(mark, block->size));
 }
 
 typedef int visitor(const struct fh_block *, void *);
 
 static int walk_span(const struct picture *picture, uint32_t g, visitor *visit, void *arg) {
     const struct fact *fact = &picture->facts[g];
-    struct fh_block block = {
-        .size = fh_classes[fact->class].size, .size_class = fact->class, .heap = fact->private};
+    size_t size = fh_classes[fact->class].size;
+    struct fh_block block = {.size_class = fact->class, .heap = fact->private};
     int result = 0;
     for (unsigned i = 0; i < fact->blocks && result == 0; i++) {
-        block.address = fh_granule_address(g) + i * block.size;
+        block.address = fh_granule_address(g) + i * size;
+        block.size = size;
         block.state = state_of(picture, g, i);
         block.asked = 0;
         if (block.state == FH_BLOCK_LIVE && picture->marks)
@@ -176,6 +189,7 @@ static int walk_large(const struct picture *picture, uint32_t g, visitor *visit,
                              .state = FH_BLOCK_LIVE,
                              .heap = fact->private};
     if (fh_space.marked && waits(&fh_space.heads[g].mark)) block.state = FH_BLOCK_QUARANTINED;
+    else if (fh_space.marked) settle_live(&block, fact->front, fact->asked);
     else if (fh_seen) block.asked = fh_count_asked(block.address, 0);
     return visit(&block, arg);
 }

@@ -259,6 +259,51 @@ static void the_walk_tells_what_waits_from_what_is_live(void **state) {
     fh_free((void *)(uintptr_t)watched.live);
 }
 
+/* A block of each kind of place: with canaries behind it, with some in front too, and large. */
+struct shown {
+    void *block;
+    size_t asked;
+    unsigned times;
+};
+
+static int is_shown(const struct fh_block *block, void *arg) {
+    for (struct shown *shown = arg; shown->block; shown++) {
+        if (block->address != shown->block) continue;
+        CHECK(block->state == FH_BLOCK_LIVE && block->heap == fh_heap_of(shown->block));
+        CHECKF(block->size == fh_usable_size(shown->block) && block->asked == shown->asked,
+               "%zu bytes and %zu asked for, of %zu", block->size, block->asked, shown->asked);
+        shown->times++;
+    }
+    return 0;
+}
+
+static int add_live(const struct fh_block *block, void *sum) {
+    if (block->state == FH_BLOCK_LIVE) *(size_t *)sum += block->size;
+    return 0;
+}
+
+static void the_walk_shows_a_checked_block_as_the_program_has_it(void **state) {
+    (void)state;
+    static const size_t sizes[] = {0, 24, 1024, 1025, 5000, 32768, 32769, 100000};
+    enum { SIZES = sizeof sizes / sizeof sizes[0] };
+    struct shown shown[2 * SIZES + 1] = {{NULL, 0, 0}};
+    struct fh_heap *heap = fh_heap_new(0);
+    for (size_t i = 0; i < SIZES; i++) {
+        shown[2 * i] = (struct shown){fh_heap_malloc(heap, sizes[i]), sizes[i], 0};
+        shown[2 * i + 1] = (struct shown){fh_malloc(sizes[i]), sizes[i], 0};
+    }
+    CHECK(fh_heap_walk(NULL, is_shown, shown) == 0);
+    for (size_t i = 0; i < 2 * SIZES; i++) {
+        bool guarded = i % 2 && shown[i].asked > FH_SMALL_MAX; /* beside the heap: no walk comes by */
+        CHECKF(shown[i].times == !guarded, "block %zu was shown %u times", i, shown[i].times);
+        if (i % 2) fh_free(shown[i].block);
+    }
+    size_t live = 0;
+    CHECK(fh_heap_walk(heap, add_live, &live) == 0);
+    CHECKF(live == numbers(heap).live, "the walk has %zu live bytes, the heap %zu", live, numbers(heap).live);
+    fh_heap_drop(heap);
+}
+
 /* Of a block that is checked no more is usable than was asked for; realloc changes that, and a free ends it. */
 static void a_checked_heap_counts_what_was_asked_for(void **state) {
     (void)state;
@@ -281,6 +326,7 @@ int main(void) {
         cmocka_unit_test(calloc_of_a_heap_is_zero_after_reuse),
         cmocka_unit_test(any_thread_may_free_into_any_heap),
         cmocka_unit_test(the_walk_tells_what_waits_from_what_is_live),
+        cmocka_unit_test(the_walk_shows_a_checked_block_as_the_program_has_it),
         cmocka_unit_test(a_checked_heap_counts_what_was_asked_for),
         cmocka_unit_test(the_walk_stops_when_told),
     };
