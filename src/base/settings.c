@@ -34,7 +34,7 @@ struct fh_settings fh_settings = {
     .guard_most = 20000,
 };
 
-enum kind { CHOICE, SWITCH, SIZE, DURATION, TEXT };
+enum kind { CHOICE, SWITCH, SIZE, ALIGNMENT, DURATION, TEXT };
 enum when { AT_START, ANY_TIME };
 
 struct row {
@@ -91,14 +91,15 @@ static const struct row rows[] = {
     {"guard_sample", SIZE, AT_START, FIELD(guard_sample),
      "about one in N allocations gets guard pages; 0: none"},
     {"guard_most", SIZE, AT_START, FIELD(guard_most), "most blocks with guard pages at once"},
-    {"guard_align", SIZE, AT_START, FIELD(guard_align),
-     "alignment of guarded blocks, 1 to 16; 0: 16, or as needed"},
+    {"guard_align", ALIGNMENT, AT_START, FIELD(guard_align),
+     "alignment of guarded blocks: 1, 2, 4, 8 or 16; 0: 16, or as needed"},
     {"guard", CHOICE, AT_START, CHOICES(guard_place, guard_words), "guard page at a block's end or start"},
 };
 
 static const char *const kind_names[] = {
     [SWITCH] = "on or off",
     [SIZE] = "a size (a number, then K, M, G, T or nothing)",
+    [ALIGNMENT] = "one of 0, 1, 2, 4, 8, 16",
     [DURATION] = "a duration (a number, then ms, s or nothing)",
     [TEXT] = "a text that fits",
 };
@@ -162,6 +163,10 @@ static bool parse_size(struct piece value, size_t *size) {
     return false;
 }
 
+static bool parse_alignment(struct piece value, size_t *align) {
+    return parse_size(value, align) && *align <= 16 && (*align & (*align - 1)) == 0;
+}
+
 static bool parse_duration(struct piece value, size_t *ms) {
     if (!take_number(&value, ms)) return false;
     if (is(value, "s")) return !__builtin_mul_overflow(*ms, 1000, ms);
@@ -195,6 +200,10 @@ static bool store(const struct row *row, struct piece value) {
             if (!parse_size(value, &number)) return false;
             __atomic_store_n((size_t *)(void *)field, number, __ATOMIC_RELAXED);
             return true;
+        case ALIGNMENT:
+            if (!parse_alignment(value, &number)) return false;
+            __atomic_store_n((size_t *)(void *)field, number, __ATOMIC_RELAXED);
+            return true;
         case DURATION:
             if (!parse_duration(value, &number)) return false;
             __atomic_store_n((size_t *)(void *)field, number, __ATOMIC_RELAXED);
@@ -216,6 +225,7 @@ static size_t show(const struct row *row, char *buf, size_t size) {
         case CHOICE: return fh_format(buf, size, "%s", row->words[*(const unsigned *)(const void *)field]);
         case SWITCH: return fh_format(buf, size, "%s", *(const bool *)(const void *)field ? "on" : "off");
         case SIZE:
+        case ALIGNMENT:
             number = *(const size_t *)(const void *)field;
             for (size_t i = 0; number != 0 && i < COUNT(size_units); i++) {
                 size_t scaled = number >> size_units[i].shift;

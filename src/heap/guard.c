@@ -174,8 +174,6 @@ static size_t needed_by(size_t size, unsigned call) {
 static size_t alignment_for(size_t size, size_t align, unsigned call) {
     size_t wanted = fh_settings.guard_align;
     if (wanted == 0) wanted = fh_settings.mode == FH_MODE_GUARD ? needed_by(size, call) : 16;
-    if (wanted > 16) wanted = 16;
-    wanted = (size_t)1 << (63 - __builtin_clzll(wanted));
     return align > wanted ? align : wanted;
 }
 

@@ -34,6 +34,12 @@ static bool is(const char *word, const char *one, const char *other) {
 }
 
 int main(int argc, char **argv) {
+    static char help[] = "--help";
+    if (argc > 2 && strcmp(argv[1], "help") == 0) { /* help run: run --help */
+        argv[1] = argv[2];
+        argv[2] = help;
+        argc = 3;
+    }
     if (argc < 2 || is(argv[1], "--help", "-h") || strcmp(argv[1], "help") == 0) {
         print_help();
         return 0;

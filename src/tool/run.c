@@ -217,6 +217,22 @@ static char *note_without_numbers(const struct fh_run *run) {
         "(ulimit -f) or on open files (ulimit -n), or a seccomp filter.");
 }
 
+/* What has pages of its own is in none of the numbers. */
+static char *note_about_guarded(void) {
+    const char *settings = getenv("FREEHOLD");
+    if (settings == NULL) return NULL;
+    if (strstr(settings, "mode=guard") != NULL)
+        return fh_tool_text("With mode=guard blocks stand on pages of their own, which are not counted. The "
+                            "numbers are of the other blocks.");
+    if (strstr(settings, "mode=checked") != NULL)
+        return fh_tool_text("With mode=checked the first blocks and large ones stand on pages of "
+                            "their own, which are not counted. The numbers are of the other blocks.");
+    if (strstr(settings, "guard_sample=") != NULL)
+        return fh_tool_text("With guard_sample some blocks stand on pages of their own, which are not counted. "
+                            "The numbers are of the other blocks.");
+    return NULL;
+}
+
 /* A sentence about the numbers that a reader must know to understand them; NULL: there is none. */
 static char *make_note(const struct fh_run *run) {
     const struct fh_counters *main = run->numbers->main;
@@ -234,11 +250,7 @@ static char *make_note(const struct fh_run *run) {
             "LD_PRELOAD and "
             "FREEHOLD, or because that program is static or set-user-ID.",
             last, main->name);
-    const char *settings = getenv("FREEHOLD");
-    if (settings != NULL && strstr(settings, "mode=guard") != NULL)
-        return fh_tool_text("With mode=guard blocks stand on pages of their own, which are not counted. The "
-                            "numbers are of the other blocks.");
-    return NULL;
+    return note_about_guarded();
 }
 
 /* ---------------------------------------------------------------- the report ---------------------------- */

@@ -131,6 +131,9 @@ static void bad_values_are_said_once_and_ignored(void **state) {
         "mode=",
         "mode=fas",
         "mode=fastt",
+        "guard_align=3",
+        "guard_align=32",
+        "guard_align=half",
     };
     struct outcome plain = run(NULL);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -138,7 +141,7 @@ static void bad_values_are_said_once_and_ignored(void **state) {
         assert_string_equal(outcome.out, plain.out);
         assert_int_equal(lines(outcome.err), 1);
         char key[16] = "";
-        sscanf(rows[i], "%15[a-z]", key);
+        sscanf(rows[i], "%15[a-z_]", key);
         assert_non_null(strstr(outcome.err, key)); /* it names the key */
         assert_non_null(strstr(outcome.err, "ignored"));
     }

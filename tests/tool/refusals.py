@@ -225,15 +225,16 @@ class Options(Test):
 
     def test_wrong_subcommand(self):
         self.wrong('there is no subcommand "ls"; to run a program: freehold run ls', "ls", command=None)
+        self.wrong('there is no subcommand "ls"', "help", "ls", command=None)
         self.wrong("freehold check is not there yet", "check", "file.c", command=None)
         self.wrong("there is no option --nosuch", "--nosuch", command=None)
 
     def test_help(self):
-        for words in ([], ["--help"], ["-h"], ["help"], ["run", "--help"], ["run", "-h"]):
+        for words in ([], ["--help"], ["-h"], ["help"], ["run", "--help"], ["run", "-h"], ["help", "run"]):
             done = subprocess.run([COMMAND, *words], capture_output=True, check=False)
             self.assertEqual((done.returncode, done.stderr), (0, b""), words)
             self.assertIn(b"usage: freehold", done.stdout)
-        self.assertIn(b"limit", done.stdout)
+        self.assertIn(b"limit", done.stdout)  # of run's own help
         for line in done.stdout.decode().splitlines():
             self.assertLessEqual(len(line), 112)
 

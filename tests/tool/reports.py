@@ -60,6 +60,9 @@ class Text(Test):
         text = unbroken(text_of(SUBJECT, "counts", options=["--set", "mode=guard"]))
         self.assertNotIn("did not use this heap", text)
         self.assertIn("With mode=guard blocks stand on pages of their own, which are not counted.", text)
+        for setting, words in (("mode=checked", "With mode=checked the first blocks and large ones stand on"),
+                               ("guard_sample=50", "With guard_sample some blocks stand on")):
+            self.assertIn(words, unbroken(text_of(SUBJECT, "counts", options=["--set", setting])))
 
     def test_ends(self):
         self.assertIn("killed by SIGKILL (Killed),", text_of(SUBJECT, "dies", "9"))
