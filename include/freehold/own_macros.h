@@ -174,7 +174,16 @@ FH_INLINE void fh_mark_use(const void *owner) { (void)owner; }
 /* ---- each of a list of (X, field) ---- */
 
 /* FH_EACH(m, c, (a), (b)) is m(c, (a)) m(c, (b)); up to 32. */
+/* Lists that may be empty want ##, which C23 has as __VA_OPT__; Clang's -pedantic tells of it in headers too.
+ * */
+#ifdef __clang__
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wgnu-zero-variadic-macro-arguments"
+#endif
 #define FH_EACH(m, c, ...) FH_CAT(FH_EACH_, FH_COUNT(c, ##__VA_ARGS__))(m, c, ##__VA_ARGS__)
+#ifdef __clang__
+#pragma clang diagnostic pop
+#endif
 #define FH_COUNT(...)                                                                                          \
     FH_COUNT_(__VA_ARGS__, 32, 31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14, 13, 12, \
               11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0)

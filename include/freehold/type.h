@@ -69,6 +69,11 @@
 /* The types that hold a T, and all glue. */
 #define FH_BODIES(T) FH_BOX_BODIES(T) FH_RC_BODIES(T) FH_ARC_BODIES(T) FH_VEC_BODIES(T) FH_OPTION(T)
 
+#ifdef __clang__ /* as in own_macros.h */
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wgnu-zero-variadic-macro-arguments"
+#endif
+
 /* ---------------------------------------------------------------- what a struct owns ------------------- */
 
 #define FH_DROP(T, ...)                                      \
@@ -217,6 +222,10 @@ FH_INLINE bool fh_same_drop(void (*a)(void), void (*b)(void)) { return a == b; }
     if (self->tag == (CASE)) {           \
         FH_CLONE_FIELD(T, (__VA_ARGS__)) \
     }
+
+#ifdef __clang__
+#pragma clang diagnostic pop
+#endif
 
 /* ---------------------------------------------------------------- types that are there already --------- */
 
