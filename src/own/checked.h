@@ -99,6 +99,7 @@ void fh_report_begin(const char *code, const char *format, ...);
 void fh_report_line(const char *label, struct fh_where where);
 void fh_report_record(const struct fh_record *record);
 void fh_report_note(const char *format, ...);
+void fh_report_who_stops(void); /* the mode */
 _Noreturn void fh_report_end(void);
 
 /* ---- moves, leaks, faults ---- */

@@ -12,6 +12,7 @@
 #include "own/checked.h"
 
 #include "base/report.h"
+#include "base/settings.h"
 #include "os/os.h"
 #include "os/os_own.h"
 
@@ -67,7 +68,12 @@ void fh_report_note(const char *format, ...) {
     fh_print(2, "   = note: %s\n", text);
 }
 
+void fh_report_who_stops(void) {
+    const char *mode = fh_settings.mode == FH_MODE_GUARD ? "guard" : "checked";
+    fh_print(2, "freehold: stopped by FREEHOLD=mode=%s\n", mode);
+}
+
 void fh_report_end(void) {
-    fh_print(2, "freehold: stopped by FREEHOLD=mode=checked\n");
+    fh_report_who_stops();
     fh_os_abort();
 }

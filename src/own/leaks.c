@@ -68,10 +68,10 @@ static void at_exit(void) {
                     lost_bytes);
     fh_each_record(list);
     if (lost > LISTED) fh_report_note("and %zu more", lost - LISTED);
-    fh_report_note("assigned over with `=` (set() drops the old one), not declared with own(), a cycle of Rcs, "
-                   "or exit() from "
-                   "inside a scope");
-    fh_print(2, "freehold: stopped by FREEHOLD=mode=checked\n");
+    fh_report_note(
+        "assigned over with `=` (set() drops the old one), not declared with own(), a field that DROP "
+        "leaves out, a cycle of Rcs, or exit() from inside a scope");
+    fh_report_who_stops();
     fh_os_exit_now(STATUS);
 }
 

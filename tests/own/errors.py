@@ -4,6 +4,7 @@
     compiler: silent | error | [gcc:]uninitialized | [clang:]error ...     what -Wall -Wextra (and `flags`) say
     checked: text|text      the report in checked mode of a program built with -DFH_CHECKED (empty: runs to its end)
     plain: text|text        the same for a program built without; plain_gcc: with GCC alone, and Clang's runs to its end
+    guard: text|text        of the program that is built without, in guard mode (not in the table: it is as in checked mode)
 
 Both compilers, if here, are asked, and the table in docs/OWNERS.md must say what was found: each cell of it is made here. What they
 say, they say of the program that is then run: compiling is most of what this test costs.
@@ -61,8 +62,8 @@ def expected(says, compiler):
     return "–"
 
 
-def run(target, wants, label, source):
-    environment = {**os.environ, "FREEHOLD": "mode=checked"}
+def run(target, wants, label, source, mode="checked"):
+    environment = {**os.environ, "FREEHOLD": f"mode={mode}"}
     done = subprocess.run([str(target)], capture_output=True, text=True, env=environment, timeout=300)
     if not wants:
         if done.returncode != 0:
@@ -89,6 +90,8 @@ def cells_of(source, says, compiler):
     wants = says.get("plain", says.get(f"plain_{compiler}"))
     if wants is not None and done.returncode == 0:
         cells["plain"] = run(plain, wants, f"{compiler}, any build", source)
+    if "guard" in says:
+        run(plain, says["guard"], f"{compiler}, guard mode", source, "guard")
     if "checked" in says:
         done, checked = compile_with(compiler, source, flags, ["-O0", "-DFH_CHECKED"])
         if done.returncode == 0:
