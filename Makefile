@@ -62,7 +62,8 @@ bench:
 	@bench/run --build $(BUILD) $(if $(ROWS),--rows "$(ROWS)",--out docs/bench) $(if $(ROUNDS),--rounds $(ROUNDS)) $(ARGS)
 
 # The loader finds new libraries in /usr/local/lib only after ldconfig.
-install: library
+install:
+	@$(MAKE) --no-print-directory library
 	@cmake --install $(BUILD) --prefix $(PREFIX)
 	@test -n "$(DESTDIR)" || test "$$(id -u)" != 0 || ! command -v ldconfig >/dev/null || ldconfig
 
