@@ -84,9 +84,8 @@ static bool explain_stray(const struct fh_fault *fault, struct fh_misuse *misuse
     return fh_check_explain_fault(fault->address, !fault->by_instruction, &fault->registers, misuse);
 }
 
-static void classify(struct fh_fault *fault, const void *context) {
-    struct fh_misuse misuse;
-    if (explain_heap(fault, &misuse)) {
+static void classify(struct fh_fault *fault, const void *context, struct fh_misuse *misuse) {
+    if (explain_heap(fault, misuse)) {
         fault->kind = FH_FAULT_HEAP;
         return;
     }
@@ -117,15 +116,10 @@ static void report_frame(const struct fh_fault *fault) {
     fh_say("%s", text);
 }
 
-static void report_heap(const struct fh_fault *fault) {
-    struct fh_misuse misuse;
-    if (explain_heap(fault, &misuse) || explain_stray(fault, &misuse)) fh_misuse_write(&misuse);
-}
-
 static void report(void *argument) {
     const struct fh_fault *fault = argument;
     if (fault->kind == FH_FAULT_HEAP) {
-        report_heap(fault);
+        fh_misuse_write(fault->misuse);
         return;
     }
     if (fault->kind == FH_FAULT_FRAME) report_frame(fault);
@@ -231,11 +225,12 @@ static void on_fault(int signal, siginfo_t *info, void *context) {
     memset(&fault, 0, sizeof fault);
     bool by_kernel = info->si_code > 0;
     fh_os_registers_of(context, &fault.registers);
-    fault.by_instruction = info->si_code == SI_KERNEL && info->si_addr == NULL;
+    fault.by_instruction = info->si_code == SI_KERNEL;
     fault.address = fault.by_instruction ? fault.registers.pc : (uintptr_t)info->si_addr;
     struct fh_misuse misuse;
+    fault.misuse = &misuse;
     fault.kind = FH_FAULT_OTHER;
-    if (by_kernel) classify(&fault, context);
+    if (by_kernel) classify(&fault, context, &misuse);
     /* Last: stacks and frames may lie in the heap, too. */
     if (by_kernel && fault.kind == FH_FAULT_OTHER && explain_stray(&fault, &misuse)) fault.kind = FH_FAULT_HEAP;
     if (fault.kind != FH_FAULT_OTHER) report_once(&fault, signal);
@@ -247,6 +242,7 @@ static void on_fault(int signal, siginfo_t *info, void *context) {
 bool fh_fault_install(void) {
     static struct fh_lock lock;
     static bool installed;
+    static size_t placed; /* handlers; what is refused between them is asked for again the next time */
     fh_lock(&lock);
     if (!installed) {
         if (report_stack == NULL) report_stack = fh_os_stack_map(REPORT_STACK, NULL);
@@ -256,24 +252,28 @@ bool fh_fault_install(void) {
         action.sa_sigaction = on_fault;
         action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
         sigemptyset(&action.sa_mask);
-        installed = report_stack != NULL && report_room != NULL;
-        for (size_t i = 0; installed && i < SIGNALS; i++)
-            installed = sigaction(signals[i], &action, &previous[i]) == 0;
+        while (report_stack != NULL && report_room != NULL && placed < SIGNALS &&
+               sigaction(signals[placed], &action, &previous[placed]) == 0)
+            placed++;
+        installed = placed == SIGNALS;
     }
     fh_unlock(&lock);
     return installed;
 }
 
 int fh_stack_install(void) {
-    if (!fh_fault_install()) {
-        if (errno == 0) errno = ENOMEM;
-        return -1;
+    int saved = errno;
+    errno = 0;
+    bool installed = fh_fault_install();
+    if (installed) {
+        fh_threads_prepare();
+        installed = fh_threads_signal_stack();
+        fh_call_thread();
+        fh_os_signal_threads(SIGSEGV, &adoption);
     }
-    fh_threads_prepare();
-    fh_threads_signal_stack();
-    fh_call_thread();
-    fh_os_signal_threads(SIGSEGV, &adoption);
-    return 0;
+    if (installed) errno = saved;
+    else if (errno == 0) errno = ENOMEM;
+    return installed ? 0 : -1;
 }
 
 extern const char fh_fault_reports;

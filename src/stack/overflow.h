@@ -26,6 +26,7 @@ struct fh_fault {
     struct fh_os_bounds stack; /* the one that overflowed */
     bool further;              /* it was made by fh_stack_grow */
     const struct fh_call_thread *thread; /* NULL: not known */
+    const struct fh_misuse *misuse;      /* of FH_FAULT_HEAP */
 };
 
 /* Room for a report: mapped when the handler is put in place, so that the report asks for no memory. */

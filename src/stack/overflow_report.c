@@ -54,7 +54,6 @@ struct room {
     bool running;                /* it has not ended so far */
     uint64_t repeated;           /* frames in it */
     struct function functions[FUNCTIONS];
-    uint64_t not_counted; /* frames of functions that had no room in the table */
     _Alignas(64) char rows[];
 };
 
@@ -62,6 +61,7 @@ size_t fh_report_room(void) { return sizeof(struct room) + fh_os_unwind_rows_siz
 
 /* ---------------------------------------------------------------- counting ----------------------------- */
 
+/* Functions that find no room in the table are not in the tally: a thousand others are. */
 static void count(struct room *room, uintptr_t start, uint64_t bytes) {
     size_t slot = (start >> 4) * 0x9e3779b97f4a7c15u >> 54;
     for (size_t tries = 0; tries < FUNCTIONS / 2; tries++, slot = (slot + 1) % FUNCTIONS) {
@@ -73,7 +73,6 @@ static void count(struct room *room, uintptr_t start, uint64_t bytes) {
         if (bytes > function->largest) function->largest = bytes;
         return;
     }
-    room->not_counted++;
 }
 
 /* How many frames from `start` on are equal to the ones `period` further. */
@@ -170,17 +169,17 @@ static const char *grouped(uint64_t n, char buf[32]) {
     return at;
 }
 
-static void name_cycle(struct room *room, char *buf, size_t size) {
-    char name[120];
-    size_t at = 0, shown = room->period < 8 ? room->period : 8;
-    buf[0] = '\0';
-    for (size_t i = 0; i < shown && at < size; i++) { /* callers first: head is innermost first */
+enum { NAME = 120, CYCLE_NAMES = 8, CYCLE = CYCLE_NAMES * (NAME + 4) + 24 }; /* every name fits */
+
+static void name_cycle(struct room *room, char buf[CYCLE]) {
+    char name[NAME];
+    size_t at = 0, shown = room->period < CYCLE_NAMES ? room->period : CYCLE_NAMES;
+    for (size_t i = 0; i < shown; i++) { /* callers first: head is innermost first */
         size_t frame = room->start + room->period - 1 - i;
         name_function(room, room->head[frame].function, name, sizeof name);
-        at += fh_format(buf + at, size - at, "%s%s", i ? " -> " : "", name);
+        at += fh_format(buf + at, CYCLE - at, "%s%s", i ? " -> " : "", name);
     }
-    if (shown < room->period && at < size)
-        fh_format(buf + at, size - at, " -> (%zu more)", room->period - shown);
+    if (shown < room->period) fh_format(buf + at, CYCLE - at, " -> (%zu more)", room->period - shown);
 }
 
 /* Of the second turn: the innermost frame may have come about in part only. */
@@ -190,8 +189,10 @@ static uint64_t bytes_a_turn(const struct room *room) {
     return bytes;
 }
 
-/* The function with the most of `what` that has less than `below`; NULL: there is none. */
+/* The function with the largest frame, or that was called most often: of those that come after `after`, if it
+ * is not NULL. None: one with nothing of either. */
 static const struct function *next_by(const struct room *room, bool by_size, const struct function *after) {
+    static const struct function none;
     const struct function *best = NULL;
     for (size_t i = 0; i < FUNCTIONS; i++) {
         const struct function *f = &room->functions[i];
@@ -202,7 +203,7 @@ static const struct function *next_by(const struct room *room, bool by_size, con
         uint64_t found = best ? (by_size ? best->largest : best->count) : 0;
         if (value > found || best == NULL) best = f;
     }
-    return best;
+    return best ? best : &none;
 }
 
 static void say_who(const struct fh_fault *fault) {
@@ -229,19 +230,19 @@ static void say_stack(const struct fh_fault *fault) {
 }
 
 static void say_recursion(struct room *room) {
-    char number[32], text[1000];
+    char number[32], text[CYCLE];
     fh_print(2, "  depth        %s%s calls\n", room->cut ? "more than " : "", grouped(room->depth, number));
     if (room->period > 0) {
-        name_cycle(room, text, sizeof text);
+        name_cycle(room, text);
         fh_print(2, "  recursion    %s, ", text);
         fh_print(2, "%s times, %H each time round\n", grouped(room->repeated / room->period, number),
                  (size_t)bytes_a_turn(room));
         return;
     }
     const struct function *f = next_by(room, false, NULL);
-    if (f == NULL || f->count < 8) return;
+    if (f->count < 8) return;
     fh_print(2, "  recursion    not in a regular circle; most often\n");
-    for (unsigned i = 0; i < SHOWN_FUNCTIONS && f != NULL && f->count >= 8; i++, f = next_by(room, false, f)) {
+    for (unsigned i = 0; i < SHOWN_FUNCTIONS && f->count >= 8; i++, f = next_by(room, false, f)) {
         name_function(room, f->start, text, sizeof text);
         fh_print(2, "               %12s x  %s\n", grouped(f->count, number), text);
     }
@@ -250,8 +251,8 @@ static void say_recursion(struct room *room) {
 static void say_largest(struct room *room) {
     char number[32], text[200];
     const struct function *f = next_by(room, true, NULL);
-    if (f != NULL && f->largest > 0) fh_print(2, "  largest frames\n");
-    for (unsigned i = 0; i < SHOWN_FUNCTIONS && f != NULL && f->largest > 0; i++, f = next_by(room, true, f)) {
+    if (f->largest > 0) fh_print(2, "  largest frames\n");
+    for (unsigned i = 0; i < SHOWN_FUNCTIONS && f->largest > 0; i++, f = next_by(room, true, f)) {
         name_function(room, f->start, text, sizeof text);
         fh_print(2, "    %12H  %s, called %s times\n", (size_t)f->largest, text, grouped(f->count, number));
     }
@@ -276,8 +277,7 @@ static void say_backtrace(struct room *room) {
     for (uint64_t i = 0; i < first; i++) say_frame(room, i, &room->head[i]);
     uint64_t rest = room->depth - first, last = rest < TAIL ? rest : TAIL,
              regular = room->start + room->repeated;
-    if (room->period > 0 &&
-        regular >= first) { /* of the bottom, what the recursion began with and one turn of it */
+    if (room->period > 0) { /* of the bottom, what the recursion began with and one turn of it */
         uint64_t wanted = room->depth - regular + room->period;
         if (wanted < last) last = wanted;
     }
@@ -300,7 +300,7 @@ static void say_advice(struct room *room, const struct fh_fault *fault) {
             "    - If it must go this deep: fh_stack_grow() in %s lets it go on as long as there is memory.\n",
             text);
     }
-    if (largest != NULL && largest->largest > size / 8) {
+    if (largest->largest > size / 8) {
         name_function(room, largest->start, text, sizeof text);
         fh_print(2,
                  "    - A frame of %s takes %H of the %H. Put its arrays on the region stack (FH_FRAME, "

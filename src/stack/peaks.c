@@ -23,7 +23,7 @@ static void (*on_end)(const struct fh_thread_peak *);
  * end where known. */
 static const char *lowest_of(char *first, size_t size, char **end) {
     struct fh_os_bounds bounds;
-    char *sure = size > UNSURE && (size_t)(uintptr_t)first > size ? first - size + UNSURE : first;
+    char *sure = size > UNSURE ? first - size + UNSURE : first;
     char *lowest = fh_os_lowest_touched(sure, first);
     *end = first;
     if (lowest - sure >= UNSURE / 16) return lowest;

@@ -112,9 +112,9 @@ static void give_tops(const struct fh_thread_regions *thread, const struct fh_re
     const struct fh_frame *turn = thread->turn;
     for (uintptr_t word = fh_frames.frame; word != 0; word = fh_frame_of(word)->outer) {
         struct fh_frame *frame = fh_frame_of(word);
-        if (at == region && *fh_top_(word) == NULL) *fh_top_(word) = region->base;
+        if (at == region) *fh_top_(word) = region->base;
         if (frame != turn) continue;
-        if (at == region && frame->mark == NULL) frame->mark = region->base;
+        if (at == region) frame->mark = region->base;
         at = turn->own[FH_OWN_BACK];
         turn = turn->own[FH_OWN_TURN];
     }
@@ -274,7 +274,6 @@ void fh_region_stats(const struct fh_region *region, struct fh_region_info *out)
         if (thread == NULL || !ready(thread, thread->now)) return;
         region = thread->now;
     }
-    if (region->base == NULL) return;
     out->size = (size_t)(region->end - region->base);
     if (region->check == FH_CHECK_PAGES) {
         out->used = out->held = fh_check_used(region);

@@ -125,8 +125,8 @@ void fh_check_end(struct fh_region *region) {
     }
     fh_lock(&all_lock);
     struct fh_region **at = &all_checked;
-    while (*at != NULL && *at != region) at = &(*at)->next;
-    if (*at != NULL) *at = region->next;
+    while (*at != region) at = &(*at)->next;
+    *at = region->next;
     fh_unlock(&all_lock);
     struct fh_books *books = region->books;
     for (size_t i = 0; i < books->high; i++) fh_tools_unname(books->notes[i].name);
@@ -268,21 +268,23 @@ void *fh_check_push(struct fh_region *region, size_t size, size_t align, uintptr
 
 /* ---------------------------------------------------------------- closing ------------------------------ */
 
+/* Frames nest, also those that push outside of a scratch frame: so what was begun since the first run of a
+ * frame is its own, and all of it the newest. */
+static void end_runs(struct fh_region *region, uint64_t since) {
+    struct fh_books *books = region->books;
+    while (books->count > 0 && books->runs[books->count - 1].moment >= since) {
+        end_run(region, &books->runs[--books->count]);
+    }
+}
+
 void fh_check_close(struct fh_region *region, struct fh_frame *frame, char *mark, char *old_top) {
     if (region->check == FH_CHECK_BYTES) {
         fh_tools_forbid(mark, (size_t)(old_top - mark));
         return;
     }
-    struct fh_books *books = region->books;
     uint64_t since = (uintptr_t)frame->own[FH_OWN_FIRST_RUN];
     if (since == 0) return;
-    size_t i = books->count, kept = 0;
-    for (; i > 0 && books->runs[i - 1].moment >= since; i--)
-        if (books->runs[i - 1].owner == frame) end_run(region, &books->runs[i - 1]);
-    kept = i;
-    for (; i < books->count; i++)
-        if (books->runs[i].owner != frame) books->runs[kept++] = books->runs[i];
-    books->count = kept;
+    end_runs(region, since);
 }
 
 void fh_check_unwind(struct fh_region *region, uint64_t moment, char *from, char *to) {
@@ -290,9 +292,7 @@ void fh_check_unwind(struct fh_region *region, uint64_t moment, char *from, char
         if (to > from) fh_tools_forbid(from, (size_t)(to - from));
         return;
     }
-    struct fh_books *books = region->books;
-    while (books->count > 0 && books->runs[books->count - 1].moment > moment)
-        end_run(region, &books->runs[--books->count]);
+    end_runs(region, moment + 1);
 }
 
 /* ---------------------------------------------------------------- reports ------------------------------ */

@@ -39,7 +39,7 @@ void fh_deep_trim(struct fh_region *region, char *top, size_t keep) {
 
 /* A push has raised soft. */
 void fh_deep_push(struct fh_region *region, uintptr_t *owner) {
-    if (region->mapping == NULL || (size_t)(region->soft - region->base) <= FH_REGION_KEEP) return;
+    if ((size_t)(region->soft - region->base) <= FH_REGION_KEEP) return;
     if (region->ended) {
         bool soon = fh_os_ticks() - region->deep_ended <= PAUSE_MS;
         region->streak = soon ? region->streak + 1 : 0;

@@ -16,7 +16,7 @@ char *fh_push_strn(const char *text, size_t n) {
         return NULL;
     }
     size_t length = strnlen(text, n);
-    char *copy = length < SIZE_MAX ? fh_push_bytes(length + 1) : NULL;
+    char *copy = fh_push_bytes(length + 1);
     if (copy == NULL) return NULL;
     memcpy(copy, text, length);
     copy[length] = '\0';

@@ -21,16 +21,22 @@ void __gcov_dump(void);
 void __gcov_reset(void);
 extern int __sigaction(int number, const struct sigaction *action, struct sigaction *before);
 
-/* Writing takes memory, of which a test may have left none. And what it meets in a damaged heap may be reported
- * and end the process: then once is enough, and it ends by the fault that it was about to end by. */
+/* Writing takes memory and a descriptor, of which a test may have left none. And what it meets in a damaged
+ * heap may be reported and end the process: then once is enough, and it ends by the fault that it was about to
+ * end by. */
 static __thread int dumping, fault;
 
-static void dump(void) {
+static void lift_limit(int of) {
     struct rlimit limit;
+    getrlimit(of, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(of, &limit);
+}
+
+static void dump(void) {
     if (dumping++ == 0) {
-        getrlimit(RLIMIT_AS, &limit);
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_AS, &limit);
+        lift_limit(RLIMIT_AS);
+        lift_limit(RLIMIT_NOFILE);
         __gcov_dump();
         __gcov_reset();
     }

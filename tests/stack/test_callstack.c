@@ -1,12 +1,15 @@
 /* test_callstack.c - left, size, peak and grow say and do what is true. */
 #include "child.h"
 
+#include "os/os_stack.h"
+
 #include <freehold/stack.h>
 
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdint.h>
+#include <sys/mman.h>
 #ifdef __GLIBC__
 #include <ucontext.h>
 #endif
@@ -125,6 +128,12 @@ static void refuses_the_impossible(void) {
     errno = 0;
     expect("grow: overflow",
            fh_stack_grow(SIZE_MAX, SIZE_MAX, note, &there) == -1 && errno == ENOMEM && there == NULL);
+    errno = 0;
+    expect("grow: no such red zone", fh_stack_grow(PTRDIFF_MAX, 0, note, &there) == -1 && errno == ENOMEM);
+    errno = 0;
+    expect("grow: no such size",
+           fh_stack_grow(fh_stack_left() + 1, SIZE_MAX, note, &there) == -1 && errno == ENOMEM);
+    expect("grow: not called", there == NULL);
 }
 
 static jmp_buf back;
@@ -214,6 +223,102 @@ static void on_a_coroutine(void) {
 static void on_a_coroutine(void) {}
 #endif
 
+/* ---- stacks anywhere ---- */
+
+/* On two further stacks one behind the other, the peak is of all three. */
+static size_t peak_here, peak_before;
+static void asks_for_peak(void *deeper) {
+    if (deeper != NULL) fh_stack_grow_slow(0, 192 << 10, asks_for_peak, NULL);
+    else peak_here = fh_stack_peak();
+}
+static void *peak_on_further_stacks(void *unused) {
+    peak_before = fh_stack_peak();
+    fh_stack_grow_slow(0, 128 << 10, asks_for_peak, &peak_here);
+    size_t both = (192 + 128) << 10;
+    expect("peak seen from a further stack",
+           peak_here >= peak_before + both && peak_here < peak_before + both + 65536);
+    expect("and afterwards", fh_stack_peak() >= peak_here);
+    return unused;
+}
+
+/* A coroutine's stack above or below all that is known is as unknown as one in between. */
+static size_t left_on_it = 1, peak_on_it = 1;
+static void on_unknown_stack(void *unused) {
+    (void)unused;
+    left_on_it = fh_stack_left();
+    peak_on_it = fh_stack_peak();
+}
+static char *above, *below; /* the high ends of two pieces of memory */
+static void calls_below(void *unused) {
+    (void)unused;
+    left_on_it = 1;
+    fh_os_call_on(below, on_unknown_stack, NULL);
+    expect("below a further stack", left_on_it == 0);
+}
+static void *between(void *unused) {
+    fh_os_call_on(above, on_unknown_stack, NULL);
+    expect("above the own stack", left_on_it == 0 && peak_on_it == 0);
+    fh_stack_grow_slow(0, 128 << 10, calls_below, NULL);
+    return unused;
+}
+
+/* Where there is no place below the stack in use, a further one is above it, and left by longjmp all the same.
+ * */
+static char *further_at;
+static void leaves_at_once(void *unused) {
+    (void)unused;
+    further_at = __builtin_frame_address(0);
+    longjmp(back, 1);
+}
+NOINLINE static void grow_and_come_back(void) {
+    if (setjmp(back) == 0) fh_stack_grow_slow(0, 128 << 10, leaves_at_once, NULL);
+}
+static void *grows_upwards(void *unused) {
+    size_t before = fh_stack_left();
+    grow_and_come_back();
+    expect("above", further_at > (char *)__builtin_frame_address(0));
+    expect("left is right again", fh_stack_left() == before);
+    return unused;
+}
+
+static void run_on(void *stack, size_t size, void *(*function)(void *)) {
+    pthread_t id;
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    if (stack != NULL) pthread_attr_setstack(&attributes, stack, size);
+    expect("thread", pthread_create(&id, &attributes, function, NULL) == 0 && pthread_join(id, NULL) == 0);
+}
+
+static void stacks_anywhere(void) {
+    enum { PART = 1 << 20 };
+    run_on(NULL, 0, peak_on_further_stacks);
+    /* a low address, as a wish: there is room as a rule. Nothing can come between these three parts. */
+    char *low = mmap((void *)0x10000000, 3 * PART, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    below = low + PART;
+    above = low + 3 * PART;
+    run_on(low + PART, PART, between);
+    run_on(low + PART, PART, grows_upwards);
+}
+
+/* A thread may end where it is: its further stacks go with it. */
+static void ends_here(void *unused) {
+    (void)unused;
+    pthread_exit(NULL);
+}
+static void *ends_on_a_further_stack(void *unused) {
+    fh_stack_grow_slow(0, 128 << 10, ends_here, NULL);
+    return unused;
+}
+static size_t mappings(void);
+static void threads_end_on_further_stacks(void) {
+    size_t before = 0;
+    for (int i = 0; i < 40; i++) {
+        run_on(NULL, 0, ends_on_a_further_stack);
+        if (i == 10) before = mappings();
+    }
+    expect("they leave no mappings", mappings() <= before + 4);
+}
+
 static void *many(void *unused) {
     size_t depth = 0;
     struct dig state = {0, 5000, 16 << 10, 64 << 10, 0, NULL, NULL};
@@ -253,6 +358,8 @@ int main(void) {
     frames_across_stacks();
     on_signal_stack();
     if (!SANITIZED) on_a_coroutine();
+    if (!SANITIZED) stacks_anywhere();
+    if (!SANITIZED) threads_end_on_further_stacks();
     threads_leave_nothing();
     return failures != 0;
 }

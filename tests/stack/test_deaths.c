@@ -128,6 +128,19 @@ static void without_memory(void) { /* frames open and close, and each push in th
     fh_region_trim(NULL);
 }
 
+static void outside_of_the_outside(void) {
+    FH_SCRATCH {
+        FH_OUTSIDE { FH_OUTSIDE(void) fh_push_bytes(10); }
+    }
+}
+static void chain_in_a_circle(void) { /* as when frames are overwritten: the report ends all the same */
+    struct fh_frame outer, inner;
+    fh_frame_open(&outer, FH_SITE);
+    fh_frame_open(&inner, FH_SITE);
+    inner.outer = (uintptr_t)&inner;
+    fh_frame_close(&outer);
+}
+
 /* ---- checked pages ---- */
 
 static void check(void) {
@@ -208,6 +221,84 @@ static void pushed_without_a_frame(void) {
     volatile char *p = fh_push_bytes(100);
     for (size_t i = 0; i < 100000; i++) p[i] = 1;
 }
+static void *thread_reads_stale(void *unused) {
+    sink = stale_text()[1];
+    return unused;
+}
+static void reads_stale_in_a_thread(void) {
+    pthread_t id;
+    check();
+    pthread_setname_np(pthread_self(), "first");
+    if (pthread_create(&id, NULL, thread_reads_stale, NULL) == 0) pthread_join(id, NULL);
+}
+
+/* In a handler, on a stack that lies above the one of the thread that was interrupted: the walk goes on there.
+ * */
+static char *kept;
+static void handler_reads_stale(int signal) {
+    sink = kept[0];
+    sink = (char)signal;
+}
+static char *stack_of_main;
+__attribute__((noinline)) static void is_interrupted(void) {
+    raise(SIGUSR1);
+    sink = 1;
+}
+static void *thread_is_interrupted(void *unused) {
+    stack_t stack = {.ss_sp = stack_of_main, .ss_size = 65536};
+    struct sigaction action = {.sa_handler = handler_reads_stale, .sa_flags = SA_ONSTACK};
+    sigaction(SIGUSR1, &action, NULL);
+    sigaltstack(&stack, NULL);
+    kept = stale_text();
+    is_interrupted();
+    return unused;
+}
+static void reads_stale_in_a_handler(void) {
+    pthread_t id;
+    char memory[65536];
+    stack_of_main = memory;
+    check();
+    if (pthread_create(&id, NULL, thread_is_interrupted, NULL) == 0) pthread_join(id, NULL);
+}
+
+/* Regions in memory of the program's own are as they are without checks: there are no pages to close. */
+static void memory_of_mine(void) {
+    static char memory[8192];
+    check();
+    struct fh_region *region = fh_region_in(memory, sizeof memory);
+    char *text = NULL;
+    FH_FRAME_ON(region) { text = fh_push_str("there"); }
+    if (strcmp(text, "there") != 0) _exit(1);
+    fh_region_delete(region);
+}
+
+/* Pushes as large, as aligned and as many as there is room for, each in pages of its own. */
+static void large_and_aligned(void) {
+    check();
+    struct fh_region *small = fh_region_new(65536), *smaller = fh_region_new(1);
+    FH_FRAME_ON(small) {
+        if (fh_push_aligned(60000, 65536) != NULL || fh_push_bytes(65536) == NULL) _exit(1);
+        if (fh_push_bytes(1) != NULL) _exit(2);
+    }
+    FH_FRAME_ON(smaller) if (fh_push_bytes(4096) == NULL) _exit(3);
+    fh_region_delete(small); /* not the one that was made last */
+    fh_region_delete(smaller);
+    FH_FRAME {
+        char *first = fh_push_str("first");
+        for (size_t align = 32; align <= 65536; align *= 2) {
+            char *p = fh_push_aligned(24, align);
+            if (p == NULL || (uintptr_t)p % align != 0) _exit(4);
+            memset(p, 1, 24);
+        }
+        for (int i = 0; i < 300; i++) { /* 18 MiB: a frame's runs have grown as large as they may */
+            char *p = fh_push_bytes(60000);
+            if (p == NULL) _exit(5);
+            p[0] = p[59999] = 1;
+        }
+        if (strcmp(first, "first") != 0) _exit(6);
+    }
+}
+
 static void good_run(void) {
     check();
     fh_settings.region_size = (size_t)128 << 20; /* gone through several times */
@@ -265,6 +356,9 @@ int main(void) {
     dies("outside of the same region", outside_of_the_same_region, SIGABRT,
          "FH_OUTSIDE in outside_of_the_same_region()", "on the same region");
     dies("outside", outside_of_nothing, SIGABRT, "FH_OUTSIDE in outside_of_nothing()", "no scratch frame");
+    dies("outside of the outside", outside_of_the_outside, SIGABRT, "FH_OUTSIDE in outside_of_the_outside()",
+         "no scratch frame");
+    dies("chain in a circle", chain_in_a_circle, SIGABRT, "of chain_in_a_circle()", "closed but not open");
     dies("scratch order", scratch_out_of_order, SIGABRT, "out of order", "scratch_out_of_order()");
     dies("null region", region_is_null, SIGABRT, "the region is NULL", "region_is_null()");
     dies("deleted region", region_deleted_in_use, SIGABRT, "fh_region_delete", "still open");
@@ -288,6 +382,18 @@ int main(void) {
     dies("before the first", before_the_first, SIGSEGV, "outside of the thread's region", "guard page");
     dies("without a frame", pushed_without_a_frame, SIGSEGV, "past the end of what was pushed",
          "frame of no() at -:0");
+    dies("in a thread", reads_stale_in_a_thread, SIGSEGV, "frame of stale_text() at ", "thread_reads_stale+");
+    expect_no_text("in a thread", "main thread");
+    dies("in a handler", reads_stale_in_a_handler, SIGSEGV, "frame of stale_text() at ",
+         "handler_reads_stale+");
+#ifdef __GLIBC__ /* musl has no unwind information for raise() */
+    expect_text("in a handler", "is_interrupted+");
+#endif
+    run_child(memory_of_mine);
+    expect_status("memory of mine", 0);
+    run_child(large_and_aligned);
+    expect_status("large and aligned", 0);
+    expect_silence("large and aligned");
     run_child(good_run);
     expect_status("good run", 0);
     expect_silence("good run");

@@ -177,6 +177,12 @@ static void what_does_not_fit_is_refused(void **state) {
             assert_null(push_aligned(size, 64));
             assert_int_equal(errno, ENOMEM);
         }
+        errno = 0; /* it would fit, and not at such an address */
+        assert_null(push_aligned(16, (size_t)1 << 44));
+        assert_int_equal(errno, ENOMEM);
+        errno = 0;
+        assert_null(push_format("%ls", L"\x7fffffff")); /* no character of any encoding */
+        assert_int_equal(errno, EILSEQ);
         volatile size_t n = SIZE_MAX / 4;
         assert_null(push_array(struct point, n));
         assert_null(push_array_zero(struct point, n));
@@ -344,11 +350,34 @@ static void *unwinds_before_any_push(void *unused) {
     static char good;
     return used() == 0 && push_bytes(1) != NULL ? &good : unused;
 }
+static void *unwinds_to_a_frame_before_any_push(void *unused) {
+    (void)unused;
+    struct fh_frames_mark mark;
+    volatile bool good = true;
+    frame {
+        fh_frame_mark(&mark);
+        for (volatile int times = 0; times < 2; times++) {
+            if (setjmp(back) == 0) {
+                frame {
+                    (void)push_bytes(100);
+                    longjmp(back, 1);
+                }
+            }
+            fh_frame_unwind(&mark);
+            good = good && used() == 0 && push_str("in the frame") != NULL;
+        }
+        good = good && used() == 16;
+    }
+    return good && used() == 0 ? &back : NULL;
+}
 static void marks_unwind_before_any_push(void **state) {
     (void)state;
     pthread_t id;
     void *good = NULL;
     assert_int_equal(pthread_create(&id, NULL, unwinds_before_any_push, NULL), 0);
+    pthread_join(id, &good);
+    assert_non_null(good);
+    assert_int_equal(pthread_create(&id, NULL, unwinds_to_a_frame_before_any_push, NULL), 0);
     pthread_join(id, &good);
     assert_non_null(good);
 }
@@ -389,6 +418,38 @@ static void regions_that_cannot_be_are_refused(void **state) {
     struct fh_region *region = fh_region_new(0);
     assert_non_null(region);
     frame_on(region) assert_non_null(push_bytes(1));
+    fh_region_delete(region);
+}
+
+static void frames_on_one_region_nest(void **state) {
+    (void)state;
+    struct fh_region *region = fh_region_new(1 << 20);
+    struct fh_region_info stats;
+    frame_on(region) {
+        char *outer = push_str("outer");
+        frame_on(region) { assert_ptr_equal(push_str("inner"), outer + 16); }
+        assert_ptr_equal(push_str("again"), outer + 16); /* the thread still has it */
+        assert_string_equal(outer, "outer");
+    }
+    fh_region_stats(region, &stats);
+    assert_int_equal(stats.used, 0);
+    fh_region_delete(region);
+}
+
+static void *used_of_region(void *region) {
+    struct fh_region_info stats;
+    fh_region_stats(region, &stats);
+    return (void *)stats.used;
+}
+static void any_thread_may_ask_about_a_region(void **state) {
+    (void)state;
+    struct fh_region *region = fh_region_new(1 << 20);
+    pthread_t id;
+    void *there = NULL;
+    frame_on(region) { frame_on(region) assert_non_null(push_bytes(100)); }
+    assert_int_equal(pthread_create(&id, NULL, used_of_region, region), 0);
+    pthread_join(id, &there);
+    assert_int_equal((uintptr_t)there, (uintptr_t)used_of_region(region));
     fh_region_delete(region);
 }
 
@@ -648,6 +709,8 @@ int main(void) {
         cmocka_unit_test(marks_unwind_before_any_push),
         cmocka_unit_test(marks_unwind_regions_too),
         cmocka_unit_test(regions_that_cannot_be_are_refused),
+        cmocka_unit_test(frames_on_one_region_nest),
+        cmocka_unit_test(any_thread_may_ask_about_a_region),
         cmocka_unit_test(a_region_of_mine_is_trimmed),
         cmocka_unit_test(regions_of_threads_are_their_own_and_end_with_them),
         cmocka_unit_test(memory_goes_back_after_a_deep_moment),

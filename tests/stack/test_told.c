@@ -7,6 +7,8 @@
  */
 #include "child.h"
 
+#include "os/os_stack.h"
+
 #include <freehold/stack.h>
 
 #include <setjmp.h>
@@ -50,7 +52,9 @@ INTERFACE void __sanitizer_finish_switch_fiber(void *fake, const void **low_befo
 
 static const void *next_low;
 static size_t next_size;
+static unsigned switches;
 void __sanitizer_start_switch_fiber(void **fake, const void *low, size_t size) {
+    switches++;
     if (fake == NULL) left_for_good++;
     else *fake = fake;
     next_low = low;
@@ -134,6 +138,7 @@ static void memory_of_mine(void) {
             char *b = fh_push_aligned(64, 64);
             expect("aligned", (uintptr_t)b % 64 == 0 && open_to_all(b, 64));
             expect("too much", fh_push_bytes(sizeof memory) == NULL && fh_push_bytes(7900) == NULL);
+            expect("too far", fh_push_aligned(16, (size_t)1 << 40) == NULL);
         }
         expect("inner frame closed", closed_to_all(a + 33, 200));
     }
@@ -150,6 +155,8 @@ static void memory_of_mine(void) {
         }
         fh_frame_unwind(&mark);
         expect("unwound", closed_to_all(room, 50));
+        fh_frame_unwind(&mark); /* again, with nothing pushed since */
+        expect("unwound again", closed_to_all(room, 50));
     }
     fh_region_delete(region);
     expect("free again", open_to_all(room, sizeof memory - FH_REGION_BOOKS));
@@ -190,6 +197,57 @@ static void further_stacks(void) {
     expect("left by longjmp: seen", left > 0 && stack_low == low);
 }
 
+/* A stack that another one takes the place of is memory like any other again. */
+static char *further_low;
+static void poison_some(void *unused) {
+    (void)unused;
+    further_low = (char *)__builtin_frame_address(0) - fh_stack_left();
+    set(further_low, 4096, 1);
+}
+static void stacks_given_back(void) {
+    fh_stack_grow_slow(0, 128 << 10, poison_some, NULL);
+    char *low = further_low;
+    expect("kept for the next time", closed_to_all(low, 4096));
+    fh_stack_grow_slow(0, 1 << 20, poison_some, NULL);
+    expect("given back", open_to_all(low, 4096));
+}
+
+/* The frames that longjmp has left may reach down to the end of their stack: what is open again begins there.
+ * */
+static jmp_buf upper;
+static void leaves_to_upper(void *unused) {
+    (void)unused;
+    longjmp(upper, 1);
+}
+__attribute__((noinline)) static void grows_from_the_last_bytes(void) {
+    volatile char *room = __builtin_alloca(fh_stack_left() - 900);
+    room[0] = 1;
+    fh_stack_grow_slow(0, 256 << 10, leaves_to_upper, NULL);
+    room[0] = 2;
+}
+static void near_its_end(void *unused) {
+    (void)unused;
+    further_low = (char *)__builtin_frame_address(0) - fh_stack_left();
+    set(further_low, 600, 1);
+    if (setjmp(upper) == 0) grows_from_the_last_bytes();
+    size_t left = fh_stack_left();
+    expect("back near its end", left > 900 && open_to_all(further_low, 600));
+}
+
+/* A further stack that was left on the way to a coroutine's, which nobody knows: of that nothing can be told.
+ * */
+static char coroutine_memory[65536] __attribute__((aligned(64)));
+static void coroutine(void *unused) {
+    (void)unused;
+    if (setjmp(upper) == 0) fh_stack_grow_slow(0, 256 << 10, leaves_to_upper, NULL);
+}
+static void left_for_a_coroutine(void) {
+    fh_os_call_on(coroutine_memory + sizeof coroutine_memory, coroutine, NULL);
+    unsigned before = switches;
+    size_t left = fh_stack_left();
+    expect("nothing told of the coroutine", left > 0 && switches == before);
+}
+
 int main(int argc, char **argv) {
     if (argc < 2) { /* regions small enough for the shadow, from the beginning */
         setenv("FREEHOLD", "region=1m", 1);
@@ -200,6 +258,9 @@ int main(int argc, char **argv) {
     memory_of_mine();
     region_of_its_own();
     further_stacks();
+    stacks_given_back();
+    fh_stack_grow_slow(0, 128 << 10, near_its_end, NULL);
+    left_for_a_coroutine();
     return failures != 0;
 }
 
