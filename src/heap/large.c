@@ -11,24 +11,18 @@
 
 #include "extent.h"
 #include "move.h"
+#include "zero.h"
 
 #include <string.h>
-
-#define ZERO_BY_WRITING ((size_t)32 << 20)
 
 static uint32_t granules_for(size_t size) {
     return size ? (uint32_t)((size + FH_GRANULE - 1) >> FH_GRANULE_SHIFT) : 1;
 }
 
-/* Makes what lies dirty in a new block zero: by writing, or where it is very long by giving its pages back.
- * Writing is half as dear as new pages if all are used afterwards (measured on blocks of 5 to 25 MiB), but it
- * makes all of them resident, and who asks for very much zeroed memory mostly fills little of it. */
-static void make_zero(uint32_t first, struct fh_range dirty, size_t size) {
-    size_t from = (size_t)dirty.from << FH_GRANULE_SHIFT, to = (size_t)dirty.to << FH_GRANULE_SHIFT;
-    char *start = fh_granule_address(first);
-    if (to - from > ZERO_BY_WRITING && fh_os_purge(start + from, to - from)) return;
-    if (to > size) to = size;
-    if (from < to) memset(start + from, 0, to - from);
+static void *begin(uint32_t first, size_t size) {
+    fh_space.heads[first].asked = size;
+    fh_space.heads[first].new_pages = false;
+    return fh_granule_address(first);
 }
 
 void *fh_large_take(size_t size, size_t align, bool zero) {
@@ -39,20 +33,21 @@ void *fh_large_take(size_t size, size_t align, bool zero) {
     uint32_t first = zero || step > 1 ? fh_extent_take(granules, step, FH_LARGE, 0, &dirty)
                                       : fh_extent_take_to_fill(granules, 0, &dirty);
     if (first == 0) return NULL;
-    if (zero) make_zero(first, dirty, size);
-    fh_space.heads[first].asked = size;
-    return fh_granule_address(first);
+    void *block = begin(first, size);
+    if (zero) fh_zero_make(first, dirty, size);
+    return block;
 }
 
 void *fh_large_take_to_grow(size_t size) {
     if (size > fh_space.size) return NULL;
     uint32_t first = fh_extent_take_to_grow(granules_for(size));
-    if (first == 0) return NULL;
-    fh_space.heads[first].asked = size;
-    return fh_granule_address(first);
+    return first ? begin(first, size) : NULL;
 }
 
-void fh_large_give(uint32_t first) { fh_extent_give(first, false); }
+void fh_large_give(uint32_t first) {
+    fh_zero_learn(first);
+    fh_extent_give(first, false);
+}
 
 /* May the pages of the extent be moved, and is it worth it? */
 static bool is_movable(uint32_t first) {
@@ -70,10 +65,10 @@ static void *move(uint32_t first, size_t size) {
     uint32_t moved = movable ? fh_move_pages(first, to, had) : 0;
     memcpy(fh_granule_address(to + moved), fh_granule_address(first + moved),
            (size_t)(had - moved) << FH_GRANULE_SHIFT);
-    fh_space.heads[to].asked = size;
+    void *block = begin(to, size);
     if (movable) fh_extent_give_moved(first, moved == had);
     else fh_extent_give(first, false);
-    return fh_granule_address(to);
+    return block;
 }
 
 void *fh_large_resize(uint32_t first, size_t size) {
@@ -82,6 +77,5 @@ void *fh_large_resize(uint32_t first, size_t size) {
     uint32_t granules = granules_for(size);
     if (granules > head->granules && !fh_extent_grow(first, granules)) return move(first, size);
     if (granules < head->granules) fh_extent_shrink(first, granules);
-    head->asked = size;
-    return fh_granule_address(first);
+    return begin(first, size);
 }

@@ -94,7 +94,10 @@ struct fh_head {
             uint32_t first;       /* last granule: link to the first                                   */
             uint64_t tick;        /* FREE_DIRTY: when it became free                                   */
         };
-        size_t asked; /* LARGE: bytes asked for                                                        */
+        struct {            /* LARGE */
+            size_t asked;   /* bytes asked for                                                         */
+            bool new_pages; /* it is from calloc, and all its pages were new: zero.c                   */
+        };
     };
     struct fh_heap
         *private; /* SPAN, LARGE: the program's own heap that it belongs to (then owner is NULL), or NULL */

@@ -44,6 +44,10 @@ bool fh_os_decommit(void *at, size_t size);
  * */
 bool fh_os_purge(void *at, size_t size);
 
+/* Which pages are resident: bit 0 of there[i] for the i-th. False when that cannot be told. Leaves errno as it
+ * was. */
+bool fh_os_resident(void *at, size_t size, unsigned char *there);
+
 /* Asks for huge pages, or for small ones, where this range is touched from now on. False where there are none.
  * Leaves errno as it was. */
 bool fh_os_use_huge(void *at, size_t size, bool huge);

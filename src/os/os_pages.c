@@ -73,6 +73,13 @@ bool fh_os_protect(void *at, size_t size) { return mprotect(at, size, PROT_NONE)
 
 bool fh_os_purge(void *at, size_t size) { return madvise(at, size, MADV_DONTNEED) == 0; }
 
+bool fh_os_resident(void *at, size_t size, unsigned char *there) {
+    int saved = errno;
+    bool done = mincore(at, size, there) == 0;
+    errno = saved;
+    return done;
+}
+
 bool fh_os_use_huge(void *at, size_t size, bool huge) {
     int saved = errno;
     bool done = madvise(at, size, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE) == 0;

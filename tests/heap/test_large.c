@@ -324,6 +324,60 @@ static void an_array_that_is_grown_and_freed_again_and_again_stays_in_one_place(
     for (int i = 0; i < holes; i++) t_free(fence[i]);
 }
 
+/* Blocks from calloc, a few at a time: in each, one page in `one_in` is written. */
+static void use_zeroed_blocks(size_t rounds, size_t size, size_t one_in) {
+    enum { AT_ONCE = 20 };
+    char *block[AT_ONCE] = {0};
+    for (size_t i = 0; i < rounds; i++) {
+        char **at = &block[i % AT_ONCE];
+        t_free(*at);
+        CHECK((*at = t_calloc(1, size)) != NULL);
+        for (size_t b = 0; b < size; b += 4096 * one_in) {
+            CHECK((*at)[b] == 0 && (*at)[b + 1] == 0);
+            (*at)[b] = (*at)[b + 1] = 1;
+        }
+    }
+    for (size_t i = 0; i < AT_ONCE; i++) t_free(block[i]);
+}
+
+/* Also where they lie in memory that was full of something else. */
+static void zeroed_blocks_that_are_hardly_touched_hold_little(void **state) {
+    (void)state;
+    enum { BLOCKS = 15 };
+    if (!memory_is_measurable() || !heap_is_freehold()) skip();
+    use_zeroed_blocks(200, 2 * MIB, 256); /* which the heap notices */
+    t_trim();
+    size_t before = rss_now();
+    char *block[BLOCKS];
+    for (size_t i = 0; i < BLOCKS; i++) {
+        CHECK((block[i] = t_malloc(2 * MIB)) != NULL);
+        memset(block[i], 1, 2 * MIB);
+    }
+    for (size_t i = 0; i < BLOCKS; i++) t_free(block[i]);
+    for (size_t i = 0; i < BLOCKS; i++) {
+        CHECK((block[i] = t_calloc(1, 2 * MIB)) != NULL);
+        CHECK(block[i][0] == 0 && block[i][MIB] == 0);
+    }
+    CHECKF(rss_now() < before + 8 * MIB, "30 MiB of which nothing is used hold %zu bytes", rss_now() - before);
+    for (size_t i = 0; i < BLOCKS; i++) t_free(block[i]);
+}
+
+static long page_faults(void) {
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_minflt;
+}
+
+static void zeroed_blocks_that_are_filled_keep_their_pages(void **state) {
+    (void)state;
+    if (!memory_is_measurable() || !heap_is_freehold()) skip();
+    use_zeroed_blocks(200, MIB, 1);
+    long before = page_faults();
+    use_zeroed_blocks(2000, MIB, 1);
+    long faults = page_faults() - before;
+    CHECKF(faults < 2000 * 256 / 10, "%ld page faults for 2000 blocks of 256 pages", faults);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mappings_stay_few_where_pages_are_moved),
@@ -338,6 +392,8 @@ int main(void) {
         cmocka_unit_test(freed_pieces_become_one_longer_block),
         cmocka_unit_test(calloc_of_large_blocks_does_not_touch_fresh_pages),
         cmocka_unit_test(trim_gives_back_what_was_freed),
+        cmocka_unit_test(zeroed_blocks_that_are_hardly_touched_hold_little),
+        cmocka_unit_test(zeroed_blocks_that_are_filled_keep_their_pages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
