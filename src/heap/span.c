@@ -248,11 +248,29 @@ static uint32_t pick(const struct fh_heap *heap, unsigned c) {
     return 0;
 }
 
+/* Puts `n` neighbours below end, the lowest first. Four at a time: a burst of allocations consists of this. */
+static void **put_run(void **end, char *at, size_t size, unsigned n) {
+    for (; n >= 4; n -= 4, at += 4 * size) {
+        end -= 4;
+        end[3] = at;
+        end[2] = at + size;
+        end[1] = at + 2 * size;
+        end[0] = at + 3 * size;
+    }
+    for (; n; n--, at += size) *--end = at;
+    return end;
+}
+
+/* How many of the lowest bits are set, one after another. */
+static unsigned ones(uint64_t word) { return ~word ? (unsigned)__builtin_ctzll(~word) : 64; }
+
 /* Puts the blocks of the set bits of `word` below end, the lowest bit's first. `at` is block 0's address. */
 static void **put_blocks(void **end, char *at, size_t size, uint64_t word) {
-    if (word == ~(uint64_t)0) { /* a fresh stretch: no bit to look for */
-        for (unsigned i = 0; i < 64; i++, at += size) *--end = at;
-        return end;
+    while (word & word >> 1 & word >> 2 & word >> 3) { /* four neighbours somewhere: by runs */
+        unsigned skip = (unsigned)__builtin_ctzll(word), n = ones(word >> skip);
+        end = put_run(end, at + skip * size, size, n);
+        if (skip + n == 64) return end;
+        word = word >> (skip + n) << (skip + n);
     }
     for (; word; word &= word - 1) *--end = at + (size_t)__builtin_ctzll(word) * size;
     return end;
@@ -261,6 +279,8 @@ static void **put_blocks(void **end, char *at, size_t size, uint64_t word) {
 /* The lowest `n` set bits of word, which has more than n. */
 static uint64_t lowest_bits(uint64_t word, unsigned n) {
     uint64_t rest = word;
+    unsigned skip = (unsigned)__builtin_ctzll(word);
+    if (ones(word >> skip) >= n) return n ? ~(uint64_t)0 >> (64 - n) << skip : 0;
     while (n--) rest &= rest - 1;
     return word ^ rest;
 }
@@ -392,21 +412,29 @@ static uint64_t set_range(struct fh_heap *heap, uint32_t g, uint64_t *words, uns
     return summary;
 }
 
-/* How many of the blocks, from the first on, lie `step` bytes behind one another. */
-static unsigned run_length(void *const *blocks, unsigned count, ptrdiff_t step) {
+/* How many of the blocks, from the first on, lie `step` bytes behind one another. Four at a time, as in
+ * put_run. */
+static unsigned run_length(void *const *blocks, unsigned count, uintptr_t step) {
     unsigned n = 1;
-    uintptr_t next = (uintptr_t)blocks[0] + (uintptr_t)step;
-    for (; n < count && (uintptr_t)blocks[n] == next; n++) next += (uintptr_t)step;
+    uintptr_t next = (uintptr_t)blocks[0] + step;
+    for (; count - n >= 4; n += 4, next += 4 * step) {
+        const uintptr_t *at = (const uintptr_t *)(const void *)(blocks + n);
+        if ((at[0] ^ next) | (at[1] ^ (next + step)) | (at[2] ^ (next + 2 * step)) |
+            (at[3] ^ (next + 3 * step)))
+            break;
+    }
+    for (; n < count && (uintptr_t)blocks[n] == next; n++) next += step;
     return n;
 }
 
-/* What was allocated in a burst is mostly freed in a burst: do the blocks look like a run of neighbours? One
- * look ahead tells, and spares those that do not the search. */
-enum { LOOK_AHEAD = 3 };
-static inline bool may_be_run(void *const *at, void *const *end, size_t size) {
-    if (end - at <= LOOK_AHEAD) return false;
-    ptrdiff_t distance = (const char *)at[LOOK_AHEAD] - (const char *)at[0];
-    return distance == LOOK_AHEAD * (ptrdiff_t)size || distance == -LOOK_AHEAD * (ptrdiff_t)size;
+/* What was allocated in a burst is mostly freed in a burst: are the next blocks a run of neighbours, up or
+ * down? The first two tell nearly always. */
+enum { LEAST_RUN = 4 };
+static inline bool is_run(void *const *at, void *const *end, size_t size) {
+    if (end - at < LEAST_RUN) return false;
+    uintptr_t first = (uintptr_t)at[0], step = (uintptr_t)at[1] - first;
+    if (step != size && step != -size) return false;
+    return (uintptr_t)at[2] - first == 2 * step && (uintptr_t)at[3] - first == 3 * step;
 }
 
 /* The span that blocks on their way back lie in. */
@@ -421,10 +449,10 @@ struct target {
  * they were; their bits are set. */
 static unsigned mark_run(struct fh_heap *heap, const struct target *to, uint64_t *words, uint64_t *summary,
                          unsigned block, void *const *blocks, unsigned count) {
-    bool down = blocks[LOOK_AHEAD] < blocks[0];
+    bool down = blocks[1] < blocks[0];
     unsigned most = down ? block + 1 : to->head->blocks - block; /* a run ends where the span does */
     if (most > count) most = count;
-    ptrdiff_t size = (ptrdiff_t)fh_classes[to->head->class].size;
+    uintptr_t size = fh_classes[to->head->class].size;
     unsigned run = run_length(blocks, most, down ? -size : size);
     *summary |= set_range(heap, to->g, words, down ? block + 1 - run : block, run);
     return run;
@@ -446,7 +474,7 @@ static unsigned mark_free(struct fh_heap *heap, const struct target *to, uint64_
         unsigned block = fh_block_number(&class, (uint32_t)within);
         if (FH_UNLIKELY(block * class.size != within))
             report_bad_block(heap, *at, "free of a pointer into the middle of a block");
-        if (may_be_run(at, end, class.size)) {
+        if (is_run(at, end, class.size)) {
             at += mark_run(heap, to, words, &touched, block, at, (unsigned)(end - at));
             continue;
         }
@@ -498,9 +526,9 @@ static unsigned give_remote(struct fh_heap *heap, const struct target *to, uint6
 
 /* Do the next blocks lie in the same granule, so probably in the same span? */
 static inline bool may_be_group(void *const *at, void *const *end) {
-    if (end - at <= LOOK_AHEAD) return false;
+    if (end - at < LEAST_RUN) return false;
     uintptr_t first = (uintptr_t)at[0];
-    return ((first ^ (uintptr_t)at[1]) | (first ^ (uintptr_t)at[LOOK_AHEAD])) < FH_GRANULE;
+    return ((first ^ (uintptr_t)at[1]) | (first ^ (uintptr_t)at[LEAST_RUN - 1])) < FH_GRANULE;
 }
 
 /* Gives blocks from the first on that are the heap's own, each by itself: the way of what is freed in no order,

@@ -6,12 +6,12 @@
  *     give its     they come again, zero, one by one as they are            3 µs for the call, and 3 µs for
  *     pages back   touched: what is never touched costs nothing             each that is touched
  *
- * (On a virtual machine.) Writing is right for blocks that will be filled; new pages are right for long ones of which
- * little is used, as hash tables and buffers "large enough for anything" are: they take less time and less memory
- * both. Nobody says which it will be; but programs go on as they began. So the heap looks: a block that had its
- * pages from the system is asked, when it is freed, which of them are there (mincore). It is a guess about cost and
- * never about contents, so it does not matter that the answer may be wrong (a page that was swapped out is told as
- * not there).
+ * (On a virtual machine.) Writing is right for blocks that will be filled; new pages are right for long ones of
+ * which little is used, as hash tables and buffers "large enough for anything" are: they take less time and
+ * less memory both. Nobody says which it will be; but programs go on as they began. So the heap looks: a block
+ * that had its pages from the system is asked, when it is freed, which of them are there (mincore). It is a
+ * guess about cost and never about contents, so it does not matter that the answer may be wrong (a page that
+ * was swapped out is told as not there).
  *
  *     leaning   from -MOST (they are filled) to +MOST (they are not): +1 for a block of which hardly anything was
  *               touched, -2 for another
