@@ -5,9 +5,12 @@
  *
  *     live + forgotten + dropped + grown records = records in the table
  *     dropped + grown <= QUARANTINE
+ *     bytes of those without pages of their own <= QUARANTINE_BYTES (of a heap with a limit a 16th of that, if it is
+ *     less), or they are of the newest alone
  *
  * Pages of its own: a block stands at the end of its pages, as far as its type's alignment lets it (text: to
- * the byte, so that what is one byte too short is seen), and when dropped the pages become inaccessible. The
+ * the byte, so that what is one byte too short is seen), and when dropped the pages become inaccessible, and
+ * hold no memory. The
  * first PAGES_FIRST blocks get them, then every PAGES_EACH-th, while no more than PAGES_LIVE are in use: each
  * costs two maps of the kernel, of which a process may have 65 530.
  */
@@ -24,12 +27,18 @@
 #include <string.h>
 
 enum { QUARANTINE = 8192, PAGES_FIRST = 16384, PAGES_EACH = 251, PAGES_LIVE = 16384, FILL = 0xdd };
+#define QUARANTINE_BYTES ((size_t)8 << 20)
 
 static struct fh_lock lock;
 static struct fh_record *table;
 static size_t room, used; /* places, records */
-static uintptr_t ring[QUARANTINE];
-static size_t ring_next;
+static struct {
+    struct {
+        uintptr_t block;
+        size_t bytes; /* 0: it has pages of its own */
+    } ring[QUARANTINE];
+    size_t first, count, bytes; /* the oldest; how many; of all of them */
+} waiting;
 static size_t made, paged; /* blocks so far; with pages of their own now */
 
 /* ---- on or off ---- */
@@ -197,18 +206,42 @@ void *fh_checked_new(size_t size, size_t align, const char *what, struct fh_wher
     return NULL;
 }
 
-/* Gives the oldest block of the quarantine back for good, and puts the new one in its place. */
-static struct fh_record quarantine(uintptr_t block) {
-    struct fh_record gone = {0}, *oldest = fh_record_of(ring[ring_next]);
+/* ---- the quarantine; the lock is held ---- */
+
+static bool waits_too_much(void) {
+    size_t most = QUARANTINE_BYTES, limit = fh_settings.limit;
+    if (limit && limit / 16 < most) most = limit / 16;
+    return waiting.bytes > most && waiting.count > 1;
+}
+
+/* The oldest block leaves, and its record: what is returned is to be released. */
+static struct fh_record evict(void) {
+    struct fh_record gone = {0}, *oldest = fh_record_of(waiting.ring[waiting.first].block);
+    waiting.bytes -= waiting.ring[waiting.first].bytes;
+    waiting.first = (waiting.first + 1) % QUARANTINE;
+    waiting.count--;
     if (oldest && (oldest->state == FH_RECORD_DROPPED || oldest->state == FH_RECORD_GROWN)) {
         gone = *oldest;
         erase(oldest);
         paged -= gone.pages != NULL;
     }
-    ring[ring_next] = block;
-    ring_next = (ring_next + 1) % QUARANTINE;
     return gone;
 }
+
+/* The new one enters; of a full ring the oldest leaves for it. Records move: what points to one is stale. */
+static struct fh_record quarantine(const struct fh_record *dropped) {
+    uintptr_t block = dropped->block;
+    size_t bytes = dropped->pages ? 0 : dropped->size;
+    struct fh_record gone = {0};
+    if (waiting.count == QUARANTINE) gone = evict();
+    size_t last = (waiting.first + waiting.count++) % QUARANTINE;
+    waiting.ring[last].block = block;
+    waiting.ring[last].bytes = bytes;
+    waiting.bytes += bytes;
+    return gone;
+}
+
+/* ---- dropping ---- */
 
 void fh_checked_stop_double_drop(const struct fh_record *r, struct fh_where where) {
     fh_report_begin("E0382", "%s dropped twice", r->what);
@@ -256,6 +289,15 @@ static void add_callers(struct fh_where *where) {
     memcpy(where->outer, pcs + 1, sizeof where->outer);
 }
 
+/* One after the other, as nothing may be released under the lock. */
+static bool take_excess(struct fh_record *gone) {
+    fh_lock(&lock);
+    bool much = waits_too_much();
+    if (much) *gone = evict();
+    fh_unlock(&lock);
+    return much;
+}
+
 void fh_checked_end(void *block, size_t size, size_t align, bool grown, struct fh_where where) {
     (void)align;
     fh_lock(&lock);
@@ -268,14 +310,15 @@ void fh_checked_end(void *block, size_t size, size_t align, bool grown, struct f
         if (r == NULL) stop_never_owner(block, where);
         fh_checked_stop_double_drop(&copy, where);
     }
-    if (r->pages) fh_os_protect(r->pages, r->pages_size);
-    else memset(block, FILL, size < r->size ? size : r->size);
+    if (r->pages && !fh_os_decommit(r->pages, r->pages_size)) fh_os_protect(r->pages, r->pages_size);
+    if (!r->pages) memset(block, FILL, size < r->size ? size : r->size);
     r->ended = where;
     if (r->pages && where.site == NULL) add_callers(&r->ended);
     r->state = grown ? FH_RECORD_GROWN : FH_RECORD_DROPPED;
-    struct fh_record gone = quarantine((uintptr_t)block);
+    struct fh_record gone = quarantine(r);
     fh_unlock(&lock);
     release(&gone);
+    while (take_excess(&gone)) release(&gone);
 }
 
 /* ---- Rc ---- */

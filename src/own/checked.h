@@ -6,7 +6,7 @@
  *     born        a record: address, size, what it is, where and in which thread it was made
  *     dropped     the record stays, with the place; the block waits in a quarantine, inaccessible when it has pages of
  *                 its own (the first few thousand have, then a sample), else filled with 0xdd
- *     evicted     the quarantine is full: the oldest block goes back to the heap, its record away
+ *     evicted     the quarantine is full, or holds too many bytes: the oldest block goes back to the heap, its record away
  *
  *     record states     live -> dropped -> (gone)        live -> forgotten
  *

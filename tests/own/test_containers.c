@@ -405,6 +405,38 @@ static void arguments_are_evaluated_once(void **state) {
     assert_true(s.len == 0 && asked == 9);
 }
 
+/* ---- memory ---- */
+
+static size_t resident(void) {
+    size_t all, pages = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+    assert_non_null(file);
+    assert_int_equal(fscanf(file, "%zu %zu", &all, &pages), 2);
+    fclose(file);
+    return pages * 4096;
+}
+
+/* Also in a mode in which what is dropped waits: with pages of its own, which the first blocks have, and
+ * without. */
+static void what_is_dropped_is_given_back(void **state) {
+    (void)state;
+    enum { ROUNDS = 40, FIRSTS = 17000, SIZE = 4 << 20 };
+    for (int phase = 0; phase < 2; phase++) {
+        size_t before = resident(), most = before;
+        for (int i = 0; i < ROUNDS; i++) {
+            own(Vec(char)) v = vec_with(char, SIZE);
+            memset(v.ptr, 1, SIZE);
+            if (resident() > most) most = resident();
+        }
+        if (most - before > 10u * SIZE)
+            fail_msg("%zu MiB held, and %d in use", (most - before) >> 20, SIZE >> 20);
+        for (int i = 0; phase == 0 && i < FIRSTS; i++) {
+            own(Box(int)) b = box(int, i);
+            assert_int_equal(*b, i);
+        }
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_vec_does_what_an_array_does),
@@ -420,6 +452,7 @@ int main(void) {
         cmocka_unit_test(values_that_own_are_dropped_with_the_map),
         cmocka_unit_test(a_flooded_map_changes_its_hash),
         cmocka_unit_test(arguments_are_evaluated_once),
+        cmocka_unit_test(what_is_dropped_is_given_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
