@@ -117,5 +117,6 @@ help:
 	@echo "make soak                 half an hour of a program that must not grow; MINUTES=5"
 	@echo "make analyze              GCC's and clang's analyzers, and cppcheck"
 	@echo "make coverage             which lines and branches the tests run; ARGS=--missed shows the others"
+	@echo "make mutants              deliberate faults in the library, each of which some test must catch"
 	@echo "make lint, make format    check the code's layout and habits; put the layout right"
 	@echo "make clean                remove build/"
