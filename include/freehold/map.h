@@ -128,10 +128,9 @@ FH_INLINE uint64_t fh_hash_word(uint64_t word, uint64_t seed) {
 FH_INLINE uint32_t fh_group_match(const unsigned char *tags, unsigned char tag) {
 #ifdef __SSE2__
     typedef char bytes __attribute__((vector_size(16)));
-    bytes group, wanted;
-    __builtin_memcpy(&group, tags, 16);
     char t = (char)tag;
-    wanted = (bytes){t, t, t, t, t, t, t, t, t, t, t, t, t, t, t, t};
+    bytes group, wanted = {t, t, t, t, t, t, t, t, t, t, t, t, t, t, t, t};
+    __builtin_memcpy(&group, tags, 16);
     return (uint32_t)__builtin_ia32_pmovmskb128((bytes)(group == wanted));
 #else
     uint32_t found = 0; /* eight tags at a time: a byte of `zero` is 0x80 exactly where the difference is 0 */
