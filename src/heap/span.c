@@ -427,11 +427,10 @@ static unsigned run_length(void *const *blocks, unsigned count, uintptr_t step) 
     return n;
 }
 
-/* What was allocated in a burst is mostly freed in a burst: are the next blocks a run of neighbours, up or
- * down? The first two tell nearly always. */
+/* What was allocated in a burst is mostly freed in a burst: are the next LEAST_RUN blocks a run of neighbours,
+ * up or down? The first two tell nearly always. */
 enum { LEAST_RUN = 4 };
-static inline bool is_run(void *const *at, void *const *end, size_t size) {
-    if (end - at < LEAST_RUN) return false;
+static inline bool is_run(void *const *at, size_t size) {
     uintptr_t first = (uintptr_t)at[0], step = (uintptr_t)at[1] - first;
     if (step != size && step != -size) return false;
     return (uintptr_t)at[2] - first == 2 * step && (uintptr_t)at[3] - first == 3 * step;
@@ -458,23 +457,34 @@ static unsigned mark_run(struct fh_heap *heap, const struct target *to, uint64_t
     return run;
 }
 
+/* Does a block of the class begin `within` bytes behind the start of its span? Then *block is its number. */
+static inline bool begins_block(const struct fh_class *class, bool one_granule, size_t within,
+                                unsigned *block) {
+    if (one_granule) return fh_block_in_granule(class->in_granule, (uint32_t)within, block);
+    *block = fh_block_number(class, (uint32_t)within);
+    return *block * class->size == within;
+}
+
 /* Sets the bits of the blocks, from the first on, that lie in the target. Returns how many. (Its values stand
  * in variables of their own because the compiler must take it that a store to `words` changes what they are
- * from.) */
-static unsigned mark_free(struct fh_heap *heap, const struct target *to, uint64_t *words, uint64_t *summary,
-                          void *const *blocks, unsigned count) {
+ * from; and it is made twice, for spans of one granule and for others, which are numbered with more effort.) */
+static inline __attribute__((always_inline)) unsigned mark_each(struct fh_heap *heap, const struct target *to,
+                                                                uint64_t *words, uint64_t *summary,
+                                                                void *const *blocks, unsigned count,
+                                                                bool one_granule) {
     const struct fh_class class = fh_classes[to->head->class];
     const uintptr_t start = to->start;
     const size_t length = to->length;
     uint64_t touched = 0;
     void *const *at = blocks, *const *end = blocks + count;
+    void *const *no_run = count < LEAST_RUN ? blocks : end - LEAST_RUN + 1; /* from here on there is none */
     while (at < end) {
         size_t within = (uintptr_t)*at - start;
         if (within >= length) break;
-        unsigned block = fh_block_number(&class, (uint32_t)within);
-        if (FH_UNLIKELY(block * class.size != within))
+        unsigned block;
+        if (FH_UNLIKELY(!begins_block(&class, one_granule, within, &block)))
             report_bad_block(heap, *at, "free of a pointer into the middle of a block");
-        if (is_run(at, end, class.size)) {
+        if (at < no_run && is_run(at, class.size)) {
             at += mark_run(heap, to, words, &touched, block, at, (unsigned)(end - at));
             continue;
         }
@@ -486,6 +496,12 @@ static unsigned mark_free(struct fh_heap *heap, const struct target *to, uint64_
     }
     *summary = touched;
     return (unsigned)(at - blocks);
+}
+
+static unsigned mark_free(struct fh_heap *heap, const struct target *to, uint64_t *words, uint64_t *summary,
+                          void *const *blocks, unsigned count) {
+    return to->head->granules == 1 ? mark_each(heap, to, words, summary, blocks, count, true)
+                                   : mark_each(heap, to, words, summary, blocks, count, false);
 }
 
 /* The span in which block p of class c lies. */
@@ -535,7 +551,8 @@ static inline bool may_be_group(void *const *at, void *const *end) {
  * where one block's span is not the next one's. Ends before a block that others of its span seem to follow, is
  * another heap's, or should not be there: those are for give_group. (What it needs of the tables stands in
  * variables because the compiler must take it that a store to a bitmap changes them.) */
-static void *const *give_scattered(struct fh_heap *heap, unsigned c, void *const *at, void *const *end) {
+static inline __attribute__((always_inline)) void *const *
+give_each(struct fh_heap *heap, unsigned c, void *const *at, void *const *end, bool one_granule) {
     const struct fh_class class = fh_classes[c];
     const struct fh_space space = fh_space;
     for (; at < end; at++) {
@@ -543,18 +560,22 @@ static void *const *give_scattered(struct fh_heap *heap, unsigned c, void *const
         uint32_t g = (uint32_t)(offset >> FH_GRANULE_SHIFT);
         if (offset >= space.size || space.classes[g] != c || may_be_group(at, end)) break;
         struct fh_head *head = &space.heads[g];
-        if (head->kind != FH_SPAN) head = &space.heads[g -= head->back];
+        if (!one_granule && head->kind != FH_SPAN) head = &space.heads[g -= head->back];
         if (atomic_load_explicit(&head->owner, memory_order_relaxed) != heap) break;
-        uint32_t within = (uint32_t)(offset - ((size_t)g << FH_GRANULE_SHIFT));
-        unsigned block = fh_block_number(&class, within);
+        unsigned block;
+        if (!begins_block(&class, one_granule, offset - ((size_t)g << FH_GRANULE_SHIFT), &block)) break;
         uint64_t bit = (uint64_t)1 << block % 64, *word = &space.bits[g][block / 64];
-        if (block * class.size != within || block >= head->blocks || *word & bit) break;
+        if (block >= head->blocks || *word & bit) break;
         *word |= bit;
         head->summary |= (uint64_t)1 << block / 64;
         unsigned free = ++head->free;
         if ((free & (free - 1)) == 0 || free == head->blocks) settle_after_give(heap, g, head);
     }
     return at;
+}
+
+static void *const *give_scattered(struct fh_heap *heap, unsigned c, void *const *at, void *const *end) {
+    return fh_classes[c].granules == 1 ? give_each(heap, c, at, end, true) : give_each(heap, c, at, end, false);
 }
 
 /* Gives blocks from the first on that lie in one span. Returns how many, at least one. */
