@@ -172,17 +172,8 @@ FH_API void fh_frame_unwind(const struct fh_frames_mark *mark);
 #define fh_push_zero(T) ((T *)fh_zeroed_(fh_push(T), sizeof(T)))
 #define fh_push_array(T, n) ((T *)fh_push_many((n), sizeof(T), FH_ALIGNOF(T)))
 #define fh_push_array_zero(T, n) ((T *)fh_push_many_zero((n), sizeof(T), FH_ALIGNOF(T)))
-#define fh_push_array_copy(T, from, n)                                                      \
-    (__extension__({                                                                        \
-        const T *fh_from_ = (from); /* a pointer of another type is a compile error here */ \
-        (T *)fh_push_many_copy(fh_from_, (n), sizeof(T), FH_ALIGNOF(T));                    \
-    }))
-#define fh_push_value(T, ...)                     \
-    (__extension__({                              \
-        T *fh_new_ = fh_push(T);                  \
-        if (fh_new_) *fh_new_ = (T){__VA_ARGS__}; \
-        fh_new_;                                  \
-    }))
+#define fh_push_array_copy(T, from, n) FH_PUSH_COPY_(FH_UNIQUE_(fh_from_), T, from, n)
+#define fh_push_value(T, ...) FH_PUSH_VALUE_(FH_UNIQUE_(fh_new_), T, __VA_ARGS__)
 
 /* Bytes; bytes at an alignment (a power of two, else NULL and EINVAL); a copy of bytes. */
 FH_INLINE void *fh_push_bytes(size_t size);
@@ -327,6 +318,18 @@ FH_INLINE void *fh_push_many_copy(const void *from, size_t n, size_t size, size_
     void *p = fh_push_many(n, size, align);
     return p && n ? __builtin_memcpy(p, from, n * size) : p;
 }
+
+#define FH_PUSH_COPY_(name, T, from, n)                                                 \
+    (__extension__({                                                                    \
+        const T *name = (from); /* a pointer of another type is a compile error here */ \
+        (T *)fh_push_many_copy(name, (n), sizeof(T), FH_ALIGNOF(T));                    \
+    }))
+#define FH_PUSH_VALUE_(name, T, ...)        \
+    (__extension__({                        \
+        T *name = fh_push(T);               \
+        if (name) *name = (T){__VA_ARGS__}; \
+        name;                               \
+    }))
 
 /* A block is a loop that runs once: the only statement of C that takes a declaration in front of a block. */
 #define FH_BLOCK_(name, open, ...) FH_BLOCK__(name, open, __VA_ARGS__)

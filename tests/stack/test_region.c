@@ -127,8 +127,10 @@ static void pushes_give_what_they_say(void **state) {
         struct point *zero = push_zero(struct point);
         assert_true(zero->x == 0 && zero->y == 0);
         int three[3] = {1, 2, 3};
-        int *copy = push_array_copy(int, three, 3);
+        int *copy = push_array_copy(int, push_array_copy(int, three, 3), 3); /* nested, without a warning */
         assert_memory_equal(copy, three, sizeof three);
+        struct point **to = push_value(struct point *, push_value(struct point, .x = 1));
+        assert_true((*to)->x == 1);
         assert_memory_equal(push_copy(three, sizeof three), three, sizeof three);
         assert_string_equal(push_str("text"), "text");
         assert_string_equal(push_strn("text", 2), "te");
