@@ -141,7 +141,9 @@ FH_INLINE void *fh_vec_end(const void *ptr, size_t len, size_t size) {
 }
 
 #define FH_VEC_ALIGN(v) FH_ALIGNOF(__typeof__(*(v)->ptr))
-#define FH_VEC_SHAPE(v) sizeof *(v)->ptr, FH_VEC_ALIGN(v), sizeof *(v)
+/* Elements without a byte, which GNU C has, take one: so a Vec of them has a block of the size that it says. */
+#define FH_VEC_ELEMENT(T) (sizeof(T) + (sizeof(T) == 0))
+#define FH_VEC_SHAPE(v) FH_VEC_ELEMENT(*(v)->ptr), FH_VEC_ALIGN(v), sizeof *(v)
 
 #define FH_VEC_CALL(f, v, n, vv)              \
     __extension__({                           \
@@ -352,13 +354,13 @@ FH_INLINE void *fh_vec_end(const void *ptr, size_t len, size_t size) {
         fh_Vec_##T fh_vec_;                                                                  \
         fh_vec_.ptr = (T *)p, fh_vec_.len = len, fh_vec_.cap = cap;                          \
         for (size_t fh_i_ = 0; fh_i_ < len; fh_i_++) fh_drop_##T(&fh_vec_.ptr[fh_i_]);       \
-        fh_vec_free(&fh_vec_, sizeof(T), FH_ALIGNOF(T), sizeof fh_vec_);                     \
+        fh_vec_free(&fh_vec_, FH_VEC_ELEMENT(T), FH_ALIGNOF(T), sizeof fh_vec_);             \
     }                                                                                        \
     FH_GLUE void fh_Vec_##T##_drop(fh_Vec_##T *vec) {                                        \
         if (vec->cap == 0) return;                                                           \
         FH_DROPPED(vec);                                                                     \
         if (fh_plain_##T || vec->len == 0) {                                                 \
-            fh_vec_free(vec, sizeof(T), FH_ALIGNOF(T), sizeof *vec);                         \
+            fh_vec_free(vec, FH_VEC_ELEMENT(T), FH_ALIGNOF(T), sizeof *vec);                 \
         } else {                                                                             \
             fh_Vec_##T fh_old_ = *vec;                                                       \
             __builtin_memset((void *)vec, 0, sizeof *vec);                                   \
@@ -376,7 +378,7 @@ FH_INLINE void *fh_vec_end(const void *ptr, size_t len, size_t size) {
         if (vec->cap > 0) FH_DROPPED(vec);                                                   \
         if (!fh_plain_##T)                                                                   \
             for (size_t fh_i_ = 0; fh_i_ < vec->len; fh_i_++) fh_drop_##T(&vec->ptr[fh_i_]); \
-        if (vec->cap > 0) fh_vec_free(vec, sizeof(T), FH_ALIGNOF(T), sizeof *vec);           \
+        if (vec->cap > 0) fh_vec_free(vec, FH_VEC_ELEMENT(T), FH_ALIGNOF(T), sizeof *vec);   \
     }
 
 #define FH_VEC_CLONE_NAME(T) FH_GLUE fh_Vec_##T fh_Vec_##T##_clone(const fh_Vec_##T *vec);

@@ -28,7 +28,7 @@ void fh_rc_more_slow(void *value) {
 
 void fh_rc_weak_slow(const void *value, size_t size, size_t head) {
     (void)size, (void)head;
-    if (watched(value)) fh_checked_rc_touch(value, FH_HERE);
+    fh_checked_rc_touch(value, FH_HERE); /* it is watched, else it would not come here */
 }
 
 /* A drop has a place only in drop() and set(), and none at the end of a scope. */

@@ -40,7 +40,6 @@ static size_t capacity(const struct fh_raw_vec *v, size_t size, size_t least, si
 
 static bool make_room(struct fh_raw_vec *v, size_t size, size_t align, size_t whole, size_t n) {
     if (n <= v->cap - v->len) return true;
-    if (size == 0) size = 1;
     size_t most = PTRDIFF_MAX / size;
     if (n > most - v->len) {
         errno = ENOMEM;

@@ -108,6 +108,12 @@ static void a_str_that_cannot_grow_is_as_it_was(void **state) {
     }
     for (size_t i = 0; i < len; i++) assert_int_equal(s.ptr[i], '0' + (int)(i % 10));
     assert_false(str_try_reserve(&s, SIZE_MAX - 5));
+    size_t cap = s.cap;
+    assert_true(cap > len + 1);
+    countdown = 0;
+    str_shrink(&s); /* cannot get the smaller block: stays */
+    countdown = -1;
+    assert_true(s.cap == cap && s.len == len && s.ptr[len - 1] == '9');
 }
 
 static void a_map_that_cannot_grow_is_as_it_was(void **state) {
@@ -345,6 +351,20 @@ static void a_block_without_a_record_is_refused(void **state) {
     for (size_t i = 0; i < all.len; i++) assert_int_equal(*all.ptr[i], i);
 }
 
+static void an_arena_refuses_a_thing_without_a_block(void **state) {
+    (void)state;
+    own(Arena) arena = {0};
+    int *first = place(int, &arena, 5);
+    countdown = 0;
+    maps_refused = true;
+    errno = 0;
+    assert_null(try_place(int, &arena, 6));
+    assert_int_equal(errno, ENOMEM);
+    maps_refused = false;
+    countdown = -1;
+    assert_true(*first == 5 && *place(int, &arena, 7) == 7);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(try_box_try_rc_try_arc_say_no),
@@ -360,6 +380,7 @@ int main(void) {
         cmocka_unit_test(the_plain_forms_report_and_abort),
     };
     const struct CMUnitTest checked[] = {
+        cmocka_unit_test(an_arena_refuses_a_thing_without_a_block),
         cmocka_unit_test(a_block_without_a_record_is_refused),
     };
     return strstr(getenv("FREEHOLD"), "mode=checked") ? cmocka_run_group_tests(checked, NULL, NULL)

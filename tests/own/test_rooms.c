@@ -235,6 +235,56 @@ static void what_is_too_large_is_refused(void **state) {
                 strcmp(str_c(&s), "text") == 0);
 }
 
+/* A Vec that says it has more than half of all there can be cannot double, and is refused as any other. */
+static void what_cannot_double_is_refused(void **state) {
+    (void)state;
+    size_t len = PTRDIFF_MAX / 2 + 100;
+    struct fh_raw_vec raw = {.len = len, .cap = len};
+    errno = 0;
+    assert_false(fh_vec_try_room(&raw, 1, 1, offsetof(struct fh_raw_vec, alloc), 1));
+    assert_int_equal(errno, ENOMEM);
+    assert_true(raw.ptr == NULL && raw.len == len && raw.cap == len);
+}
+
+static int order(const int *a, const int *b) { return (*a > *b) - (*a < *b); }
+static void an_empty_vec_has_nothing(void **state) {
+    (void)state;
+    own(Vec(int)) v = {0};
+    assert_null(vec_search(&v, &(int){5}, order));
+    vec_push(&v, 5);
+    assert_non_null(vec_search(&v, &(int){5}, order));
+    fh_vec_free(&v, sizeof(int), _Alignof(int), sizeof v);
+    fh_vec_free(&v, sizeof(int), _Alignof(int), sizeof v); /* again: there is nothing to free */
+    assert_true(v.ptr == NULL && v.cap == 0);
+}
+
+/* ---- Arena ---- */
+
+static void an_arena_has_room_for_each_thing_where_it_wants_it(void **state) {
+    (void)state;
+    fh_alloc_give(&fh_alloc_heap, NULL, 0, 1); /* nothing is given back to anybody */
+    fh_alloc_give(NULL, NULL, 0, 1);
+    own(Arena) arena = {0};
+    size_t aligns[] = {1, 4096, 8, 16384, 1, 64};
+    for (int i = 0; i < 1000; i++) { /* five MiB: chunks no longer double by then */
+        size_t align = aligns[i % 6];
+        char *p = fh_arena_get(&arena, 5000, align);
+        assert_true(p != NULL && (uintptr_t)p % align == 0);
+        memset(p, i, 5000);
+    }
+    if (arena.alloc.give != NULL)
+        arena.alloc.give(&arena.alloc, &aligns, 8, 8); /* not the arena's: left alone */
+    frame {
+        own(Arena) short_lived = fh_arena_in_frame();
+        for (int i = 0; i < 100; i++) {
+            char *p = fh_arena_get(&short_lived, 100, aligns[i % 6]);
+            assert_true(p != NULL && (uintptr_t)p % aligns[i % 6] == 0);
+            memset(p, i, 100);
+        }
+        assert_null(fh_arena_get(&short_lived, (size_t)1 << 45, 16));
+    }
+}
+
 /* ---- Str ---- */
 
 static void a_str_has_the_room_that_it_says(void **state) {
@@ -278,6 +328,15 @@ static size_t __attribute__((format(printf, 2, 3))) format_onto(Str *s, const ch
     return n;
 }
 
+static void a_long_str_shrinks_where_it_is(void **state) {
+    (void)state;
+    own(Str) s = str_with(200000);
+    while (s.len < 100000) str_push(&s, "ten bytes.");
+    str_shrink(&s);
+    assert_true(s.cap == 100001 && s.len == 100000 && s.ptr[100000] == 0);
+    assert_int_equal(memcmp(s.ptr + 99990, "ten bytes.", 10), 0);
+}
+
 static void formatted_text_of_any_length_is_whole(void **state) {
     (void)state;
     static char letters[700];
@@ -305,7 +364,11 @@ int main(void) {
         cmocka_unit_test(a_vec_on_the_heap_has_the_room_that_it_says),
         cmocka_unit_test(growth_is_geometric),
         cmocka_unit_test(what_is_too_large_is_refused),
+        cmocka_unit_test(what_cannot_double_is_refused),
+        cmocka_unit_test(an_empty_vec_has_nothing),
+        cmocka_unit_test(an_arena_has_room_for_each_thing_where_it_wants_it),
         cmocka_unit_test(a_str_has_the_room_that_it_says),
+        cmocka_unit_test(a_long_str_shrinks_where_it_is),
         cmocka_unit_test(formatted_text_of_any_length_is_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

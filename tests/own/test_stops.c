@@ -39,6 +39,7 @@ enum { MIXED = sizeof mixed - 1 };
         own(Str) s = str_from(mixed); \
         what;                         \
     }
+STR_STOPS(str_format_none, (void)str_format(&s, "%ls", L"\x7fffffff")) /* no character of any encoding */
 VEC_STOPS(vec_at_len, (void)vec_at(&v, 3))
 VEC_STOPS(vec_insert_behind, vec_insert(&v, 4, 1))
 VEC_STOPS(vec_remove_len, (void)vec_remove(&v, 3))
@@ -76,6 +77,7 @@ static void what_is_out_of_range_stops_the_program(void **state) {
         {str_remove_behind, "str_remove", "the index is 12, the length 11"},
         {str_remove_turned, "str_remove", "the index is 6, the length 3"},
         {str_part_turned, "str_part", "the index is 6, the length 3"},
+        {str_format_none, "str_format: the format \"%ls\" failed", ""},
         {str_part_behind, "", "the index is 12, the length 11"},
     };
     assert_each_stops(list);

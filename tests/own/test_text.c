@@ -229,6 +229,36 @@ static void a_text_is_split_at_each_separator(void **state) {
     }
 }
 
+/* ---- nothing, and what is none ---- */
+
+static void nothing_is_found_inserted_and_dropped(void **state) {
+    (void)state;
+    assert_int_equal(view_find(view("text"), view("")), 0);
+    assert_int_equal(view_find(view(""), view("")), 0);
+    own(Str) s = {0};
+    str_insert(&s, 0, view("into an empty one"));
+    assert_string_equal(str_c(&s), "into an empty one");
+    drop(Str, &s);
+    fh_str_drop_slow(&s); /* as a drop does that sees no bin for it */
+    assert_null(s.ptr);
+}
+
+static void what_is_no_character_becomes_the_sign_for_one(void **state) {
+    (void)state;
+    static const uint32_t none[] = {0x110000, 0xffffffff, 0xd800, 0xdfff};
+    static const uint32_t some[] = {0xd7ff, 0xe000, 0x10ffff};
+    for (size_t i = 0; i < 4; i++) {
+        own(Str) s = {0};
+        str_push_char(&s, none[i]);
+        assert_string_equal(str_c(&s), "\xef\xbf\xbd");
+    }
+    for (size_t i = 0; i < 3; i++) {
+        own(Str) s = {0};
+        str_push_char(&s, some[i]);
+        assert_int_equal(str_pop_char(&s), some[i]);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_str_is_the_same_text_as_a_c_string),
@@ -242,6 +272,8 @@ int main(void) {
         cmocka_unit_test(only_white_space_of_ascii_is_trimmed),
         cmocka_unit_test(text_is_a_number_or_it_is_not),
         cmocka_unit_test(a_text_is_split_at_each_separator),
+        cmocka_unit_test(nothing_is_found_inserted_and_dropped),
+        cmocka_unit_test(what_is_no_character_becomes_the_sign_for_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
