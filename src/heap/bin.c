@@ -191,9 +191,9 @@ static void give_oldest(struct fh_heap *heap, unsigned c, struct fh_bin *bin, st
  * home instead of opening the bin. Else the thread's next block would be one that shares a cache line with the
  * other thread's blocks ("passive false sharing", Berger et al. 2000), and so would all that follow in its
  * place. */
-static bool is_stray(const struct fh_heap *heap, unsigned c, struct fh_bin_book *book, const void *p) {
+static bool is_stray(const struct fh_heap *heap, struct fh_bin_book *book, const void *p) {
     enum { FEW = 8 };
-    return book->strays < FEW && !fh_span_is_own(heap, c, p) && ++book->strays;
+    return book->strays < FEW && !fh_span_is_own(heap, p) && ++book->strays;
 }
 
 static void flush(struct fh_heap *heap, unsigned c, void *p) {
@@ -201,7 +201,7 @@ static void flush(struct fh_heap *heap, unsigned c, void *p) {
     struct fh_bin_book *book = &heap->books[c];
     fh_span_collect(heap);
     note_event(heap, book);
-    if (book->base == NULL && (is_stray(heap, c, book, p) || !open_bin(bin, book, c))) {
+    if (book->base == NULL && (is_stray(heap, book, p) || !open_bin(bin, book, c))) {
         fh_span_give(heap, c, &p, 1);
         return;
     }

@@ -161,7 +161,7 @@ static void check_taken(char *start, unsigned c, uintptr_t caller, struct fh_fou
     unsigned char expected;
     fh_check_find_small(start, fh_span_first(start), c, f);
     unsigned state = fh_mark_state(f->mark);
-    bool filled = state == FH_MARK_FREED || (state == FH_MARK_FRESH && c <= FH_PLAIN_CLASSES);
+    bool filled = state == FH_MARK_FREED || c <= FH_PLAIN_CLASSES; /* what is fresh: those alone */
     const unsigned char *bad = filled ? fh_check_damage_after_free(f, &expected) : NULL;
     if (bad)
         fh_check_report_damage(FH_WRITE_AFTER_FREE, "malloc", caller, f, bad, expected,
@@ -336,7 +336,7 @@ static void *move(void *p, size_t asked, size_t size, struct fh_heap *private, u
                                      : fh_alloc_slow(size, 1); /* a sample, in fast mode */
     if (block == NULL) return NULL;
     memcpy(block, p, asked < size ? asked : size);
-    fh_check_free(p, 0, 1, FH_KIND_MALLOC, caller);
+    fh_check_free(p, 0, 1, FH_KIND_MALLOC | FH_CALL_RESIZE, caller);
     return block;
 }
 
@@ -350,7 +350,7 @@ void *fh_check_resize(void *p, size_t size, uintptr_t caller) {
     if (fh_guard_owns(p))
         return fh_guard_usable(p, &asked, "realloc", caller) ? move(p, asked, size, NULL, caller) : NULL;
     if (!find_live(p, "realloc", caller, &f)) return NULL;
-    fh_check_same_kind(p, 0, 1, FH_KIND_MALLOC, caller, &f);
+    fh_check_same_kind(p, 0, 1, FH_KIND_MALLOC | FH_CALL_RESIZE, caller, &f);
     if (!fh_check_look_at_canaries(&f, "realloc", caller)) fh_check_put_canaries(&f);
     f.mark->kind = FH_KIND_MALLOC; /* its alignment may be lost from here on */
     if (f.c == 0 && f.private == NULL && size > FH_SMALL_MAX) return resize_large(&f, size, caller);

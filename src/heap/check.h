@@ -34,7 +34,8 @@ enum fh_call_kind {
     FH_CALL_ZERO = 4,     /* the block shall read as zero                                       */
     FH_CALL_SIZED = 8,    /* a free that says the size                                          */
     FH_CALL_ALIGNED = 16, /* a call that names an alignment, which the free must name too      */
-    FH_CALL_TYPED = 32    /* fh_delete: fast mode trusts it with the class, so it looks         */
+    FH_CALL_TYPED = 32,   /* fh_delete: fast mode trusts it with the class, so it looks         */
+    FH_CALL_RESIZE = 64   /* a realloc that gives the block up, or takes it over                 */
 };
 
 enum fh_mark_state {

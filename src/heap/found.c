@@ -164,7 +164,6 @@ void fh_check_report_no_block(const void *p, const char *call, uintptr_t caller)
     char room[300];
     struct fh_found f;
     struct fh_misuse m;
-    if (fh_guard_explain_pointer(p, call, caller)) return;
     unsigned state = fh_check_find(p, &f) ? fh_mark_state(f.mark) : FH_MARK_NONE;
     if (state == FH_MARK_FREED) {
         bool start = p == f.start + f.front,
@@ -239,7 +238,9 @@ const unsigned char *fh_check_damage_after_free(const struct fh_found *f, unsign
 static const char *const kind_names[] = {"malloc", "new", "new[]", ""};
 static const char *const free_names[] = {"free", "delete", "delete[]", ""};
 
-const char *fh_check_free_name(unsigned call) { return free_names[call & FH_KIND_MASK]; }
+const char *fh_check_free_name(unsigned call) {
+    return call & FH_CALL_RESIZE ? "realloc" : free_names[call & FH_KIND_MASK];
+}
 
 bool fh_check_agrees(size_t asked, unsigned kind, size_t size, size_t align, unsigned call,
                      struct fh_misuse *m) {
@@ -248,7 +249,7 @@ bool fh_check_agrees(size_t asked, unsigned kind, size_t size, size_t align, uns
         if (fh_check_passes_runtimes(family, freed_as, m->allocated, m->caller)) return true;
         m->kind = FH_KIND_MISMATCH;
         fh_format(m->note, sizeof m->note, "It is from %s, and %s was called.", kind_names[family],
-                  free_names[freed_as]);
+                  fh_check_free_name(call));
     } else if ((call & FH_CALL_SIZED) && size != asked &&
                size + asked != 1) { /* realloc to 0 bytes may have asked for 1 */
         m->kind = FH_SIZE_MISMATCH;
@@ -268,7 +269,7 @@ bool fh_check_agrees(size_t asked, unsigned kind, size_t size, size_t align, uns
 bool fh_check_same_kind(const void *p, size_t size, size_t align, unsigned call, uintptr_t caller,
                         const struct fh_found *f) {
     unsigned kind = f->mark->kind;
-    if (kind == (call & (unsigned)FH_KIND_MASK) && (call & (unsigned)~FH_KIND_MASK) == 0)
+    if (kind == (call & (unsigned)FH_KIND_MASK) && (call & (unsigned)~(FH_KIND_MASK | FH_CALL_RESIZE)) == 0)
         return true; /* the usual */
     struct fh_misuse m = about(FH_KIND_MISMATCH, fh_check_free_name(call), p, caller, f);
     if (fh_check_agrees(f->asked, kind, size, align, call, &m)) return true;

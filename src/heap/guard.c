@@ -92,7 +92,7 @@ bool fh_guard_wants(size_t size) {
         return true;
     }
     if (size > FH_SMALL_MAX && size <= LARGE_GUARDED && fh_check_allows(size)) return true;
-    return fh_settings.guard_sample && fh_guard_samples(1);
+    return fh_guard_samples(1);
 }
 
 /* ---- the region ---- */
@@ -124,7 +124,7 @@ static struct record *record_at(uintptr_t address) {
     uint32_t page = (uint32_t)((address - fh_guard_base) / page_size), i = record_of_page[page];
     if (i == 0) return NULL;
     struct record *r = &records[i];
-    return r->state != FH_MARK_NONE && page >= r->page && page <= r->page + r->pages ? r : NULL;
+    return page >= r->page && page <= r->page + r->pages ? r : NULL;
 }
 
 /* A run of pages and its guard page that no block in use is in; 0 when the region is full. */
@@ -244,10 +244,9 @@ bool fh_guard_explain_pointer(const void *p, const char *call, uintptr_t caller)
     if (!fh_guard_owns(p)) return false;
     fh_lock(&lock);
     const struct record *r = record_at((uintptr_t)p);
-    bool start = r && p == r->p, freed = r && r->state == FH_MARK_FREED;
+    bool start = r && p == r->p; /* of a freed one, then */
     enum fh_misuse_kind kind = r == NULL ? FH_INVALID_FREE : !start ? FH_INTERIOR_FREE : FH_DOUBLE_FREE;
-    if (start && freed && strcmp(call, "free") != 0 && strncmp(call, "delete", 6) != 0)
-        kind = FH_USE_AFTER_FREE;
+    if (start && strcmp(call, "free") != 0 && strncmp(call, "delete", 6) != 0) kind = FH_USE_AFTER_FREE;
     struct fh_misuse m = about(kind, call, p, caller, r);
     fh_unlock(&lock);
     fh_misuse_report(&m);
@@ -279,8 +278,7 @@ static struct record *live_at(const void *p) {
 }
 
 void fh_guard_free(void *p, size_t size, size_t align, unsigned call, uintptr_t caller) {
-    static const char *const names[] = {"free", "delete", "delete[]", ""};
-    const char *name = names[call & FH_KIND_MASK];
+    const char *name = fh_check_free_name(call);
     uint32_t site = fh_site_here(caller);
     fh_lock(&lock);
     struct record *r = live_at(p);
@@ -340,8 +338,7 @@ static bool explain_guarded(uintptr_t address, struct fh_misuse *m) {
     const struct record *behind = NULL;
     uintptr_t next = address + page_size;
     if (fh_guard_owns((const void *)next)) behind = record_at(next);
-    if (behind && behind->state == FH_MARK_LIVE && behind != r &&
-        (uintptr_t)address_of(behind->page) > address) {
+    if (behind && behind->state == FH_MARK_LIVE && behind != r) {
         bool nearer = r == NULL || r->state != FH_MARK_LIVE ||
                       (uintptr_t)behind->p - address < address - (uintptr_t)r->p - r->asked;
         if (nearer) r = behind;

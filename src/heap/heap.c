@@ -59,13 +59,15 @@ static void hook_fork(void);
 
 /* ---- beginning ---- */
 
+/* What can be refused comes first: as long as the space has no size every request is refused, too. */
 static bool begin(void) {
+    static bool hooked;
+    if (!hooked && !(hooked = fh_os_at_thread_exit(at_thread_exit))) return false;
     fh_settings_init();
     fh_seen = fh_settings.count || fh_mode_checks();
     fh_on_start(); /* before anything is counted */
     if (!fh_space_begin(fh_seen, fh_mode_checks())) return false;
     if (fh_mode_checks()) fh_checks_begin();
-    if (!fh_os_at_thread_exit(at_thread_exit)) return false;
     all_heaps = &late_heap;
     fh_extent_begin();
     fh_class_begin();
@@ -139,7 +141,7 @@ bool fh_heap_scavenge(struct fh_heap *heap, unsigned c) {
     if (other == NULL) return false;
     bool moved = false;
     if (fh_trylock(&other->lock)) {
-        fh_span_collect(other);
+        fh_span_collect_for(heap, other);
         moved = fh_span_move(other, heap, c);
         fh_unlock(&other->lock);
     }

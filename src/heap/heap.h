@@ -68,6 +68,7 @@ struct fh_heap {
     uint8_t shard;              /* which depots are its own: depot.h                               */
     uint64_t tidied;            /* tick of the last tidying                                        */
     struct fh_private *private; /* what only a heap of the program's own has; NULL = a thread's heap */
+    struct fh_heap *visitor;    /* holds its own lock and this one, to collect here; NULL = nobody  */
     _Alignas(64) _Atomic uint32_t touched; /* spans with remote frees: first of a list; others push         */
     _Atomic uint32_t touched_count;        /* how many were pushed since the last collection                */
 };
@@ -118,14 +119,17 @@ unsigned fh_span_take(struct fh_heap *heap, unsigned c, void **end, unsigned wan
  * others are a mistake of the program that is reported. */
 void fh_span_give(struct fh_heap *heap, unsigned c, void **blocks, unsigned count);
 
-/* Does the block, of class c, lie in a span of this heap? */
-bool fh_span_is_own(const struct fh_heap *heap, unsigned c, const void *block);
+/* Does the block lie in a span of this heap? */
+bool fh_span_is_own(const struct fh_heap *heap, const void *block);
 
 /* Gives one block, in span g of a private heap, back. `block` is its number. */
 void fh_span_give_private(struct fh_heap *heap, uint32_t g, unsigned block);
 
 /* Collects the remote frees of all touched spans. */
 void fh_span_collect(struct fh_heap *heap);
+
+/* The same of another heap, whose lock is held as well as the own one's. */
+void fh_span_collect_for(struct fh_heap *heap, struct fh_heap *other);
 
 /* Ends a span whose blocks are all given up, free or not. */
 void fh_span_end(struct fh_heap *heap, uint32_t g);

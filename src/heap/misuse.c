@@ -10,9 +10,10 @@
  *       what next    ...
  *
  * The report is built line by line in a buffer and written with as few calls as possible: the stacks apart from
- * the rest. For names come from the files' symbol tables, and for the first frames of each stack addr2line is
- * asked for the line, where it is installed; that uses the C library and its memory, which the program may have
- * damaged. What the reporter itself meets there is not told: the first mistake is.
+ * the rest, and what does not fit behind what does. For names come from the files' symbol tables, and for the
+ * first frames of each stack addr2line is asked for the line, where it is installed; that uses the C library
+ * and its memory, which the program may have damaged. What the reporter itself meets there is not told: the
+ * first mistake is.
  */
 #include "misuse.h"
 
@@ -80,19 +81,27 @@ static const struct {
 static char text[16 << 10];
 static size_t length;
 
-static void put(const char *format, ...) {
-    va_list args;
-    va_start(args, format);
-    size_t room = sizeof text - length, more = fh_vformat(text + length, room, format, args);
-    va_end(args);
-    length += more < room ? more : room - 1;
-}
-
 static void write_out(void) {
     int fd = fh_settings.error_file[0] ? fh_os_append(fh_settings.error_file) : -1;
     fh_os_write(fd >= 0 ? fd : 2, text, length);
     if (fd >= 0) fh_os_close(fd);
     length = 0;
+}
+
+/* What finds no room goes into the buffer once that is written out; it is cut only where it fills all of it. */
+static void put(const char *format, ...) {
+    va_list args, again;
+    va_start(args, format);
+    va_copy(again, args);
+    size_t room = sizeof text - length, more = fh_vformat(text + length, room, format, args);
+    if (more >= room) {
+        write_out();
+        room = sizeof text;
+        more = fh_vformat(text, room, format, again);
+    }
+    va_end(again);
+    va_end(args);
+    length += more < room ? more : room - 1;
 }
 
 /* ---- stacks ---- */
@@ -104,7 +113,7 @@ struct stack {
 };
 
 static const char *base_name(const char *path) {
-    const char *slash = path ? strrchr(path, '/') : NULL;
+    const char *slash = strrchr(path, '/');
     return slash ? slash + 1 : path;
 }
 
@@ -160,9 +169,7 @@ static void put_offset(const struct fh_misuse *m) {
     else put("at its byte %zu", (size_t)m->offset);
 }
 
-static bool has_offset(const struct fh_misuse *m) {
-    return m->block && m->kind != FH_DOUBLE_FREE && m->kind < FH_MISUSE_KINDS;
-}
+static bool has_offset(const struct fh_misuse *m) { return m->block && m->kind != FH_DOUBLE_FREE; }
 
 static void put_block(const struct fh_misuse *m) {
     put("  %-12s %p: %zu bytes asked for", "block", m->block, m->asked);
@@ -280,7 +287,7 @@ static bool enter(void) {
     uint64_t process = (uint64_t)fh_os_process_id() << 32, self = process | fh_os_thread_id(&main), other = 0;
     while (!atomic_compare_exchange_strong(&reporting, &other, self)) {
         if (other == self) return false;
-        if (other != 0 && (other ^ process) >> 32 != 0) continue;
+        if ((other ^ process) >> 32 != 0) continue;
         other = 0;
         fh_os_pause();
     }

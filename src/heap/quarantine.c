@@ -196,7 +196,7 @@ __attribute__((no_sanitize("thread"))) static uint32_t look_in(const struct fh_q
 uint32_t fh_quarantine_site(const char *start) {
     uint32_t site = 0;
     const struct fh_heap *mine = fh_heap_mine();
-    if (mine && mine->quarantine) site = look_in(mine->quarantine, start);
+    if (mine) site = look_in(mine->quarantine, start);
     for (const struct fh_heap *heap = fh_heap_first(); heap && site == 0; heap = heap->next)
         if (heap != mine && heap->quarantine) site = look_in(heap->quarantine, start);
     return site;

@@ -45,9 +45,9 @@ static uint32_t append(const uintptr_t *pcs, unsigned count) {
     return at;
 }
 
+/* Of a stack of 1 to FH_SITE_MOST frames. */
 static uint32_t number_of(const uintptr_t *pcs, unsigned count) {
-    if (words == NULL || count == 0) return 0;
-    if (count > FH_SITE_MOST) count = FH_SITE_MOST;
+    if (words == NULL) return 0;
     uint64_t hash = hash_of(pcs, count);
     for (unsigned i = 0; i < PROBES; i++) {
         _Atomic uint32_t *slot = &slots[(hash + i) % SLOTS];

@@ -134,6 +134,7 @@ static bool try_reservation(size_t window) {
     if (start == NULL) return false;
     fh_space.reserved = true;
     if (try_at(round_up((uintptr_t)start, MIB), window)) return true;
+    fh_space.reserved = false;
     fh_os_unmap(start, whole);
     return false;
 }

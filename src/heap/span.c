@@ -328,6 +328,7 @@ unsigned fh_span_take(struct fh_heap *heap, unsigned c, void **end, unsigned wan
 /* ---- mistakes of the program that show here ---- */
 
 static _Noreturn void report_bad_block(struct fh_heap *heap, const void *p, const char *what) {
+    if (heap->visitor) fh_unlock(&heap->visitor->lock);
     fh_unlock(&heap->lock); /* what runs at abort may allocate */
     fh_fatal("%s: %p", what, p);
 }
@@ -365,11 +366,11 @@ static void touch(uint32_t g, struct fh_remote *remote) {
 }
 
 /* Too many frees that their owner did not look at: its thread may sleep for ever, so this one does its work. */
-static void help(struct fh_heap *owner) {
+static void help(struct fh_heap *heap, struct fh_heap *owner) {
     enum { TOO_MANY = 16 };
     if (owner == NULL || atomic_load_explicit(&owner->touched_count, memory_order_relaxed) < TOO_MANY) return;
     if (!fh_trylock(&owner->lock)) return; /* it is awake */
-    fh_span_collect(owner);
+    fh_span_collect_for(heap, owner);
     fh_unlock(&owner->lock);
 }
 
@@ -595,13 +596,12 @@ void fh_span_give(struct fh_heap *heap, unsigned c, void **blocks, unsigned coun
     void *const *at = blocks, *const *end = blocks + count;
     while ((at = give_scattered(heap, c, at, end)) < end)
         at += give_group(heap, c, at, (unsigned)(end - at), &other, scratch);
-    if (other) help(other);
+    if (other) help(heap, other);
 }
 
-bool fh_span_is_own(const struct fh_heap *heap, unsigned c, const void *block) {
-    uint32_t g = fh_span_first(block);
-    return g && head_of(g)->class == c &&
-           atomic_load_explicit(&head_of(g)->owner, memory_order_relaxed) == heap;
+bool fh_span_is_own(const struct fh_heap *heap, const void *block) {
+    uint32_t g = fh_span_first(block); /* 0, whose owner is nobody, when its span has ended meanwhile */
+    return atomic_load_explicit(&head_of(g)->owner, memory_order_relaxed) == heap;
 }
 
 void fh_span_give_private(struct fh_heap *heap, uint32_t g, unsigned block) {
@@ -638,12 +638,18 @@ void fh_span_collect(struct fh_heap *heap) {
     }
 }
 
+void fh_span_collect_for(struct fh_heap *heap, struct fh_heap *other) {
+    other->visitor = heap;
+    fh_span_collect(other);
+    other->visitor = NULL;
+}
+
 uint32_t fh_span_first(const void *p) {
     uint32_t granule = (uint32_t)(fh_space_offset(p) >> FH_GRANULE_SHIFT);
     if (fh_space_offset(p) >= fh_space.size || granule == 0 || granule >= fh_space.mapped) return 0;
     const struct fh_head *head = head_of(granule);
     if (head->kind == FH_SPAN || head->kind == FH_LARGE) return granule;
-    if (head->kind != FH_INSIDE || head->back == 0 || head->back >= granule) return 0;
+    if (head->kind != FH_INSIDE || head->back == 0) return 0;
     const struct fh_head *first =
         head_of(granule - head->back); /* `back` may be left over from an earlier span */
     return first->kind == FH_SPAN && head->back < first->granules ? granule - head->back : 0;

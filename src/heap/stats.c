@@ -49,7 +49,7 @@ static void add_granules(struct fh_stats *out) {
             out->large_blocks++;
             out->large_live += fh_large_usable(g);
         }
-        g += head->kind != FH_INSIDE && head->granules ? head->granules : 1;
+        g += head->granules;
     }
 }
 
@@ -115,7 +115,7 @@ void fh_stats_now(struct fh_stats *out) {
 
 static void give_back(struct fh_heap *heap, void *arg) {
     fh_span_collect(heap);
-    if (heap == arg && heap->bins) { /* only a thread itself may touch its bins */
+    if (heap == arg) { /* only a thread itself may touch its bins */
         fh_bin_close_all(heap);
         for (unsigned c = 1; c < FH_CLASS_COUNT; c++) fh_bin_drain_depot(heap, c, true);
     }

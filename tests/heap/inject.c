@@ -62,15 +62,17 @@ volatile bool inject_armed;
 volatile unsigned inject_seen, inject_failed;
 static struct inject_plan plan;
 
-static bool falls(long number, unsigned long protection) {
+static bool falls(long number, unsigned long address, unsigned long protection) {
     if (!inject_armed || (plan.only >= 0 && plan.only != number)) return false;
     bool commits = (number == SYS_mmap || number == SYS_mprotect) && protection & PROT_WRITE;
     if (plan.when == INJECT_COMMITS && !commits) return false;
+    if (plan.when == INJECT_PLACED && (number != SYS_mmap || address == 0)) return false;
     unsigned i = ++inject_seen;
     switch (plan.when) {
         case INJECT_NTH: return i == plan.n;
         case INJECT_FROM_NTH:
-        case INJECT_COMMITS: return i >= plan.n;
+        case INJECT_COMMITS:
+        case INJECT_PLACED: return i >= plan.n;
         case INJECT_EVERY_THIRD: return i % 3 == plan.n % 3;
         default: return false;
     }
@@ -94,7 +96,7 @@ static void on_sigsys(int signal_number, siginfo_t *info, void *context) {
     (void)signal_number;
     ucontext_t *u = context;
     long number = info->si_syscall;
-    if (falls(number, (unsigned long)REG(u, 2))) {
+    if (falls(number, (unsigned long)REG(u, 0), (unsigned long)REG(u, 2))) {
         inject_failed++;
         RESULT(u) = -error_of(number);
         return;
@@ -105,6 +107,8 @@ static void on_sigsys(int signal_number, siginfo_t *info, void *context) {
 #define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
 #define IF_EQUAL(value, then, otherwise) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)(value), then, otherwise)
 #define ANSWER(what) BPF_STMT(BPF_RET | BPF_K, what)
+
+void inject_change(const struct inject_plan *p) { plan = *p; }
 
 bool inject_install(const struct inject_plan *p, bool others) {
     struct sigaction action = {.sa_sigaction = on_sigsys, .sa_flags = SA_SIGINFO | SA_NODEFER};

@@ -20,7 +20,8 @@ enum inject_when {
     INJECT_NTH,         /* the n-th call alone                                                       */
     INJECT_FROM_NTH,    /* the n-th and all later ones                                               */
     INJECT_EVERY_THIRD, /* those whose number is n modulo 3                                          */
-    INJECT_COMMITS /* as a kernel that does not overcommit: what would make memory writable, from the n-th on */
+    INJECT_COMMITS, /* as a kernel that does not overcommit: what would make memory writable, from the n-th on */
+    INJECT_PLACED   /* as where somebody else arranges memory: a mapping at a place of the caller's choice */
 };
 
 struct inject_plan {
@@ -36,6 +37,9 @@ extern const long inject_calls[];
 
 /* False: filters are not to be had here. `others`: also the calls that are not about memory. */
 bool inject_install(const struct inject_plan *plan, bool others);
+
+/* Another plan from here on. */
+void inject_change(const struct inject_plan *plan);
 
 /* While true, calls are counted, and those planned fail. */
 extern volatile bool inject_armed;

@@ -320,6 +320,150 @@ static void a_checked_heap_counts_what_was_asked_for(void **state) {
     fh_heap_drop(heap);
 }
 
+/* ---- at the edges ---- */
+
+static void what_cannot_be_is_refused(void **state) {
+    (void)state;
+    struct fh_heap *heap = fh_heap_new(4 * MIB);
+    errno = 0;
+    CHECK(fh_heap_aligned_alloc(heap, hidden(0), 10) == NULL && errno == EINVAL);
+    errno = 0;
+    CHECK(fh_heap_aligned_alloc(heap, hidden(48), 10) == NULL && errno == EINVAL);
+    errno = 0;
+    CHECK(fh_heap_aligned_alloc(heap, hidden((size_t)1 << 63), 10) == NULL && errno == ENOMEM);
+    errno = 0;
+    CHECK(fh_heap_malloc(heap, hidden(SIZE_MAX - 10)) == NULL && errno == ENOMEM);
+    errno = 0;
+    CHECK(fh_heap_calloc(heap, hidden(SIZE_MAX / 2), 4) == NULL && errno == ENOMEM);
+    errno = 0;
+    CHECK(fh_heap_malloc(heap, 5 * MIB) == NULL && errno == ENOMEM); /* its limit */
+    void *p = fh_heap_malloc(heap, 100000);
+    CHECK(p && fh_realloc(p, 5 * MIB) == NULL && fh_heap_of(p) == heap);
+    fh_free(p);
+    CHECK(numbers(heap).blocks == 0);
+    fh_heap_drop(heap);
+    fh_heap_drop(NULL);
+}
+
+/* Of an address it is told whose heap it is in by what lies there now, not by what did. */
+static void nobody_owns_what_is_no_block(void **state) {
+    enum { BLOCKS = 64, STEP = 4096 };
+    (void)state;
+    int local = 0;
+    char *blocks[BLOCKS];
+    CHECK(fh_heap_of(&local) == NULL && fh_heap_of(NULL) == NULL);
+    for (unsigned round = 0; round < 8; round++) {
+        struct fh_heap *heap = fh_heap_new(0);
+        static const size_t sizes[] = {28000, 24000, 100, 10000, 400000, 14000, 3000, 12000};
+        for (unsigned i = 0; i < BLOCKS; i++) CHECK((blocks[i] = fh_heap_malloc(heap, sizes[round])) != NULL);
+        for (unsigned i = 0; i < BLOCKS; i++) CHECK(fh_heap_of(blocks[i]) == heap);
+        fh_heap_drop(heap);
+        for (unsigned i = 0; i < BLOCKS; i++)
+            for (size_t at = 0; at < sizes[round]; at += STEP) CHECK(fh_heap_of(blocks[i] + at) != heap);
+    }
+}
+
+static int count_live(const struct fh_block *block, void *count) {
+    *(unsigned *)count += block->state == FH_BLOCK_LIVE;
+    return 0;
+}
+
+struct freer {
+    void *blocks[2000];
+    unsigned seen;
+    bool freed;
+};
+
+static int free_all(const struct fh_block *block, void *arg) {
+    struct freer *freer = arg;
+    freer->seen += block->address != NULL;
+    if (!freer->freed) {
+        for (unsigned i = 0; i < 2000; i++) fh_free(freer->blocks[i]);
+        fh_trim();
+    }
+    freer->freed = true;
+    return 0;
+}
+
+static void the_visitor_of_a_walk_may_free_what_is_to_come(void **state) {
+    (void)state;
+    static struct freer freer;
+    for (unsigned i = 0; i < 2000; i++) CHECK((freer.blocks[i] = fh_malloc(i % 7 ? 1 + i : 50000)) != NULL);
+    CHECK(fh_heap_walk(NULL, free_all, &freer) == 0 && freer.seen >= 2000);
+}
+
+/* ---- wrong pointers, and blocks that travel ---- */
+
+struct small {
+    char at[48]; /* of which a span has a tail */
+};
+
+static void walk_past_wrong_pointers(void *unused) {
+    char room[64];
+    void *volatile p;
+    unsigned live = 0;
+    (void)unused;
+    struct small *kept = fh_new(struct small);
+    fh_delete(fh_new(struct small)); /* the bin is open */
+    p = room;
+    fh_delete((struct small *)p);
+    p = (void *)(((uintptr_t)kept | 65535) - 15);
+    fh_delete((struct small *)p);
+    CHECK(fh_heap_walk(NULL, count_live, &live) == 0 && live > 0);
+}
+
+static void a_walk_passes_by_what_was_wrongly_deleted(void **state) {
+    (void)state;
+    static struct outcome out;
+    struct fh_stats stats;
+    fh_stats_now(&stats);
+    if (stats.counting) skip(); /* then each call is seen, and this one told */
+    run_child(&out, walk_past_wrong_pointers, NULL, 60);
+    check_clean(&out, "a walk with wrong pointers in a bin");
+}
+
+enum { TRAVELLING = 40000 };
+static void *travelling[TRAVELLING];
+
+static void *only_frees(void *unused) {
+    for (unsigned i = 0; i < TRAVELLING; i++) fh_free(travelling[i]);
+    return unused;
+}
+
+/* A thread that only frees leaves its blocks at the depot: cached, not live. */
+static void a_walk_finds_blocks_at_a_depot_cached(void **state) {
+    pthread_t t;
+    unsigned before = 0, after = 0;
+    (void)state;
+    CHECK(fh_heap_walk(NULL, count_live, &before) == 0);
+    for (unsigned i = 0; i < TRAVELLING; i++) CHECK((travelling[i] = fh_malloc(64)) != NULL);
+    CHECK(pthread_create(&t, NULL, only_frees, NULL) == 0 && pthread_join(t, NULL) == 0);
+    struct fh_stats stats;
+    fh_stats_now(&stats);
+    CHECK(stats.counting || stats.classes[fh_class_of(64)].cached > 0);
+    CHECK(fh_heap_walk(NULL, count_live, &after) == 0);
+    CHECKF(after <= before + 8, "%u blocks were live, then %u", before, after);
+}
+
+static void own_heap_in_a_child(void *arg) {
+    struct fh_heap *heap = arg;
+    CHECK(numbers(heap).blocks == 1);
+    void *p = fh_heap_malloc(heap, 3000);
+    CHECK(p && fh_heap_of(p) == heap && numbers(heap).blocks == 2);
+    fh_heap_drop(heap);
+}
+
+static void a_child_of_fork_has_its_parents_heaps(void **state) {
+    (void)state;
+    static struct outcome out;
+    struct fh_heap *heap = fh_heap_new(0);
+    CHECK(fh_heap_malloc(heap, 300));
+    run_child(&out, own_heap_in_a_child, heap, 60);
+    check_clean(&out, "a child with a heap of its parent");
+    CHECK(numbers(heap).blocks == 1);
+    fh_heap_drop(heap);
+}
+
 int main(void) {
     const struct CMUnitTest checked[] = {
         cmocka_unit_test(a_heap_keeps_its_blocks_apart_and_counts_them),
@@ -328,6 +472,10 @@ int main(void) {
         cmocka_unit_test(the_walk_tells_what_waits_from_what_is_live),
         cmocka_unit_test(the_walk_shows_a_checked_block_as_the_program_has_it),
         cmocka_unit_test(a_checked_heap_counts_what_was_asked_for),
+        cmocka_unit_test(what_cannot_be_is_refused),
+        cmocka_unit_test(nobody_owns_what_is_no_block),
+        cmocka_unit_test(the_visitor_of_a_walk_may_free_what_is_to_come),
+        cmocka_unit_test(a_child_of_fork_has_its_parents_heaps),
         cmocka_unit_test(the_walk_stops_when_told),
     };
     const struct CMUnitTest tests[] = {
@@ -336,6 +484,12 @@ int main(void) {
         cmocka_unit_test(a_limit_yields_null_and_enomem_and_the_heap_goes_on),
         cmocka_unit_test(any_thread_may_free_into_any_heap),
         cmocka_unit_test(a_thousand_heaps_leave_nothing_behind),
+        cmocka_unit_test(what_cannot_be_is_refused),
+        cmocka_unit_test(nobody_owns_what_is_no_block),
+        cmocka_unit_test(the_visitor_of_a_walk_may_free_what_is_to_come),
+        cmocka_unit_test(a_walk_passes_by_what_was_wrongly_deleted),
+        cmocka_unit_test(a_walk_finds_blocks_at_a_depot_cached),
+        cmocka_unit_test(a_child_of_fork_has_its_parents_heaps),
         cmocka_unit_test(the_walk_sees_each_block_once_with_its_state),
         cmocka_unit_test(the_walk_stops_when_told),
     };

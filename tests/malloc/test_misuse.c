@@ -10,6 +10,7 @@
 #include "runner.h"
 #include "support.h"
 
+#include <freehold/heaps.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -242,6 +243,106 @@ WRONG static void delete_of_another_type(void) {
     settle(5000);
     settle(8);
 }
+
+/* What is deleted through a type goes into the bin of the type's class, whatever it is; when that is flushed it
+ * is looked at. The bin must be open. */
+struct tailed { /* 65536 is no multiple of 48: behind the last block of a span is a tail */
+    char at[48];
+};
+
+WRONG static void delete_into_an_open_bin(void *p) {
+    enum { n = 20000 };
+    static struct tailed *block[n];
+    for (int i = 0; i < n; i++) block[i] = fh_new(struct tailed);
+    for (int i = 0; i < n; i++) {
+        sink = i == n / 2 ? p : NULL;
+        fh_delete((struct tailed *)sink);
+        fh_delete(block[i]);
+    }
+}
+
+WRONG static void delete_of_stack_memory(void) {
+    char room[64];
+    sink = room;
+    delete_into_an_open_bin(sink);
+}
+
+WRONG static void delete_of_another_class(void) { delete_into_an_open_bin(t_malloc(300)); }
+
+WRONG static void delete_of_a_large_block(void) { delete_into_an_open_bin(t_malloc(1000000)); }
+
+WRONG static void delete_of_heap_space_never_used(void) {
+    delete_into_an_open_bin((char *)t_malloc(100) + ((size_t)300 << 20));
+}
+
+WRONG static void delete_in_the_tail_of_a_span(void) {
+    uintptr_t p = (uintptr_t)fh_new(struct tailed);
+    delete_into_an_open_bin((void *)((p | 65535) - 15));
+}
+
+/* Among blocks of many spans, freed by strides, so that each goes home by itself. */
+WRONG static void delete_in_the_tail_in_no_order(void) {
+    enum { n = 20000, STRIDE = 7001 };
+    static struct tailed *block[n];
+    for (int i = 0; i < n; i++) block[i] = fh_new(struct tailed);
+    for (int i = 0, at = 0; i < n; i++, at = (at + STRIDE) % n) {
+        sink = i == n / 2 ? (void *)(((uintptr_t)block[at] | 65535) - 15) : (void *)block[at];
+        fh_delete((struct tailed *)sink);
+    }
+}
+
+/* The second free comes by another thread, when the block is at home already. */
+enum { HOME = 20000 };
+static void *at_home[HOME];
+
+static void *frees_again(void *p) {
+    t_free(p);
+    for (int i = 0; i < HOME; i += 2) t_free(at_home[i]);
+    return NULL;
+}
+
+WRONG static void double_free_of_a_block_at_home(void) {
+    pthread_t t;
+    for (int i = 0; i < HOME; i++) at_home[i] = t_malloc(100);
+    t_free(at_home[1]);
+    fh_trim();
+    if (pthread_create(&t, NULL, frees_again, at_home[1])) _exit(9);
+    pthread_join(t, NULL);
+    fh_trim();
+}
+
+static struct fh_heap *own_heap;
+
+WRONG static void free_inside_a_large_block_of_an_own_heap(void) {
+    own_heap = fh_heap_new(0);
+    t_free((char *)fh_heap_malloc(own_heap, 1000000) + 4096);
+}
+
+WRONG static void free_inside_a_block_of_an_own_heap(void) {
+    own_heap = fh_heap_new(0);
+    t_free((char *)fh_heap_malloc(own_heap, 100) + 16);
+}
+
+WRONG static void free_in_the_tail_of_an_own_heap(void) {
+    own_heap = fh_heap_new(0);
+    t_free((void *)(((uintptr_t)fh_heap_malloc(own_heap, 48) | 65535) - 15));
+}
+
+WRONG static void double_free_in_an_own_heap(void) {
+    own_heap = fh_heap_new(0);
+    void *other = fh_heap_malloc(own_heap, 100);
+    sink = fh_heap_malloc(own_heap, 100);
+    t_free(sink);
+    t_free(sink);
+    t_free(other);
+}
+
+WRONG static void delete_of_a_block_of_an_own_heap(void) {
+    own_heap = fh_heap_new(0);
+    fh_free_slow(fh_heap_malloc(own_heap, 48), 48, 8);
+}
+
+WRONG static void delete_of_a_large_block_as_another(void) { fh_free_slow(t_malloc(1000000), 100, 8); }
 #endif
 
 /* ---------------------------------------------------------------- the table ---- */
@@ -251,6 +352,8 @@ static const char inside[] = "middle of a block", twice[] = "freed twice";
 static const char twice_or_gone[] = "freed"; /* "freed twice", or "freed already" once its whole span is free */
 #ifdef TEST_FH_NAMES
 static const char sized[] = "sized free";
+static const char gone_or_sized[] =
+    "free"; /* "no block in use" in the bin; "sized free" where each call is seen */
 #endif
 
 /* AT_ONCE: in the wrong call itself. AT_FLUSH: when the bin that holds the block is flushed; until then the
@@ -297,6 +400,19 @@ static const struct misuse {
     ROW(aligned_sized_free_with_the_wrong_alignment, HARMLESS, NULL),
 #ifdef TEST_FH_NAMES
     ROW(delete_of_another_type, AT_FLUSH, sized),
+    ROW(delete_of_stack_memory, AT_FLUSH, foreign),
+    ROW(delete_of_another_class, AT_FLUSH, sized),
+    ROW(delete_of_a_large_block, AT_FLUSH, gone_or_sized),
+    ROW(delete_of_heap_space_never_used, AT_FLUSH, no_block),
+    ROW(delete_in_the_tail_of_a_span, AT_FLUSH, inside),
+    ROW(delete_in_the_tail_in_no_order, AT_FLUSH, inside),
+    ROW(double_free_of_a_block_at_home, AT_FLUSH, twice),
+    ROW(free_inside_a_large_block_of_an_own_heap, AT_ONCE, inside),
+    ROW(free_inside_a_block_of_an_own_heap, AT_ONCE, inside),
+    ROW(free_in_the_tail_of_an_own_heap, AT_ONCE, inside),
+    ROW(double_free_in_an_own_heap, AT_ONCE, twice),
+    ROW(delete_of_a_block_of_an_own_heap, AT_ONCE, "in a heap of the program's own"),
+    ROW(delete_of_a_large_block_as_another, AT_ONCE, sized),
 #endif
 };
 
@@ -304,9 +420,22 @@ static struct model model;
 
 /* ---------------------------------------------------------------- the tests ---- */
 
+/* What runs at abort may allocate: no lock is held then. */
+static void at_abort(int unused) {
+    (void)unused;
+    for (size_t size = 8; size < 200000; size = size * 3 / 2) {
+        void *p = t_malloc(size);
+        sink = p;
+        t_free(t_malloc(size));
+        t_free(p);
+    }
+}
+
 static void commit(void *arg) {
     struct rlimit none = {0, 0};
+    struct sigaction action = {.sa_handler = at_abort};
     setrlimit(RLIMIT_CORE, &none);
+    sigaction(SIGABRT, &action, NULL);
     const struct misuse *m = arg;
     m->body();
     model_begin(&model, 1, NULL);

@@ -61,6 +61,8 @@ MUTANTS = [
     ("fill_of_larger_blocks_not_checked", "heap/check.c",
      "const unsigned char *bad = filled ? fh_check_damage_after_free(f, &expected) : NULL;",
      "const unsigned char *bad = 0 * filled ? fh_check_damage_after_free(f, &expected) : NULL;", "misuse"),
+    ("span_ends_and_its_size_stays", "heap/check.c", "    __atomic_store_n(&at->in_granule, 0, __ATOMIC_RELAXED);\n", "",
+     "put_right"),
     ("interior_taken", "heap/class.h", "return (uint32_t)product < in_granule;", "return in_granule != 0;", "misuse"),
     ("damage_not_put_right", "heap/check.c", "    memset(block, fh_canary, f.size);\n", "", "put_right"),
     ("damaged_fill_given_out_as_it_is", "heap/check_quick.c", "if (!is_filled(block, whole)) fh_check_repair_taken(block, c, caller);",

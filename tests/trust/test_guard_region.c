@@ -3,6 +3,7 @@
  *     comes round     places are used again once the region has been gone through, never one of a block in use
  *     full            what finds no place comes from the heap proper, and guarding goes on when there is one again
  *     most            no more than guard_most are in use at once
+ *     records         no more than there are records of them
  *     forgotten       an access long after the free, when nothing is known of the block any more, is stopped still
  *     no region       where the system gives none, the heap goes on without
  *
@@ -105,6 +106,24 @@ static void an_old_place(void) {
     p[3] = 1;
 }
 
+/* ---- records ---- */
+
+/* A block without a byte takes a guard page and no memory, so there can be as many as there are records. */
+static void no_more_than_there_are_records(void) {
+    enum { MANY_RECORDS = (1 << 16) + 4 };
+    static void *block[MANY_RECORDS];
+    unsigned guarded = 0;
+    for (unsigned i = 0; i < MANY_RECORDS; i++) {
+        CHECK((block[i] = fh_malloc(0)) != NULL);
+        guarded += fh_guard_owns(block[i]);
+    }
+    CHECKF(guarded == (1 << 16) - 1 && !fh_guard_owns(block[MANY_RECORDS - 1]), "%u are guarded", guarded);
+    for (unsigned i = 0; i < MANY_RECORDS; i++) fh_free(block[i]);
+    unsigned char *again = fh_malloc(50);
+    CHECK(fh_guard_owns(again));
+    fh_free(again);
+}
+
 /* ---- no region ---- */
 
 static void goes_on_without(void) {
@@ -121,15 +140,16 @@ static void goes_on_without(void) {
 static struct part {
     char name[40];
     void (*body)(void);
-    char settings[48];
+    char settings[64];
     size_t address_space; /* 0 = no limit */
 } parts[] = {
-    {"comes round", places_come_again_but_not_those_in_use, "FREEHOLD=mode=guard,guard_align=16", 512 * MIB},
+    {"comes round", places_come_again_but_not_those_in_use, "FREEHOLD=mode=guard,guard_align=64", 512 * MIB},
     {"comes round at the start of pages", places_come_again_but_not_those_in_use,
      "FREEHOLD=mode=guard,guard=start", 512 * MIB},
     {"full", what_finds_no_place_is_not_guarded, "FREEHOLD=mode=guard,guard_most=60000", 512 * MIB},
     {"most", no_more_than_the_setting_allows, "FREEHOLD=mode=guard,guard_most=50", 0},
     {"forgotten", an_old_place, "FREEHOLD=mode=checked,guard_first=200000", 0},
+    {"records", no_more_than_there_are_records, "FREEHOLD=guard_most=1M,guard_first=1M,mode=checked", 0},
     {"no region", goes_on_without, "FREEHOLD=mode=guard", 100 * MIB},
 };
 

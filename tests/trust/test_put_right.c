@@ -14,6 +14,7 @@
 #include "../heap/support.h"
 
 #include <fcntl.h>
+#include <freehold/heap.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,6 +112,70 @@ static unsigned count(const char *text, const char *word) {
     return n;
 }
 
+/* ---- a block that nobody has been given yet ---- */
+
+enum { NEVER = 700 }; /* a size that nothing else asks for: few blocks are at hand then, the first of a span */
+
+static bool beside_one_in_use;
+
+static void write_to_a_fresh_one(void *unused) {
+    (void)unused;
+    unsigned char *p = malloc(NEVER);
+    size_t place = fh_class_size(fh_class_of(NEVER + 1)), number = (uintptr_t)p % 65536 / place, other;
+    CHECK(number < 4);
+    if (beside_one_in_use) other = number < 3 ? number + 1 : number - 1;
+    else other = number < 2 ? 3 : 0;
+    bytes(p)[(ptrdiff_t)place * ((ptrdiff_t)other - (ptrdiff_t)number) + 5] ^= 1;
+    use_them_all(NEVER);
+    free(p);
+    exit(0);
+}
+
+static void check_fresh_ones(void) {
+    static struct outcome out;
+    for (unsigned i = 0; i < 8; i++) {
+        beside_one_in_use = i % 2;
+        run_child(&out, write_to_a_fresh_one, NULL, 60);
+        unsigned beside = count(out.text, "in the block beside it, which nobody has been given yet"),
+                 alone = count(out.text, "In a block that was never handed out");
+        CHECKF(out.exited && out.code == 0 && count(out.text, "heap misuse") == 1 && beside + alone == 1 &&
+                   (beside || !beside_one_in_use), /* those beside it may be in use when it is its turn */
+               "a block never handed out: %d: %s", out.code, out.text);
+    }
+}
+
+/* ---- long blocks where short ones were ---- */
+
+enum { SHORT = 15, SHORTS = 1 << 18, LONGER = 10000, LONGERS = 800 };
+
+/* Spans of short blocks end; longer blocks come to lie there, whose spans have several granules, and what the
+ * books knew of the short ones serves others, which are in use. A longer block is not to be taken for one of
+ * those, whatever stands at its start. */
+static void long_where_short_were(void *unused) {
+    static void *shorts[SHORTS];
+    static unsigned char *longer[LONGERS];
+    (void)unused;
+    for (unsigned round = 0; round < 2; round++) {
+        for (unsigned i = 0; i < SHORTS; i++) CHECK((shorts[i] = malloc(SHORT)) != NULL);
+        for (unsigned i = 0; i < SHORTS; i++) free(shorts[i]);
+        fh_trim();
+        for (unsigned i = 0; i < LONGERS; i++) {
+            CHECK((longer[i] = malloc(LONGER)) != NULL);
+            memset(longer[i], (int)(0x80 | i / 4), LONGER); /* each value that canaries may have */
+        }
+        for (unsigned i = 0; i < SHORTS; i++) CHECK((shorts[i] = malloc(SHORT)) != NULL);
+        for (unsigned i = 0; i < LONGERS; i++) free(longer[i]);
+        for (unsigned i = 0; i < SHORTS; i++) free(shorts[i]);
+    }
+    exit(0);
+}
+
+static void check_long_where_short_were(void) {
+    static struct outcome out;
+    run_child(&out, long_where_short_were, NULL, 100);
+    CHECKF(out.exited && out.code == 0 && out.text[0] == 0, "longer blocks: %d: %s", out.code, out.text);
+}
+
 /* ---- each byte ---- */
 
 static const char reports[] = "put_right.reports";
@@ -153,6 +218,8 @@ static void check_each_byte(void) {
 }
 
 int main(void) {
+    check_fresh_ones();
+    check_long_where_short_were();
     check_each_byte();
     for (mistake = mistakes; mistake < mistakes + sizeof mistakes / sizeof *mistakes; mistake++) {
         for (unsigned i = 0; i < SIZES; i++) {
