@@ -39,6 +39,7 @@ struct fh_settings {
     size_t quarantine;    /* quarantine=SIZE             freed bytes that each thread holds back         */
     size_t stacks;        /* stacks=N                    calls kept of each allocation and free; 1 is cheap */
     bool check_kinds;     /* check_kinds=on|off          new, new[] and malloc must match their deletes  */
+    bool wide;            /* wide=on|off                 use registers that not every processor has     */
     bool fill_alloc;      /* fill_alloc=on|off           new blocks are filled with a pattern            */
     bool zero_free;       /* zero_free=on|off            freed blocks are filled with zeros              */
     bool sweep;           /* sweep=on|off                look over the whole heap at exit                */

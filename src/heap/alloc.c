@@ -96,7 +96,8 @@ static __attribute__((noinline)) void *alloc_any(size_t size, size_t align, unsi
 }
 
 FH_INLINE void *alloc(size_t size, size_t align, unsigned call, uintptr_t caller) {
-    if (FH_READ(fh_check_quick_alloc)) return fh_check_alloc_quickly(size, align, call, caller);
+    unsigned quick = FH_READ(fh_check_quick_alloc);
+    if (quick) return FH_QUICKLY(quick, alloc, size, align, call, caller);
     return alloc_any(size, align, call, caller);
 }
 
@@ -119,12 +120,14 @@ static __attribute__((noinline)) void *sample_or_alloc(size_t size, size_t align
 }
 
 FH_INLINE void *alloc_or_sample(size_t size, size_t align, unsigned call, uintptr_t caller) {
-    if (FH_READ(fh_check_quick_alloc)) return fh_check_alloc_quickly(size, align, call, caller);
+    unsigned quick = FH_READ(fh_check_quick_alloc);
+    if (quick) return FH_QUICKLY(quick, alloc, size, align, call, caller);
     return sample_or_alloc(size, align, call, caller);
 }
 
 void *fh_malloc_slow(size_t size) {
-    if (FH_READ(fh_check_quick_alloc)) return fh_check_malloc_quickly(size, CALLER);
+    unsigned quick = FH_READ(fh_check_quick_alloc);
+    if (quick) return FH_QUICKLY(quick, malloc, size, CALLER);
     return sample_or_alloc(size, 1, FH_KIND_MALLOC, CALLER);
 }
 
@@ -215,19 +218,21 @@ static __attribute__((noinline)) void free_any(void *p, size_t size, size_t alig
 }
 
 void fh_free_slow(void *p, size_t size, size_t align) {
-    unsigned call = size ? FH_CALL_SIZED | FH_CALL_TYPED : 0;
-    if (!FH_READ(fh_check_quick_free)) free_any(p, size, align, call, CALLER);
-    else if (size) fh_check_free_as(p, size, align, call, CALLER);
-    else fh_check_free_plain(p, CALLER);
+    unsigned call = size ? FH_CALL_SIZED | FH_CALL_TYPED : 0, quick = FH_READ(fh_check_quick_free);
+    if (!quick) free_any(p, size, align, call, CALLER);
+    else if (size) FH_QUICKLY(quick, free_as, p, size, align, call, CALLER);
+    else FH_QUICKLY(quick, free_plain, p, CALLER);
 }
 
 void fh_plain_free_slow(void *p) {
-    if (FH_READ(fh_check_quick_free)) fh_check_free_plain(p, CALLER);
+    unsigned quick = FH_READ(fh_check_quick_free);
+    if (quick) FH_QUICKLY(quick, free_plain, p, CALLER);
     else free_any(p, 0, 1, 0, CALLER);
 }
 
 FH_INLINE void free_named(void *p, size_t size, size_t align, unsigned call, uintptr_t caller) {
-    if (FH_READ(fh_check_quick_free)) fh_check_free_as(p, size, align, call, caller);
+    unsigned quick = FH_READ(fh_check_quick_free);
+    if (quick) FH_QUICKLY(quick, free_as, p, size, align, call, caller);
     else free_any(p, size, align, call, caller);
 }
 

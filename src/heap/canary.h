@@ -6,7 +6,8 @@
  * same.
  *
  * The last byte of each block that was ever handed out is a canary at all times, whoever has the block: so a
- * block can tell from the byte before it whether somebody wrote in front of it.
+ * block can tell from the byte before it whether somebody wrote in front of it. The first blocks of a span are
+ * never handed out (span.c), so that each has such a byte before it.
  */
 #ifndef FH_HEAP_CANARY_H
 #define FH_HEAP_CANARY_H
@@ -17,7 +18,7 @@
 #include <string.h>
 
 extern unsigned char fh_canary __attribute__((visibility("hidden")));
-extern unsigned char fh_canaries[16] __attribute__((aligned(16), visibility("hidden")));
+extern unsigned char fh_canaries[32] __attribute__((aligned(32), visibility("hidden")));
 extern unsigned char fh_freed_fill __attribute__((visibility("hidden")));
 
 enum { FH_NEW_FILL = 0xbe }; /* new blocks, with fill_alloc=on */
@@ -31,6 +32,10 @@ static inline const unsigned char *fh_first_other(const void *from, size_t size,
     for (; end - at >= 64; at += 64) {
         const pair *p = (const pair *)(const void *)at;
         pair bad = (p[0] ^ both) | (p[1] ^ both) | (p[2] ^ both) | (p[3] ^ both);
+        if (bad[0] | bad[1]) break;
+    }
+    for (; end - at >= 16; at += 16) {
+        pair bad = *(const pair *)(const void *)at ^ both;
         if (bad[0] | bad[1]) break;
     }
     for (; end - at >= 8; at += 8) {

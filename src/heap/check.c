@@ -35,7 +35,9 @@
 #include <string.h>
 
 unsigned char fh_canary = 0x9d, fh_freed_fill = 0x9d;
-unsigned char fh_canaries[16] __attribute__((aligned(16))) = {[0 ... 15] = 0x9d};
+unsigned char fh_canaries[32] __attribute__((aligned(32))) = {[0 ... 31] = 0x9d};
+
+uint8_t fh_check_quick_alloc, fh_check_quick_free;
 
 void fh_checks_begin(void) {
     unsigned char random[16];
@@ -50,9 +52,15 @@ void fh_checks_begin(void) {
     fh_freed_fill = fh_settings.zero_free ? 0 : fh_canary;
     memset(fh_canaries, fh_canary, sizeof fh_canaries);
     fh_sites_begin();
-    fh_check_quick_free = fh_settings.mode == FH_MODE_CHECKED && !fh_settings.count && !fh_settings.zero_free &&
-                          fh_settings.stacks == 1;
+    bool quick = fh_settings.mode == FH_MODE_CHECKED && !fh_settings.count && !fh_settings.zero_free &&
+                 fh_settings.stacks == 1;
+    if (quick) fh_check_quick_free = fh_settings.wide && fh_os_has_wider() ? FH_QUICK_WIDE : FH_QUICK_OPEN;
     if (fh_settings.guard_first == 0) fh_check_open_quick_alloc();
+}
+
+void fh_check_open_quick_alloc(void) {
+    bool quick = !fh_settings.fill_alloc && fh_settings.guard_sample == 0;
+    __atomic_store_n(&fh_check_quick_alloc, quick ? fh_check_quick_free : FH_QUICK_CLOSED, __ATOMIC_RELAXED);
 }
 
 struct fh_mark *fh_check_new_marks(unsigned blocks) {
@@ -99,28 +107,52 @@ static void make_fresh(char *start, unsigned c, struct fh_mark *mark, unsigned n
     fh_mark_write(mark, (struct fh_mark){.state = FH_MARK_FRESH});
 }
 
-/* Returns whether it is the first of its span. */
-FH_INLINE bool prepare(char *start, unsigned c) {
+/* The mark of the block of class c at `start`, and its number. */
+FH_INLINE struct fh_mark *mark_at(const char *start, unsigned c, uint32_t *number) {
     size_t offset = fh_space_offset(start);
     uint32_t first = (uint32_t)(offset >> FH_GRANULE_SHIFT);
     if (c > FH_PLAIN_CLASSES) first = fh_span_first(start); /* the span may have several granules */
-    uint32_t number = fh_block_number(&fh_classes[c], (uint32_t)(offset - ((size_t)first << FH_GRANULE_SHIFT)));
-    struct fh_mark *mark = fh_space_marks(first) + number;
-    if (FH_UNLIKELY(fh_mark_state(mark) == FH_MARK_NONE)) make_fresh(start, c, mark, number);
-    return number == 0;
+    *number = fh_block_number(&fh_classes[c], (uint32_t)(offset - ((size_t)first << FH_GRANULE_SHIFT)));
+    return fh_space_marks(first) + *number;
 }
 
-/* All of the bin: filled, and in random order, but that the first block of a span comes last. */
+FH_INLINE void prepare(char *start, unsigned c) {
+    uint32_t number;
+    struct fh_mark *mark = mark_at(start, c, &number);
+    if (FH_UNLIKELY(fh_mark_state(mark) == FH_MARK_NONE)) make_fresh(start, c, mark, number);
+}
+
+/* Of the blocks, which begin with one that was never handed out, those that lie one below the other in a span
+ * and were not either: all filled at once. Plain ones, so the run ends above the span's first block at the
+ * latest. Returns how many. */
+static unsigned make_run_fresh(void **blocks, unsigned count, unsigned c, struct fh_mark *mark) {
+    const struct fh_mark fresh = {.state = FH_MARK_FRESH};
+    size_t size = fh_classes[c].size;
+    unsigned run = 0;
+    char *start = blocks[0];
+    while (run < count && blocks[run] == start && fh_mark_state(mark) == FH_MARK_NONE) {
+        fh_mark_write(mark--, fresh);
+        run++;
+        start -= size;
+    }
+    start += size;
+    mark++;
+    memset(start, fh_canary, run * size);
+    if (fh_mark_state(mark - 1) == FH_MARK_NONE) start[-1] = (char)fh_canary;
+    return run;
+}
+
+/* All of the bin: filled, and in random order. */
 enum { TOGETHER = 64 };
 static void prepare_all(void **blocks, unsigned count, unsigned c) {
-    unsigned firsts = 0;
-    for (unsigned i = 0; i < count; i++) {
-        void *block = blocks[i];
-        if (!prepare(block, c)) continue;
-        blocks[i] = blocks[firsts];
-        blocks[firsts++] = block;
+    bool runs = c <= FH_PLAIN_CLASSES && fh_freed_fill == fh_canary;
+    for (unsigned i = 0, number; i < count;) {
+        struct fh_mark *mark = mark_at(blocks[i], c, &number);
+        bool is_new = fh_mark_state(mark) == FH_MARK_NONE;
+        if (is_new && !runs) make_fresh(blocks[i], c, mark, number);
+        i += is_new && runs ? make_run_fresh(blocks + i, count - i, c, mark) : 1;
     }
-    for (unsigned i = firsts; i < count; i += TOGETHER)
+    for (unsigned i = 0; i < count; i += TOGETHER)
         fh_shuffle(blocks + i, count - i < TOGETHER ? count - i : TOGETHER);
 }
 
@@ -344,7 +376,8 @@ void *fh_check_resize(void *p, size_t size, uintptr_t caller) {
     struct fh_found f;
     size_t asked;
     void *block;
-    if (FH_READ(fh_check_quick_free) && fh_check_resize_quickly(p, size, caller, &block)) return block;
+    unsigned quick = FH_READ(fh_check_quick_free);
+    if (quick && FH_QUICKLY(quick, resize, p, size, caller, &block)) return block;
     if (fh_settings.count) fh_count_realloc();
     if (size > PTRDIFF_MAX / 2) return out_of_memory();
     if (fh_guard_owns(p))

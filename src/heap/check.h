@@ -22,6 +22,7 @@
 #ifndef FH_HEAP_CHECK_H
 #define FH_HEAP_CHECK_H
 
+#include "../os/os_wide.h"
 #include "heap.h"
 #include "misuse.h"
 
@@ -62,19 +63,34 @@ size_t fh_check_usable(const void *p, uintptr_t caller);
 /* A block from the program's own heap. */
 void *fh_check_alloc_in(struct fh_heap *private, size_t size, size_t align, unsigned call, uintptr_t caller);
 
-/* The same for the usual case, when the quick ways are open (check_quick.c). */
-void *fh_check_malloc_quickly(size_t size, uintptr_t caller);
-void *fh_check_alloc_quickly(size_t size, size_t align, unsigned call, uintptr_t caller);
-void fh_check_free_plain(void *p, uintptr_t caller); /* by free and its like */
-void fh_check_free_as(void *p, size_t size, size_t align, unsigned call, uintptr_t caller);
+/* The same for the usual case, when the quick ways are open (check_quick.c). To be called by FH_QUICKLY.
+ *     free_plain   by free and its like
+ *     as_malloc    malloc and free themselves, past the bins, whether the quick ways are open or not
+ *     resize       false: it is none for the quick ways, and nothing was done. Else *result is the block, NULL
+ *                  without memory */
+#define FH_QUICK_WAYS(way)                                                                            \
+    void *fh_check_malloc_##way(size_t size, uintptr_t caller);                                       \
+    void *fh_check_alloc_##way(size_t size, size_t align, unsigned call, uintptr_t caller);           \
+    void fh_check_free_plain_##way(void *p, uintptr_t caller);                                        \
+    void fh_check_free_as_##way(void *p, size_t size, size_t align, unsigned call, uintptr_t caller); \
+    bool fh_check_resize_##way(void *p, size_t size, uintptr_t caller, void **result);                \
+    void *fh_check_as_malloc_##way(size_t size);                                                      \
+    void fh_check_as_free_##way(void *p)
+FH_QUICK_WAYS(quickly);
+FH_QUICK_WAYS(widely);
 
-/* False: it is none for the quick ways, and nothing was done. Else *result is the block, NULL without memory.
- * */
-bool fh_check_resize_quickly(void *p, size_t size, uintptr_t caller, void **result);
+/* Are the quick ways open, as they are in mode=checked unless a setting asks for more? And which: those that
+ * any processor can go, or those of check_quick_wide.c. */
+enum { FH_QUICK_CLOSED, FH_QUICK_OPEN, FH_QUICK_WIDE };
+extern uint8_t fh_check_quick_alloc __attribute__((visibility("hidden")));
+extern uint8_t fh_check_quick_free __attribute__((visibility("hidden")));
 
-/* Are the quick ways open, as they are in mode=checked unless a setting asks for more? */
-extern bool fh_check_quick_alloc __attribute__((visibility("hidden")));
-extern bool fh_check_quick_free __attribute__((visibility("hidden")));
+#if FH_OS_MAY_HAVE_WIDER
+#define FH_QUICKLY(open, call, ...) \
+    ((open) == FH_QUICK_WIDE ? fh_check_##call##_widely(__VA_ARGS__) : fh_check_##call##_quickly(__VA_ARGS__))
+#else
+#define FH_QUICKLY(open, call, ...) fh_check_##call##_quickly(__VA_ARGS__)
+#endif
 /* From the guard: it wants no more of the first blocks. */
 void fh_check_open_quick_alloc(void);
 

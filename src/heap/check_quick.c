@@ -1,9 +1,13 @@
 /* check_quick.c - checked mode: the quick ways, for small blocks without any of the rarer settings.
  *
- * No lock, no atomic operation, no call but the one for the fill of blocks above 256 bytes. What they look for
- * and write is counted in instructions, and in branches that nobody can foretell: sizes that come in any order
- * make each loop over a block such a branch, so blocks up to 64 bytes are compared and filled without one, by
- * four pieces of 16 bytes that overlap as they must.
+ * No lock, no atomic operation, no call but the one for the fill of long blocks. What they look for and write
+ * is counted in instructions, and in branches that nobody can foretell: sizes that come in any order make each
+ * loop over a block such a branch, so blocks of 32 to 64 bytes (there are no shorter ones) are compared and
+ * filled without one, by pieces that overlap as they must, and the canaries of nearly all are compared in one
+ * look at the last 64 bytes. (A jump into a row of pieces, instead of the loops, is one such branch; but
+ * processors foretell loops better: pair-32 took a third longer.)
+ *
+ * The file is compiled a second time, for pieces of 32 bytes, by check_quick_wide.c.
  *
  * A quick way does all of a call or nothing of it: what is not as usual is looked at again, and in words, by
  * the general ways of check.c.
@@ -16,16 +20,14 @@
 #include "../base/settings.h"
 #include "../os/os_wide.h"
 #include "canary.h"
+#include "fast.h"
 
 #include <errno.h>
 #include <string.h>
 
-bool fh_check_quick_alloc, fh_check_quick_free;
-
-void fh_check_open_quick_alloc(void) {
-    bool quick = fh_check_quick_free && !fh_settings.fill_alloc && fh_settings.guard_sample == 0;
-    __atomic_store_n(&fh_check_quick_alloc, quick, __ATOMIC_RELAXED);
-}
+#ifndef WAY
+#define WAY(call) fh_check_##call##_quickly
+#endif
 
 /* ---- marks as words ---- */
 
@@ -46,72 +48,81 @@ static inline void write_live(fh_mark_word *mark, size_t slack, unsigned state, 
 
 /* ---- a block's bytes ---- */
 
-enum { SHORT = 64, BY_HAND = 256, LITTLE = 16 /* bytes of slack */ };
+/* What is filled by hand: the C library's way is as wide as the processor allows, but a call. */
+enum { SHORT = 64, STEP = 64, BY_HAND = FH_OS_WIDE > 16 ? FH_PLAIN_MOST : 256 };
 
 static inline fh_os_wide canaries(void) { return *fh_os_wide_at(fh_canaries); }
 
-/* A short block is four pieces, at its start, here and there, and at its end: the second ends, and the third
- * begins, so far from either end. */
-static inline size_t inner(size_t size) { return size < 32 ? size : 32; }
-
 FH_INLINE fh_os_agree agrees_at(const char *at) { return *fh_os_wide_at(at) == canaries(); }
 
-FH_INLINE fh_os_agree four_agree(const char *at) {
+FH_INLINE fh_os_agree sixty_four_agree(const char *at) {
+    if (FH_OS_WIDE == 32) return agrees_at(at) & agrees_at(at + 32);
     return (agrees_at(at) & agrees_at(at + 16)) & (agrees_at(at + 32) & agrees_at(at + 48));
 }
 
-/* Is the block, of a multiple of 16 bytes, filled with the canary throughout? */
+/* A short block is two pieces of 32 bytes, or four of 16, at its start, here and there, and at its end. */
+FH_INLINE fh_os_agree short_one_agrees(const char *block, size_t size) {
+    if (FH_OS_WIDE == 32) return agrees_at(block) & agrees_at(block + size - 32);
+    return (agrees_at(block) & agrees_at(block + 16)) &
+           (agrees_at(block + size - 32) & agrees_at(block + size - 16));
+}
+
+/* Is the block, of a multiple of 16 bytes and 32 at least, filled with the canary throughout? */
 FH_INLINE bool is_filled(const char *block, size_t size) {
     fh_os_agree agree;
     if (size <= SHORT) {
-        agree = (agrees_at(block) & agrees_at(block + inner(size) - 16)) &
-                (agrees_at(block + size - inner(size)) & agrees_at(block + size - 16));
+        agree = short_one_agrees(block, size);
     } else {
-        const char *last = block + size - SHORT;
-        agree = four_agree(last);
-        for (const char *at = block; at < last; at += SHORT) agree &= four_agree(at);
+        const char *last = block + size - STEP;
+        agree = sixty_four_agree(last);
+        for (const char *at = block; at < last; at += STEP) agree &= sixty_four_agree(at);
     }
     return fh_os_mask_of(agree) == FH_OS_ALL_AGREE;
 }
 
-FH_INLINE void fill_at(char *at) { *fh_os_wide_at(at) = canaries(); }
-
-FH_INLINE void fill_four(char *at) {
-    fill_at(at);
-    fill_at(at + 16);
-    fill_at(at + 32);
-    fill_at(at + 48);
+/* `size`: 64 or 32. */
+FH_INLINE void fill_in_pieces(char *at, unsigned size, fh_os_wide with) {
+    for (unsigned i = 0; i < size; i += FH_OS_WIDE) *fh_os_wide_at(at + i) = with;
 }
 
-FH_INLINE void fill(char *block, size_t size) {
+/* `most`: no block is longer. */
+FH_INLINE void fill(char *block, size_t size, size_t most) {
+    fh_os_wide with = canaries();
     if (size <= SHORT) {
-        fill_at(block);
-        fill_at(block + inner(size) - 16);
-        fill_at(block + size - inner(size));
-        fill_at(block + size - 16);
+        fill_in_pieces(block, 32, with);
+        fill_in_pieces(block + size - 32, 32, with);
         return;
     }
-    if (size > BY_HAND) {
+    if (most > BY_HAND && size > BY_HAND) {
         memset(block, fh_canary, size);
         return;
     }
-    char *last = block + size - SHORT;
-    fill_four(last);
-    for (char *at = block; at < last; at += SHORT) {
-        fill_four(at);
+    char *last = block + size - STEP;
+    fill_in_pieces(last, STEP, with);
+    for (char *at = block; at < last; at += STEP) {
+        fill_in_pieces(at, STEP, with);
         __asm__ volatile("" : "+r"(at)); /* the compiler would make it a memset again */
     }
 }
 
-/* Are the `slack` bytes before `end`, which is a multiple of 16, canaries? One at least. */
+/* The last bytes before `end`: the highest bits of the word, set where one is no canary. */
+enum { TAIL = FH_OS_WIDE == 16 ? 16 : 64 };
+FH_INLINE uint64_t others_in_tail(const char *end) {
+    if (TAIL == 16) return (uint64_t)(FH_OS_ALL_AGREE ^ fh_os_mask_of(agrees_at(end - 16))) << 48;
+    return ~((uint64_t)fh_os_mask_of(agrees_at(end - FH_OS_WIDE)) << 32 | fh_os_mask_of(agrees_at(end - TAIL)));
+}
+
+/* Are the `slack` bytes before `end`, which is a multiple of 16, canaries? One at least. How many they are
+ * cannot be foretold either, and the mark that says so comes late: so the last bytes are looked at whatever it
+ * says. (No span has a block in use in its first 64 bytes.) */
 FH_INLINE bool is_slack_whole(const char *end, size_t slack) {
-    unsigned others = FH_OS_ALL_AGREE ^ fh_os_mask_of(agrees_at(end - 16));
-    if (FH_LIKELY(slack <= LITTLE)) return others << slack >> 16 == 0;
+    uint64_t others = others_in_tail(end);
+    if (FH_LIKELY(slack <= TAIL)) return others >> (-slack & 63) == 0;
     const char *first = end - slack;
     typedef fh_os_wide anywhere __attribute__((aligned(1)));
     fh_os_agree agree = *(const anywhere *)(const void *)first == canaries();
-    for (const char *at = end - 32; at > first; at -= 16) agree &= agrees_at(at);
-    return (others | (FH_OS_ALL_AGREE ^ fh_os_mask_of(agree))) == 0;
+    for (const char *at = end - TAIL - FH_OS_WIDE; at > first; at -= FH_OS_WIDE) agree &= agrees_at(at);
+    return others == 0 && fh_os_mask_of(agree) == FH_OS_ALL_AGREE;
 }
 
 /* ---- alloc ---- */
@@ -145,7 +156,7 @@ static void *hand_out_fronted(char *block, unsigned c, size_t size, unsigned kin
     if ((read_word(mark) >> STATE_SHIFT & FH_MARK_STATES) == FH_MARK_FREED) {
         if (!is_filled(block, whole)) fh_check_repair_taken(block, c, caller);
     } else {
-        fill_at(block);
+        *fh_os_sixteen_at(block) = *fh_os_sixteen_at(fh_canaries);
         memset(block + whole - slack, fh_canary, slack);
     }
     write_live(mark, slack, FH_MARK_LIVE | FH_MARK_FRONT, kind, caller);
@@ -182,12 +193,15 @@ FH_INLINE void *alloc_quickly(size_t size, size_t align, unsigned call, uintptr_
     return hand_out(top[-1], c, size, call & FH_KIND_MASK, call & FH_CALL_ZERO, caller);
 }
 
-void *fh_check_alloc_quickly(size_t size, size_t align, unsigned call, uintptr_t caller) {
+void *WAY(alloc)(size_t size, size_t align, unsigned call, uintptr_t caller) {
     return alloc_quickly(size, align, call, caller);
 }
 
-void *fh_check_malloc_quickly(size_t size, uintptr_t caller) {
-    return alloc_quickly(size, 1, FH_KIND_MALLOC, caller);
+void *WAY(malloc)(size_t size, uintptr_t caller) { return alloc_quickly(size, 1, FH_KIND_MALLOC, caller); }
+
+void *WAY(as_malloc)(size_t size) {
+    if (FH_UNLIKELY(!FH_READ(fh_check_quick_alloc))) return fh_malloc_slow(size); /* whose caller is ours */
+    return alloc_quickly(size, 1, FH_KIND_MALLOC, (uintptr_t)__builtin_return_address(0));
 }
 
 /* ---- a live block, found ---- */
@@ -197,7 +211,6 @@ struct quick {
     char *block;
     size_t size; /* its class's */
     unsigned c;
-    uint32_t number;
 };
 
 static inline size_t slack_of(const struct quick *b) { return b->word & SLACK_MASK; }
@@ -211,13 +224,13 @@ FH_INLINE bool find_plain(char *p, uint64_t looked_at, uint64_t kind, struct qui
     uint32_t number, in_granule = __atomic_load_n(&here->in_granule, __ATOMIC_ACQUIRE);
     if (FH_UNLIKELY(!fh_block_in_granule(in_granule, offset % FH_GRANULE, &number))) return false;
     fh_mark_word *mark = (fh_mark_word *)&here->marks[number], word = read_word(mark);
-    *found = (struct quick){mark, word, p, here->size, here->class, number};
+    *found = (struct quick){mark, word, p, here->size, here->class};
     return FH_LIKELY((word & looked_at << STATE_SHIFT) == (FH_MARK_LIVE | kind << 8) << STATE_SHIFT);
 }
 
 FH_INLINE bool is_plain_whole(const struct quick *b) {
-    if (FH_UNLIKELY(!is_slack_whole(b->block + b->size, slack_of(b)))) return false;
-    return FH_UNLIKELY(b->number == 0) || FH_LIKELY((unsigned char)b->block[-1] == fh_canary);
+    return FH_LIKELY(is_slack_whole(b->block + b->size, slack_of(b))) &&
+           FH_LIKELY((unsigned char)b->block[-1] == fh_canary);
 }
 
 /* The same for one above 1 KiB. */
@@ -228,13 +241,13 @@ static bool find_fronted(char *p, uint64_t looked_at, uint64_t kind, struct quic
     unsigned c = fh_space.classes[offset >> FH_GRANULE_SHIFT];
     fh_mark_word *mark = c > FH_PLAIN_CLASSES ? (fh_mark_word *)fh_mark_of(block, c) : NULL;
     if (mark == NULL) return false;
-    *found = (struct quick){mark, read_word(mark), block, fh_classes[c].size, c, 0};
+    *found = (struct quick){mark, read_word(mark), block, fh_classes[c].size, c};
     return (found->word >> STATE_SHIFT & looked_at) == (FH_MARK_LIVE | FH_MARK_FRONT | kind << 8);
 }
 
 static bool is_fronted_whole(const struct quick *b) {
     return is_slack_whole(b->block + b->size, slack_of(b)) &&
-           fh_os_mask_of(agrees_at(b->block)) == FH_OS_ALL_AGREE;
+           fh_os_mask_of(fh_os_widened(b->block) == canaries()) == FH_OS_ALL_AGREE;
 }
 
 /* ---- free ---- */
@@ -248,7 +261,7 @@ static __attribute__((noinline)) void put_slowly(char *block, unsigned c, uint32
 }
 
 /* All was found to be in order with the block. */
-FH_INLINE void retire(const struct quick *b, uintptr_t caller) {
+FH_INLINE void retire(const struct quick *b, size_t most, uintptr_t caller) {
     uint32_t allocated = (uint32_t)(b->word >> SITE_SHIFT);
     fh_mark_word freed_by = (uint64_t)caller << SITE_SHIFT | FH_MARK_FREED << STATE_SHIFT;
     __atomic_store_n(b->mark, (b->word & (0xff00ffff | FH_MARK_FRONT << STATE_SHIFT)) | freed_by,
@@ -262,7 +275,7 @@ FH_INLINE void retire(const struct quick *b, uintptr_t caller) {
     struct fh_freed *freed = q->open[b->c].top++;
     freed->start = b->block;
     freed->allocated = allocated;
-    fill(b->block, b->size);
+    fill(b->block, b->size, most);
 }
 
 /* free takes what is aligned too; delete wants the very kind. */
@@ -281,7 +294,7 @@ static __attribute__((noinline)) void free_less_quickly(void *p, size_t size, si
     if (p == NULL) return;
     if (!(call & FH_CALL_ALIGNED) && find_fronted(p, looked_at_by(call), call & FH_KIND_MASK, &b) &&
         is_of_size(&b, FH_SMALL_FRONT, size, call) && is_fronted_whole(&b)) {
-        retire(&b, caller);
+        retire(&b, FH_SMALL_MAX, caller);
         return;
     }
     int saved = errno;
@@ -292,9 +305,9 @@ static __attribute__((noinline)) void free_less_quickly(void *p, size_t size, si
 /* A plain block with more slack than the usual way looks at. Called last, with all that was found in registers;
  * the mark tells size, kind and class again. */
 static __attribute__((noinline)) void free_with_much_slack(char *p, uintptr_t caller, fh_mark_word *mark,
-                                                           fh_mark_word word, size_t size, unsigned number) {
-    struct quick b = {mark, word, p, size, fh_class_for(size), number};
-    if (FH_LIKELY(is_plain_whole(&b))) retire(&b, caller);
+                                                           fh_mark_word word, size_t size) {
+    struct quick b = {mark, word, p, size, fh_class_for(size)};
+    if (FH_LIKELY(is_plain_whole(&b))) retire(&b, FH_PLAIN_MOST, caller);
     else free_less_quickly(p, 0, 1, word >> KIND_SHIFT & FH_KIND_MASK, caller);
 }
 
@@ -303,17 +316,24 @@ FH_INLINE bool free_quickly(char *p, size_t size, unsigned call, uintptr_t calle
     struct quick b;
     if (FH_UNLIKELY(!find_plain(p, looked_at_by(call), call & FH_KIND_MASK, &b))) return false;
     if (FH_UNLIKELY(!is_of_size(&b, 0, size, call))) return false;
-    if (slack_of(&b) > LITTLE) {
-        free_with_much_slack(p, caller, b.mark, b.word, b.size, b.number);
+    if (slack_of(&b) > TAIL) {
+        free_with_much_slack(p, caller, b.mark, b.word, b.size);
         return true;
     }
     if (FH_UNLIKELY(!is_plain_whole(&b))) return false;
-    retire(&b, caller);
+    retire(&b, FH_PLAIN_MOST, caller);
     return true;
 }
 
-void fh_check_free_plain(void *p, uintptr_t caller) {
+FH_INLINE void free_plain(void *p, uintptr_t caller) {
     if (!free_quickly(p, 0, FH_KIND_MALLOC, caller)) free_less_quickly(p, 0, 1, FH_KIND_MALLOC, caller);
+}
+
+void WAY(free_plain)(void *p, uintptr_t caller) { free_plain(p, caller); }
+
+void WAY(as_free)(void *p) {
+    if (FH_UNLIKELY(!FH_READ(fh_check_quick_free))) fh_plain_free_slow(p);
+    else free_plain(p, (uintptr_t)__builtin_return_address(0));
 }
 
 #define IF_CALLED_AS(calls)                               \
@@ -321,7 +341,7 @@ void fh_check_free_plain(void *p, uintptr_t caller) {
         if (free_quickly(p, size, calls, caller)) return; \
         break
 
-void fh_check_free_as(void *p, size_t size, size_t align, unsigned call, uintptr_t caller) {
+void WAY(free_as)(void *p, size_t size, size_t align, unsigned call, uintptr_t caller) {
     switch (call & ~(unsigned)FH_CALL_TYPED) {
         IF_CALLED_AS(FH_KIND_MALLOC | FH_CALL_SIZED);
         IF_CALLED_AS(FH_KIND_NEW);
@@ -343,9 +363,7 @@ static bool resize_in_place(const struct quick *b, size_t front, size_t size, ui
     return true;
 }
 
-/* False: it is none for the quick ways, and nothing was done. Else *result is the block, NULL without memory.
- * */
-bool fh_check_resize_quickly(void *p, size_t size, uintptr_t caller, void **result) {
+bool WAY(resize)(void *p, size_t size, uintptr_t caller, void **result) {
     struct quick b;
     size_t front = 0;
     *result = p;
@@ -358,9 +376,9 @@ bool fh_check_resize_quickly(void *p, size_t size, uintptr_t caller, void **resu
     if (resize_in_place(&b, front, size, caller)) return true;
     if (!FH_READ(fh_check_quick_alloc)) return false;
     size_t asked = b.size - front - slack_of(&b);
-    void *block = *result = fh_check_malloc_quickly(size, caller);
+    void *block = *result = WAY(malloc)(size, caller);
     if (block == NULL) return true;
     memcpy(block, p, asked < size ? asked : size);
-    fh_check_free_plain(p, caller);
+    WAY(free_plain)(p, caller);
     return true;
 }

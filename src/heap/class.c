@@ -9,11 +9,12 @@ struct fh_class fh_classes[FH_CLASS_COUNT];
 enum {
     FEWEST_BLOCKS = 8,     /* in a span: fewer would mean going for a new span too often */
     BIN_BYTES = 32 * 1024, /* a bin holds no more than this, */
-    BIN_MANY = 32,     /* or fewer blocks than this if they are more: a visit of the slow path serves many, */
-    BIN_LARGE = 4,     /* up to this many times as much */
-    BIN_BLOCKS = 1022, /* nor ever more blocks than this */
-    BIN_FEWEST = 2,    /* but it may always hold this many */
-    CHECKED_TIMES = 4, /* checked mode: all of that so many times, as blocks come back late and in no order */
+    BIN_MANY = 32,      /* or fewer blocks than this if they are more: a visit of the slow path serves many, */
+    BIN_LARGE = 4,      /* up to this many times as much */
+    BIN_BLOCKS = 1022,  /* nor ever more blocks than this */
+    BIN_FEWEST = 2,     /* but it may always hold this many */
+    CHECKED_LEAST = 32, /* checked mode: no block is smaller, see check_quick.c */
+    CHECKED_TIMES = 4,  /* checked mode: all of that so many times, as blocks come back late and in no order */
 };
 
 /* The fewest granules whose bytes are a multiple of the block size, doubled until there are enough blocks. */
@@ -55,6 +56,9 @@ static void fill(unsigned c) {
 
 void fh_class_begin(void) {
     for (unsigned c = 1; c < FH_CLASS_COUNT; c++) fill(c);
-    for (size_t i = 1; i <= FH_SMALL_MAX / 16; i++)
-        __atomic_store_n(&fh_class_table[i], (uint8_t)fh_class_of(i * 16), __ATOMIC_RELAXED);
+    size_t smallest = fh_mode_checks() ? CHECKED_LEAST : 16;
+    for (size_t i = 1; i <= FH_SMALL_MAX / 16; i++) {
+        size_t size = i * 16 < smallest ? smallest : i * 16;
+        __atomic_store_n(&fh_class_table[i], (uint8_t)fh_class_of(size), __ATOMIC_RELAXED);
+    }
 }

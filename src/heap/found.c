@@ -2,8 +2,8 @@
  * to say when they are not.
  *
  * A write before a block is seen in the last byte of the block before it, which is always a canary (canary.h).
- * The first block of a span has none before it, so it is handed out last. Blocks above 1 KiB have 16 bytes of
- * canaries of their own in front, large ones 64, unless they were asked for at a larger alignment.
+ * Blocks above 1 KiB have 16 bytes of canaries of their own in front, large ones 64, unless they were asked for
+ * at a larger alignment.
  */
 #include "../base/report.h"
 #include "../base/settings.h"

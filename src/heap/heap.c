@@ -22,6 +22,7 @@
  */
 #include "heap.h"
 
+#include "../base/report.h"
 #include "../base/settings.h"
 #include "check.h"
 #include "counters.h"
@@ -59,11 +60,17 @@ static void hook_fork(void);
 
 /* ---- beginning ---- */
 
+static void stop_handler(void) {
+    fh_fatal("a signal handler called the heap while its own thread was at work in the heap: it would wait for "
+             "ever (malloc and free are not for handlers)");
+}
+
 /* What can be refused comes first: as long as the space has no size every request is refused, too. */
 static bool begin(void) {
     static bool hooked;
     if (!hooked && !(hooked = fh_os_at_thread_exit(at_thread_exit))) return false;
     fh_settings_init();
+    fh_lock_is_own = stop_handler;
     fh_seen = fh_settings.count || fh_mode_checks();
     fh_on_start(); /* before anything is counted */
     if (!fh_space_begin(fh_seen, fh_mode_checks())) return false;

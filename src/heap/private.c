@@ -234,7 +234,7 @@ struct fh_heap *fh_heap_of(const void *p) {
 /* With counting, the live blocks of the span leave the counters one by one. */
 static void count_live_as_freed(uint32_t g) {
     const struct fh_head *head = head_of(g);
-    for (unsigned block = 0; block < head->blocks; block++)
+    for (unsigned block = head->blocks - head->usable; block < head->blocks; block++)
         if ((fh_space.bits[g][block / 64] >> block % 64 & 1) == 0)
             fh_count_free(fh_granule_address(g) + (size_t)block * fh_classes[head->class].size, head->class);
 }
@@ -242,7 +242,7 @@ static void count_live_as_freed(uint32_t g) {
 /* Frees what is live in the span, which thereby ends. */
 static void clear_span(struct fh_heap *heap, uint32_t g) {
     struct fh_head *head = head_of(g);
-    unsigned live = head->blocks - head->free;
+    unsigned live = head->usable - head->free;
     if (fh_settings.count) count_live_as_freed(g);
     heap->private->live -= (size_t)live * fh_classes[head->class].size;
     heap->private->blocks -= live;

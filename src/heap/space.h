@@ -85,8 +85,9 @@ struct fh_head {
     union {
         struct {              /* SPAN */
             uint64_t summary; /* bit w set = word w of the bitmap is not zero                          */
-            uint16_t free;    /* bits set in the bitmap; 0 <= free <= blocks                           */
+            uint16_t free;    /* bits set in the bitmap; 0 <= free <= usable                           */
             uint16_t blocks;  /* blocks in the span                                                    */
+            uint16_t usable;  /* of these, the last ones, that are ever handed out: span.c             */
             bool rests;       /* all free, and kept as it is for a while: checked mode, span.c         */
         };
         struct {                  /* FREE_*; in the last granule only `first` */

@@ -32,6 +32,10 @@
  * `queued` belong to the granule, not to the span's life, so the push is harmless: who finds a touched span of
  * another owner passes it on, and one without owner is dropped.
  *
+ * In checked mode no block that lies, or begins, in the first 64 bytes of a granule is handed out if blocks are
+ * up to 1 KiB long: so each block has one before it, whose last byte is a canary (canary.h), and who looks at
+ * the last 64 bytes of a block need not ask where it begins. That is one block of 64 at most.
+ *
  * In checked mode a span whose blocks are all free rests for a while, with its fills and its marks: so a late
  * write to one of them is seen still, when it is used again or at exit, and a late free is told as what it is.
  * What rests is limited over all heaps; the one of a class that has rested longest goes first.
@@ -112,6 +116,13 @@ static uint32_t longest_resting(uint32_t list) {
 
 /* ---- a span's life ---- */
 
+/* Of the blocks of a span, how many are never handed out: they are the first ones. */
+static unsigned set_aside(const struct fh_class *class) {
+    enum { SET_ASIDE = 64 };
+    if (fh_space.marked == NULL || class->size > FH_PLAIN_MOST) return 0;
+    return (SET_ASIDE + class->size - 1) / class->size;
+}
+
 static void fill_bitmap(uint32_t g, struct fh_head *head) {
     uint64_t *words = fh_space.bits[g];
     unsigned whole = head->blocks / 64u, rest = head->blocks % 64u;
@@ -119,7 +130,8 @@ static void fill_bitmap(uint32_t g, struct fh_head *head) {
     if (rest) words[whole] = ((uint64_t)1 << rest) - 1;
     unsigned count = whole + (rest != 0);
     head->summary = count == 64 ? ~(uint64_t)0 : ((uint64_t)1 << count) - 1;
-    head->free = head->blocks;
+    words[0] &= ~(uint64_t)0 << (head->blocks - head->usable);
+    head->free = head->usable;
 }
 
 /* Will the next span of class c be used up to the last page? A heap wants one only when all that it has of the
@@ -162,6 +174,7 @@ static uint32_t new_span(struct fh_heap *heap, unsigned c) {
     for (unsigned i = 1; i < class->granules; i++) head_of(g + i)->back = (uint8_t)i;
     head->class = (uint8_t)c;
     head->blocks = class->blocks;
+    head->usable = (uint16_t)(class->blocks - set_aside(class));
     head->rests = false;
     head->bucket = FH_NO_BUCKET;
     fill_bitmap(g, head);
@@ -189,7 +202,7 @@ static void end_span(struct fh_heap *heap, uint32_t g, struct fh_head *head) {
  * stays unused. In checked mode it rests before it ends. */
 static void settle_after_give(struct fh_heap *heap, uint32_t g, struct fh_head *head) {
     resettle(heap, g, head);
-    if (head->free < head->blocks) return;
+    if (head->free < head->usable) return;
     FH_ASSUME(head->bucket < 32); /* it has free blocks, so it is in a list */
     bool only_one = heap->filled[head->class] == 1u << head->bucket && head->next == 0 && head->prev == 0;
     if (only_one && heap->bins) return;
@@ -205,11 +218,11 @@ static void settle_after_give(struct fh_heap *heap, uint32_t g, struct fh_head *
 void fh_span_end(struct fh_heap *heap, uint32_t g) { end_span(heap, g, head_of(g)); }
 
 void fh_span_end_empty(struct fh_heap *heap, unsigned c, bool resting_too) {
-    unsigned bucket = 31u - (unsigned)__builtin_clz(fh_classes[c].blocks);
+    unsigned bucket = 31u - (unsigned)__builtin_clz(fh_classes[c].blocks - set_aside(&fh_classes[c]));
     for (uint32_t g = heap->lists[c][bucket], next; g; g = next) {
         struct fh_head *head = head_of(g);
         next = head->next;
-        if (head->free == head->blocks && (resting_too || !head->rests)) end_span(heap, g, head);
+        if (head->free == head->usable && (resting_too || !head->rests)) end_span(heap, g, head);
     }
 }
 
@@ -478,7 +491,8 @@ static inline __attribute__((always_inline)) unsigned mark_each(struct fh_heap *
     const size_t length = to->length;
     uint64_t touched = 0;
     void *const *at = blocks, *const *end = blocks + count;
-    void *const *no_run = count < LEAST_RUN ? blocks : end - LEAST_RUN + 1; /* from here on there is none */
+    bool any = count >= LEAST_RUN && fh_space.marked == NULL; /* in checked mode they are in random order */
+    void *const *no_run = any ? end - LEAST_RUN + 1 : blocks; /* from here on there is none */
     while (at < end) {
         size_t within = (uintptr_t)*at - start;
         if (within >= length) break;
@@ -570,7 +584,7 @@ give_each(struct fh_heap *heap, unsigned c, void *const *at, void *const *end, b
         *word |= bit;
         head->summary |= (uint64_t)1 << block / 64;
         unsigned free = ++head->free;
-        if ((free & (free - 1)) == 0 || free == head->blocks) settle_after_give(heap, g, head);
+        if ((free & (free - 1)) == 0 || free == head->usable) settle_after_give(heap, g, head);
     }
     return at;
 }

@@ -34,10 +34,10 @@ static void add_bins(struct fh_stats *out, const struct fh_heap *heap) {
 static void add_span(struct fh_stats *out, const struct fh_head *head) {
     struct fh_class_stats *class = &out->classes[head->class];
     class->spans++;
-    class->blocks += head->blocks;
+    class->blocks += head->usable;
     class->free += head->free;
     out->span_tail +=
-        ((size_t)head->granules << FH_GRANULE_SHIFT) - (size_t)head->blocks * fh_classes[head->class].size;
+        ((size_t)head->granules << FH_GRANULE_SHIFT) - (size_t)head->usable * fh_classes[head->class].size;
 }
 
 /* One look at every granule that begins something; the heads of all others are skipped over. */

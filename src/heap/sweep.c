@@ -43,6 +43,11 @@ static bool sweep_block(const struct fh_found *f, uintptr_t caller) {
     return false;
 }
 
+/* Of a freed one: the usual, quickly. */
+static bool is_whole(const char *start, size_t size) {
+    return fh_freed_fill == fh_canary && fh_first_other(start, size, fh_canary) == NULL;
+}
+
 static size_t sweep_granule(uint32_t g, uintptr_t caller) {
     const struct fh_head *head = &fh_space.heads[g];
     struct fh_found f;
@@ -51,11 +56,13 @@ static size_t sweep_granule(uint32_t g, uintptr_t caller) {
         fh_check_find_large(g, &f);
         return !sweep_block(&f, caller);
     }
-    for (unsigned i = 0; head->kind == FH_SPAN && i < head->blocks; i++) {
+    const char *start = fh_granule_address(g);
+    size_t size = fh_classes[head->class].size;
+    for (unsigned i = 0; head->kind == FH_SPAN && i < head->blocks; i++, start += size) {
         unsigned state = fh_mark_state(fh_space_marks(g) + i);
         if (state != FH_MARK_LIVE && state != FH_MARK_FREED) continue;
-        fh_check_find_small(fh_granule_address(g) + (size_t)i * fh_classes[head->class].size, g, head->class,
-                            &f);
+        if (state == FH_MARK_FREED && is_whole(start, size)) continue;
+        fh_check_find_small(start, g, head->class, &f);
         bad += !sweep_block(&f, caller);
     }
     return bad;

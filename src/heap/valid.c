@@ -71,8 +71,8 @@ static void check_span(uint32_t g) {
     expect(head->granules == fh_classes[c].granules && head->blocks == fh_classes[c].blocks,
            "a span of a wrong length", g);
     expect(private != (atomic_load(&head->owner) != NULL), "a span with no owner, or with two", g);
-    expect(count_free(g) == head->free && head->free <= head->blocks, "a span's count of free blocks is wrong",
-           g);
+    expect(count_free(g) == head->free && head->free <= head->usable && head->usable <= head->blocks,
+           "a span's count of free blocks is wrong", g);
     if (head->blocks % 64)
         expect(fh_space.bits[g][head->blocks / 64] >> head->blocks % 64 == 0,
                "a free block behind a span's last", g);

@@ -21,7 +21,7 @@
 
 struct fact { /* about a granule; kind INSIDE: nothing begins here */
     uint8_t kind, class;
-    uint16_t blocks;
+    uint16_t blocks, usable;
     uint32_t granules, marks; /* where its marks begin in the picture's */
     struct fh_heap *private;
     size_t asked; /* LARGE, in checked mode: bytes asked for, and canaries in front of them */
@@ -97,6 +97,7 @@ static void copy_granule(struct picture *picture, uint32_t g) {
     }
     picture->facts[g].class = head->class;
     picture->facts[g].blocks = head->blocks;
+    picture->facts[g].usable = head->usable;
     memcpy(picture->free[g], fh_space.bits[g], (head->blocks + 63u) / 64u * sizeof(uint64_t));
 }
 
@@ -168,7 +169,7 @@ static int walk_span(const struct picture *picture, uint32_t g, visitor *visit, 
     size_t size = fh_classes[fact->class].size;
     struct fh_block block = {.size_class = fact->class, .heap = fact->private};
     int result = 0;
-    for (unsigned i = 0; i < fact->blocks && result == 0; i++) {
+    for (unsigned i = fact->blocks - fact->usable; i < fact->blocks && result == 0; i++) {
         block.address = fh_granule_address(g) + i * size;
         block.size = size;
         block.state = state_of(picture, g, i);

@@ -11,6 +11,7 @@
 #include "../base/report.h"
 #include "../heap/fast.h"
 #include "../os/os.h"
+#include "own_names.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -48,6 +49,10 @@ void free_sized(void *p, size_t size) { fh_fast_free_sized(p, size, 1); }
 void free_aligned_sized(void *p, size_t align, size_t size) { fh_fast_free_sized(p, size, align); }
 
 void *calloc(size_t n, size_t size) { return fh_fast_calloc(n, size); }
+
+void *fh_own_malloc(size_t size) __attribute__((alias("malloc")));
+void *fh_own_calloc(size_t n, size_t size) __attribute__((alias("calloc")));
+void fh_own_free(void *p) __attribute__((alias("free")));
 
 void *realloc(void *p, size_t size) { return fh_realloc(p, size); }
 

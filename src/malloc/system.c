@@ -19,7 +19,9 @@
 #endif
 #include "../base/settings.h"
 #include "../heap/check.h"
+#include "../heap/fast.h"
 #include "../heap/guard.h"
+#include "own_names.h"
 #include "../os/os_stack.h"
 
 #include <dlfcn.h>
@@ -186,13 +188,39 @@ static const struct {
 #undef CALL
 };
 
+/* What malloc and its like would hand on to anyway, as no bin serves them in these modes: most of the program's
+ * calls may as well come here at once. */
+enum { SHORTER = 3 };
+static void take_shorter_ways(struct fh_os_rebinding *list) {
+#ifdef FH_NO_STANDARD_NAMES
+    (void)list;
+#else
+    list[0] = (struct fh_os_rebinding){"malloc", (uintptr_t)fh_own_malloc,
+                                       (uintptr_t)fh_check_as_malloc_quickly, true};
+    list[1] =
+        (struct fh_os_rebinding){"free", (uintptr_t)fh_own_free, (uintptr_t)fh_check_as_free_quickly, true};
+    list[2] = (struct fh_os_rebinding){"calloc", (uintptr_t)fh_own_calloc, (uintptr_t)fh_calloc_slow, true};
+#if FH_OS_MAY_HAVE_WIDER
+    bool wide = fh_settings.wide && fh_os_has_wider();
+    if (wide) list[0].to = (uintptr_t)fh_check_as_malloc_widely;
+    if (wide) list[1].to = (uintptr_t)fh_check_as_free_widely;
+#endif
+    for (unsigned i = 0; i < SHORTER; i++)
+        if ((uintptr_t)dlsym(RTLD_DEFAULT, list[i].name) != list[i].from) list[i].from = 0;
+#endif
+}
+
 /* Where somebody else stands in front of the C library, who will call it in turn, nothing is taken over. */
 static __attribute__((constructor)) void take_over(void) {
+    struct fh_os_rebinding all[CALLS + SHORTER] = {0};
     fh_settings_init();
-    for (unsigned i = 0; i < CALLS && fh_mode_checks(); i++) {
+    if (!fh_mode_checks()) return;
+    for (unsigned i = 0; i < CALLS; i++) {
         void *seen = dlsym(RTLD_DEFAULT, calls[i].name);
         real[i].found = dlsym(RTLD_NEXT, calls[i].name);
         if (seen == NULL || seen != real[i].found) continue;
-        fh_os_rebind(calls[i].name, (uintptr_t)seen, (uintptr_t)calls[i].ours);
+        all[i] = (struct fh_os_rebinding){calls[i].name, (uintptr_t)seen, (uintptr_t)calls[i].ours, false};
     }
+    take_shorter_ways(all + CALLS);
+    fh_os_rebind_all(all, CALLS + SHORTER);
 }

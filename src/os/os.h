@@ -71,9 +71,13 @@ unsigned fh_os_processors(void);
 
 /* A lock of one word. Zero is unlocked. Waiters sleep in the kernel (futex). */
 struct fh_lock {
-    _Atomic uint32_t word; /* 0 free, 1 held, 2 held and someone waits */
+    _Atomic uint32_t word;  /* 0 free, 1 held, 2 held and someone waits */
+    _Atomic uint32_t owner; /* who holds it: fh_lock_self; 0 for a moment at either end */
 };
 void fh_lock_wait(struct fh_lock *lock);
+/* Called by who would wait for a lock that its own thread holds, in a signal handler that has interrupted it:
+ * it would wait for ever. Does not return. */
+extern void (*fh_lock_is_own)(void) __attribute__((visibility("hidden")));
 void fh_lock_wake(struct fh_lock *lock);
 
 /* How many locks this thread holds or is about to take. A signal handler that runs with this above 0 has
@@ -93,17 +97,24 @@ static inline bool fh_lock_take(struct fh_lock *lock) {
     return atomic_compare_exchange_strong_explicit(&lock->word, &free_word, 1, memory_order_acquire,
                                                    memory_order_relaxed);
 }
+/* The calling thread, by the address of what each thread has of its own. */
+static inline uint32_t fh_lock_self(void) { return (uint32_t)((uintptr_t)&fh_locks_held >> 4); }
+static inline void fh_lock_own(struct fh_lock *lock, uint32_t owner) {
+    atomic_store_explicit(&lock->owner, owner, memory_order_relaxed);
+}
 static inline bool fh_trylock(struct fh_lock *lock) {
     fh_lock_announce();
-    if (fh_lock_take(lock)) return true;
+    if (fh_lock_take(lock)) return fh_lock_own(lock, fh_lock_self()), true;
     fh_lock_forget();
     return false;
 }
 static inline void fh_lock(struct fh_lock *lock) {
     fh_lock_announce();
     if (!fh_lock_take(lock)) fh_lock_wait(lock);
+    fh_lock_own(lock, fh_lock_self());
 }
 static inline void fh_unlock(struct fh_lock *lock) {
+    fh_lock_own(lock, 0);
     if (atomic_exchange_explicit(&lock->word, 0, memory_order_release) == 2) fh_lock_wake(lock);
     fh_lock_forget();
 }

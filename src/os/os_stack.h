@@ -92,6 +92,16 @@ bool fh_trylock_for_a_while(struct fh_lock *lock);
  * be known by then to all who call it. Takes the dynamic linker's lock. */
 void fh_os_rebind(const char *name, uintptr_t from, uintptr_t to);
 
+/* The same for many at once, which costs little more: programs have tens of thousands of bindings, and all are
+ * gone through. `only_calls`: of modules that are there, and not where the function's address is taken, which
+ * stays the same for all. from = 0: nothing. */
+struct fh_os_rebinding {
+    const char *name;
+    uintptr_t from, to;
+    bool only_calls;
+};
+void fh_os_rebind_all(const struct fh_os_rebinding *list, unsigned count);
+
 /* ---- alternate signal stacks ---- */
 
 /* The least that a handler of ours needs. */

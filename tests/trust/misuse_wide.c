@@ -7,6 +7,7 @@
 #include <freehold/heaps.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -190,6 +191,48 @@ static void underflow_calloc(void) {
     unsigned char *p = hide(calloc(1, 60));
     put(p, -4, 1);
     give(p);
+}
+/* A signal handler allocates while its thread does: sooner or later while that holds a lock of the heap. */
+static void large_ones(int unused) {
+    (void)unused;
+    free(hide(malloc(200000)));
+}
+static void call_heap_from_handler(void) {
+    struct itimerval often = {{0, 100}, {0, 100}};
+    signal(SIGALRM, large_ones);
+    setitimer(ITIMER_REAL, &often, NULL);
+    for (;;) large_ones(0);
+}
+/* A signal in the few instructions where a lock has no owner yet is not noticed, and the process waits: so it
+ * may try again. */
+static void handler_calls_heap(void) {
+    enum { TRIES = 4, WAIT = 1000, TURN_US = 10000 };
+    int status = 0;
+    for (int try = 0; try < TRIES; try++) {
+        pid_t child = fork();
+        if (child < 0) exit(9);
+        if (child == 0) call_heap_from_handler();
+        for (int i = 0; i < WAIT && waitpid(child, &status, WNOHANG) == 0; i++) usleep(TURN_US);
+        if (WIFSIGNALED(status)) break;
+        kill(child, SIGKILL);
+        waitpid(child, NULL, 0);
+    }
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT) abort();
+}
+
+/* Of many blocks one that is the first of its 64 KiB, behind others: what lies before it is none of its own. */
+static void underflow_first_of_span(void) {
+    enum { MANY = 10000, SPAN = 65536 };
+    static unsigned char *all[MANY];
+    uintptr_t first = 0, before = SPAN;
+    for (int i = 0; i < MANY; i++) {
+        uintptr_t at = (uintptr_t)(all[i] = block(100));
+        if (at % SPAN > before || (at % SPAN == before && at < first)) continue;
+        before = at % SPAN;
+        first = at;
+    }
+    put((unsigned char *)first, -1, 0);
+    for (int i = 0; i < MANY; i++) give(all[i]);
 }
 
 /* A wrong byte right behind a block of each of many sizes: each is found. */
@@ -503,6 +546,8 @@ static const struct misuse cases[] = {
     CASE(overflow_without_end),
     CASE(underflow_granule),
     CASE(underflow_calloc),
+    CASE(underflow_first_of_span),
+    CASE(handler_calls_heap),
     CASE(overflow_any_size),
     CASE(underflow_any_size),
     CASE(write_after_free_300k),

@@ -34,8 +34,8 @@ MUTANTS = [
     ("free_count_off", "heap/span.c", "head->free = (uint16_t)(head->free + fh_count_bits(mask));",
      "head->free = (uint16_t)(head->free + 1);", "interleave"),
     ("bitmap_not_cleared", "heap/span.c", "words[w] ^= word;", "if (word & 1) words[w] ^= word;", "interleave"),
-    ("wrong_class_one_up", "heap/class.c", "(uint8_t)fh_class_of(i * 16)",
-     "(uint8_t)fh_class_of(i * 16 - (i > 40 ? 16 : 0))", "model"),
+    ("wrong_class_one_up", "heap/class.c", "(uint8_t)fh_class_of(size)",
+     "(uint8_t)fh_class_of(size - (i > 40 ? 16 : 0))", "model"),
     ("inverse_off", "heap/class.c", "/ (size / 16) + 1;", "/ (size / 16);", "model"),
     ("*grow_loses_blocks", "heap/bin.c", "memcpy(base, old, count * sizeof(void *));",
      "memcpy(base, old, (count ? count - 1 : 0) * sizeof(void *));", "model"),
@@ -44,20 +44,25 @@ MUTANTS = [
      "memcpy(block, p, (usable < size ? usable : size) - 1);", "model"),
     ("align_ignored", "heap/extent.c", "return (uint32_t)((number + align - 1) / align * align - base);",
      "return (uint32_t)(number - base + 0 * align);", "model"),
-    ("*canary_not_checked", "heap/check_quick.c", "return others << slack >> 16 == 0;", "return true;", "misuse"),
-    ("canary_next_to_the_block_not_checked", "heap/check_quick.c", "return others << slack >> 16 == 0;",
-     "return others << (slack - 1) >> 16 == 0;", "misuse"),
-    ("far_canary_not_checked", "heap/check_quick.c", "(others | (FH_OS_ALL_AGREE ^ fh_os_mask_of(agree))) == 0",
-     "others == 0 && fh_os_mask_of(agree) < ~0u", "misuse"),
+    ("*canary_not_checked", "heap/check_quick.c", "return others >> (-slack & 63) == 0;", "return true;", "misuse"),
+    ("canary_next_to_the_block_not_checked", "heap/check_quick.c", "return others >> (-slack & 63) == 0;",
+     "return slack == 1 || others >> (-(slack - 1) & 63) == 0;", "misuse"),
+    ("far_canary_not_checked", "heap/check_quick.c", "others == 0 && fh_os_mask_of(agree) == FH_OS_ALL_AGREE",
+     "others == 0 && fh_os_mask_of(agree) != 1", "misuse"),
+    ("nothing_before_the_first_block", "heap/span.c", "return (SET_ASIDE + class->size - 1) / class->size;", "return 0;", "misuse"),
     ("byte_before_not_checked", "heap/check_quick.c", "FH_LIKELY((unsigned char)b->block[-1] == fh_canary)", "true", "misuse"),
-    ("front_not_checked", "heap/check_quick.c", "fh_os_mask_of(agrees_at(b->block)) == FH_OS_ALL_AGREE;", "true;", "misuse"),
+    ("front_not_checked", "heap/check_quick.c", "fh_os_mask_of(fh_os_widened(b->block) == canaries()) == FH_OS_ALL_AGREE;",
+     "true;", "misuse"),
     ("fronted_block_begins_anywhere", "heap/check.h", "marks && number * class->size == within ?", "marks ?", "misuse"),
     ("freed_state_not_kept", "heap/check_quick.c", "caller << SITE_SHIFT | FH_MARK_FREED << STATE_SHIFT",
      "caller << SITE_SHIFT | FH_MARK_LIVE << STATE_SHIFT", "misuse"),
     ("fill_not_checked", "heap/check_quick.c", "if (FH_UNLIKELY(!is_filled(block, whole)))", "if (0)", "misuse"),
     ("fill_above_1k_not_checked", "heap/check_quick.c", "if (!is_filled(block, whole)) fh", "if (0) fh", "misuse"),
-    ("fill_of_short_ones_in_part", "heap/check_quick.c", "agrees_at(block + size - inner(size))", "agrees_at(block)", "put_right"),
-    ("fill_of_long_ones_in_part", "heap/check_quick.c", "agree &= four_agree(at);", "agree |= four_agree(at);", "misuse"),
+    ("fill_of_short_ones_in_part", "heap/check_quick.c", "return agrees_at(block) & agrees_at(block + size - 32);",
+     "return agrees_at(block);", "put_right"),
+    ("fill_of_short_ones_in_part_by_16", "heap/check_quick.c", "(agrees_at(block + size - 32) & agrees_at(block + size - 16))",
+     "agrees_at(block + size - 16)", "put_right_by_16"),
+    ("fill_of_long_ones_in_part", "heap/check_quick.c", "agree &= sixty_four_agree(at);", "agree |= sixty_four_agree(at);", "misuse"),
     ("fill_of_larger_blocks_not_checked", "heap/check.c",
      "const unsigned char *bad = filled ? fh_check_damage_after_free(f, &expected) : NULL;",
      "const unsigned char *bad = 0 * filled ? fh_check_damage_after_free(f, &expected) : NULL;", "misuse"),
@@ -220,11 +225,15 @@ def interleave(work, _):
     return run([work / "test"]).returncode
 
 
+QUICK = ["heap/check_quick.c", "heap/check_quick_wide.c"]
+
+
 def library(work, file):
     """The static library of the build tree, with what the fault changes compiled anew."""
     headers = {"heap/extent_tree.h": ["heap/extent.c"], "heap/canary.h": ["heap/check.c", "heap/guard.c"],
-               "heap/class.h": ["heap/check_quick.c"], "heap/check.h": ["heap/check_quick.c"]}
-    sources = [file] if file.endswith(".c") else headers.get(file, ["heap/alloc.c", "malloc/malloc.c", "malloc/cxx.c"])
+               "heap/class.h": QUICK, "heap/check.h": QUICK, "heap/check_quick.c": QUICK}
+    others = [file] if file.endswith(".c") else ["heap/alloc.c", "malloc/malloc.c", "malloc/cxx.c"]
+    sources = headers.get(file, others)
     shutil.copy(BUILD / "libfreehold.a", work / "libfreehold.a")
     for source in sources:
         name = work / (Path(source).name + ".o")
@@ -309,6 +318,8 @@ PROGRAMS = {
     "heaps": (["heap/test_heaps.c", "heap/model.c", "heap/support.c"], [], "", []),
     "guard_region": (["trust/test_guard_region.c", "heap/support.c"], [], "", []),
     "put_right": (["trust/test_put_right.c", "heap/support.c"], [], "mode=checked,guard_first=0,on_error=report", []),
+    "put_right_by_16": (["trust/test_put_right.c", "heap/support.c"], [],
+                        "mode=checked,guard_first=0,on_error=report,wide=off", []),
     "whole": (["trust/test_whole.c", "heap/model.c", "heap/support.c"], [], "", []),
     "misuse_fast": (["malloc/test_misuse.c", "heap/model.c", "heap/support.c"], [], "", ["-I", SOURCE / "tests/malloc"]),
     "large": (["heap/test_large.c", "heap/model.c", "heap/support.c"], [], "", []),

@@ -178,7 +178,7 @@ static void check_long_where_short_were(void) {
 
 /* ---- each byte ---- */
 
-static const char reports[] = "put_right.reports";
+static char reports[40]; /* name of a file */
 
 static void write_to_each_byte(void *unused) {
     (void)unused;
@@ -206,6 +206,7 @@ static unsigned count_in_file(const char *word) {
 }
 
 static void check_each_byte(void) {
+    snprintf(reports, sizeof reports, "put_right.reports.%ld", (long)getpid());
     static const size_t wholes[] = {16, 32, 48, 64, 80, 160};
     for (unsigned i = 0; i < sizeof wholes / sizeof *wholes; i++) {
         static struct outcome out;
