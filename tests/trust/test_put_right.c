@@ -114,7 +114,9 @@ static unsigned count(const char *text, const char *word) {
 
 /* ---- a block that nobody has been given yet ---- */
 
-enum { NEVER = 700 }; /* a size that nothing else asks for: few blocks are at hand then, the first of a span */
+enum {
+    NEVER = 700
+}; /* a size that nothing else asks for: few blocks are at hand then: of its first span's the second to the fifth */
 
 static bool beside_one_in_use;
 
@@ -122,9 +124,9 @@ static void write_to_a_fresh_one(void *unused) {
     (void)unused;
     unsigned char *p = malloc(NEVER);
     size_t place = fh_class_size(fh_class_of(NEVER + 1)), number = (uintptr_t)p % 65536 / place, other;
-    CHECK(number < 4);
-    if (beside_one_in_use) other = number < 3 ? number + 1 : number - 1;
-    else other = number < 2 ? 3 : 0;
+    CHECK(number >= 1 && number <= 4);
+    if (beside_one_in_use) other = number < 4 ? number + 1 : number - 1;
+    else other = number < 3 ? 4 : 1;
     bytes(p)[(ptrdiff_t)place * ((ptrdiff_t)other - (ptrdiff_t)number) + 5] ^= 1;
     use_them_all(NEVER);
     free(p);
