@@ -103,12 +103,13 @@ class Arm:
 
 
 def functions_of(objdump, file):
-    """Name -> instructions, from a disassembly with relocations."""
+    """Name -> instructions, from a disassembly with relocations. Code that has two names goes by that of the standard
+    (src/malloc/own_names.h)."""
     text = subprocess.run([objdump, "-dr", "--no-show-raw-insn", file], capture_output=True, text=True, check=True).stdout
     found, current = {}, None
     for line in text.splitlines():
         if match := re.match(r"^[0-9a-f]+ <([^>@]+)[^>]*>:", line):
-            current = found.setdefault(match.group(1), [])
+            current = found.setdefault(match.group(1).removeprefix("fh_own_"), [])
         elif match := re.match(r"^\s+[0-9a-f]+: R_\S+\s+(\S+)", line):
             current[-1].relocation = match.group(1)
         elif match := re.match(r"^\s*([0-9a-f]+):\s+(.*)", line):
