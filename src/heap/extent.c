@@ -48,8 +48,9 @@ static size_t used, dirty, purged; /* granules */
 static size_t moving;              /* granules of `used` whose pages are those of others there, or will be */
 static unsigned purging;           /* extents of kind PURGING */
 static size_t peak;                /* the most that used + dirty was, granules */
-static bool unasked;     /* the system gives huge pages of itself; known once the heap is no small one */
-static unsigned refused; /* how often it was told not to                          */
+static bool unasked;           /* the system gives huge pages of itself; known once the heap is no small one */
+static unsigned refused;       /* how often it was told not to                          */
+static _Atomic size_t outside; /* bytes of guarded blocks, which are not in the window */
 static _Atomic uint64_t next_look; /* the tick at which decay is worth a look again */
 
 enum { DIRTY, CLEAN };
@@ -270,14 +271,29 @@ static void purge_above(size_t budget) {
         if (purge_oldest(dirty - budget) == 0) break;
 }
 
-/* May this many granules more be held? Makes room under the limit where dirty ones going is all it takes. */
+/* May this many granules more be held? Makes room under the limit where dirty ones going is all it takes. What
+ * guarded blocks hold counts, too. */
 static bool within_limit(uint32_t granules) {
-    size_t limit = fh_settings.limit >> FH_GRANULE_SHIFT;
-    if (fh_settings.limit == 0) return true;
+    size_t limit = fh_settings.limit, elsewhere = atomic_load_explicit(&outside, memory_order_relaxed);
+    if (limit == 0) return true;
+    if (elsewhere > limit) return false;
+    limit = (limit - elsewhere) >> FH_GRANULE_SHIFT;
     if (used + granules > limit) return false;
     purge_above(limit - used - granules);
     return used + dirty + granules <= limit;
 }
+
+bool fh_extent_charge(size_t bytes) {
+    atomic_fetch_add_explicit(&outside, bytes, memory_order_relaxed);
+    if (fh_settings.limit == 0) return true;
+    fh_lock(&lock);
+    bool fits = within_limit(0);
+    fh_unlock(&lock);
+    if (!fits) fh_extent_discharge(bytes);
+    return fits;
+}
+
+void fh_extent_discharge(size_t bytes) { atomic_fetch_sub_explicit(&outside, bytes, memory_order_relaxed); }
 
 /* Clean granules became used. Where that raises the peak, dirty ones that were of no use for the purpose are
  * given back in exchange, but for a slack: so what lies dirty never adds to the peak, and needs no other bound.

@@ -77,4 +77,9 @@ void fh_extent_unlock_all(void);
 /* Checks every invariant of the free extents, all locks held; says and returns false when one is broken. */
 bool fh_extent_is_valid(void);
 
+/* Under the setting limit count also bytes that are held elsewhere, for guarded blocks. False: so many more are
+ * not within it, and are not counted. No lock of the guard's is held. */
+bool fh_extent_charge(size_t bytes);
+void fh_extent_discharge(size_t bytes);
+
 #endif

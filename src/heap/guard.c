@@ -23,6 +23,8 @@
  */
 #include "guard.h"
 
+#include "extent.h"
+
 #include "../base/settings.h"
 #include "canary.h"
 #include "check.h"
@@ -177,12 +179,17 @@ static size_t alignment_for(size_t size, size_t align, unsigned call) {
     return align > wanted ? align : wanted;
 }
 
+/* The bytes of the pages that a block of this size has. */
+static size_t held_by(size_t size) {
+    size_t page = fh_os_page_size();
+    return (size + page - 1) & ~(page - 1);
+}
+
 /* Lays a block into the region; the lock is held. */
 static struct record *lay(size_t size, size_t align, unsigned call) {
     if (!open_region() || size > fh_guard_size / 16 || align > page_size || live >= fh_settings.guard_most)
         return NULL;
-    uint32_t pages = (uint32_t)((size + page_size - 1) / page_size), page = find_pages(pages),
-             i = find_record();
+    uint32_t pages = (uint32_t)(held_by(size) / page_size), page = find_pages(pages), i = find_record();
     if (page == 0 || i == 0) return NULL;
     if (pages && !fh_os_commit(address_of(page), pages * page_size)) return NULL;
     struct record *r = &records[i];
@@ -208,6 +215,7 @@ static size_t slack_before(const struct record *r) {
 
 void *fh_guard_alloc(size_t size, size_t align, unsigned call, uintptr_t caller) {
     uint32_t site = fh_site_here(caller);
+    if (size > SIZE_MAX / 2 || !fh_extent_charge(held_by(size))) return NULL;
     fh_lock(&lock);
     struct record *r = lay(size, align, call);
     if (r) {
@@ -221,6 +229,7 @@ void *fh_guard_alloc(size_t size, size_t align, unsigned call, uintptr_t caller)
     }
     void *p = r ? r->p : NULL;
     fh_unlock(&lock);
+    if (r == NULL) fh_extent_discharge(held_by(size));
     if (p && fh_settings.fill_alloc && !(call & FH_CALL_ZERO)) memset(p, FH_NEW_FILL, size);
     return p;
 }
@@ -293,8 +302,10 @@ void fh_guard_free(void *p, size_t size, size_t align, unsigned call, uintptr_t 
     r->state = FH_MARK_FREED;
     r->freed = site;
     live--;
-    if (r->pages) fh_os_decommit(address_of(r->page), r->pages * page_size);
+    size_t held = r->pages * page_size;
+    if (held) fh_os_decommit(address_of(r->page), held);
     fh_unlock(&lock);
+    fh_extent_discharge(held);
     if (!agrees) fh_misuse_report(&disagrees);
     if (damaged) fh_misuse_report(&damage);
 }

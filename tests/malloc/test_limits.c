@@ -214,6 +214,23 @@ static void limited_by_the_setting(void **state) {
     }
 }
 
+/* Guarded blocks, which are not in the heap's window, count too. */
+static void limited_by_the_setting_in_other_modes(void **state) {
+    (void)state;
+    if (!heap_is_freehold()) skip();
+    static const char *const settings[] = {"FREEHOLD=limit=48M,mode=checked", "FREEHOLD=limit=48M,mode=guard",
+                                           "FREEHOLD=limit=48M,guard_sample=1"};
+    for (size_t i = 0; i < 3; i++) {
+        char setting[40];
+        snprintf(setting, sizeof setting, "%s", settings[i]);
+        char *argv[] = {self, (char[]){"worker"}, NULL}, *env[] = {setting, NULL};
+        struct amounts a = run_worker(argv, env);
+        CHECKF(a.large <= 48 && a.small <= 48, "%s: got %zu MiB, and %zu in small blocks", setting, a.large,
+               a.small);
+        CHECKF(a.large >= 36 && a.last >= 30, "%s: only %zu MiB, then %zu", setting, a.large, a.last);
+    }
+}
+
 int main(int argc, char **argv) {
     if (argc == 2 && strcmp(argv[1], "worker") == 0) return work(MOST);
     if (argc == 4 && strcmp(argv[1], "after") == 0) return limit_and_work(argv[2], strtoul(argv[3], NULL, 10));
@@ -225,6 +242,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(address_space_limited_later),
         cmocka_unit_test(data_limited_later),
         cmocka_unit_test(limited_by_the_setting),
+        cmocka_unit_test(limited_by_the_setting_in_other_modes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
