@@ -109,8 +109,8 @@ _Static_assert(sizeof(struct fh_head) == 64, "a head is one cache line");
 /* What is known of the pages at a granule: flags. */
 enum fh_pages {
     FH_HUGE = 1,   /* a huge page begins here: it was asked for (extent.c)                         */
-    FH_SMALL = 4,  /* none begins here: it was refused (extent.c)                                  */
     FH_BORDER = 2, /* a memory map may begin here: pages were moved (move.c)                       */
+    FH_SMALL = 4,  /* none begins here: it was refused (extent.c)                                  */
 };
 
 /* Frees by threads that do not own the span. On lines of their own, touched only when that happens. */

@@ -1,4 +1,5 @@
 /* test_callstack.c - left, size, peak and grow say and do what is true. */
+#include "mappings.h"
 #include "child.h"
 
 #include "os/os_stack.h"
@@ -325,14 +326,6 @@ static void *many(void *unused) {
     (void)depth, (void)unused;
     dig(&state);
     return NULL;
-}
-static size_t mappings(void) {
-    size_t lines = 0;
-    int c;
-    FILE *maps = fopen("/proc/self/maps", "r");
-    while (maps && (c = getc(maps)) != EOF) lines += c == '\n';
-    if (maps) fclose(maps);
-    return lines;
 }
 static void threads_leave_nothing(void) {
     pthread_attr_t attributes;

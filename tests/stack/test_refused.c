@@ -4,6 +4,7 @@
  * The library's own calls of the system are wrapped by the linker and refuse as each test wishes. Each test
  * runs in a child, as a process that has asked for nothing yet.
  */
+#include "mappings.h"
 #include "child.h"
 
 #include "base/settings.h"
@@ -82,24 +83,6 @@ bool __wrap_fh_os_modules_read(struct fh_os_modules *modules);
 bool __wrap_fh_os_modules_read(struct fh_os_modules *modules) {
     if (in_report) in_report();
     return !refuse(MODULES) && __real_fh_os_modules_read(modules);
-}
-
-#define MUST(condition)                                                     \
-    do {                                                                    \
-        if (!(condition)) {                                                 \
-            fprintf(stderr, "line %d: not so: %s\n", __LINE__, #condition); \
-            _exit(1);                                                       \
-        }                                                                   \
-    } while (0)
-
-static size_t mappings(void) {
-    size_t lines = 0;
-    char buf[4096];
-    int maps = open("/proc/self/maps", O_RDONLY);
-    for (ssize_t got; (got = read(maps, buf, sizeof buf)) > 0;)
-        for (ssize_t i = 0; i < got; i++) lines += buf[i] == '\n';
-    close(maps);
-    return lines;
 }
 
 /* ---- the call stack ---- */

@@ -1,5 +1,6 @@
 /* test_region.c - frames close themselves however they are left; pushes are where, what and as much as they
  * should be. */
+#include "mappings.h"
 #include "child.h"
 
 #include <freehold/settings.h>
@@ -518,14 +519,6 @@ static void *work(void *argument) {
         scratch { (void)push_bytes(100); }
     }
     return argument;
-}
-static size_t mappings(void) {
-    size_t lines = 0;
-    int c;
-    FILE *maps = fopen("/proc/self/maps", "r");
-    while (maps && (c = getc(maps)) != EOF) lines += c == '\n';
-    if (maps) fclose(maps);
-    return lines;
 }
 static void regions_of_threads_are_their_own_and_end_with_them(void **state) {
     (void)state;

@@ -5,6 +5,7 @@
  * (src/stack/threads.c). With FOUND_AT_LINKING this test is linked as such a program is; without, it can hide
  * the name.
  */
+#include "mappings.h"
 #include "child.h"
 
 #include "os/os_stack.h"
@@ -18,14 +19,6 @@
 #include <limits.h>
 #include <pthread.h>
 #include <sys/mman.h>
-
-#define MUST(condition)                                                     \
-    do {                                                                    \
-        if (!(condition)) {                                                 \
-            fprintf(stderr, "line %d: not so: %s\n", __LINE__, #condition); \
-            _exit(1);                                                       \
-        }                                                                   \
-    } while (0)
 
 /* ---- the C library's functions ---- */
 
@@ -93,15 +86,6 @@ bool __wrap_fh_os_main_stack(struct fh_os_bounds *bounds) {
 bool __real_fh_os_may_ask(void);
 bool __wrap_fh_os_may_ask(void);
 bool __wrap_fh_os_may_ask(void) { return !may_not_ask && __real_fh_os_may_ask(); }
-
-static size_t mappings(void) {
-    size_t lines = 0;
-    int c;
-    FILE *maps = fopen("/proc/self/maps", "r");
-    while (maps && (c = getc(maps)) != EOF) lines += c == '\n';
-    if (maps) fclose(maps);
-    return lines;
-}
 
 /* ---- beginning ---- */
 
