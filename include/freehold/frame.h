@@ -227,10 +227,12 @@ FH_INLINE char **fh_top_(uintptr_t frame) { return (char **)(frame + offsetof(st
 
 FH_INLINE struct fh_frame *fh_frame_open(struct fh_frame *frame, const struct fh_frame_site *site) {
     uintptr_t outer = fh_frames.frame;
+    char *top = *fh_top_(outer);
+    fh_frames.frame =
+        (uintptr_t)frame; /* first: a push, or a long write, then follows on the frame's own lines */
     frame->outer = outer;
     frame->site = site;
-    *fh_top_((uintptr_t)frame) = *fh_top_(outer);
-    fh_frames.frame = (uintptr_t)frame;
+    *fh_top_((uintptr_t)frame) = top;
     return frame;
 }
 
