@@ -105,8 +105,9 @@ def targets(data):
     limit: what a reader would ask next."""
     names, subject = list(data["allocators"]), data["subject"]
     peers = [n for n in names if n != subject]
+    more = frames.targets(data["frames"]) if data.get("frames") else []
     if subject not in names or not peers:
-        return []
+        return more
     out = []
     cost, rss = means(data, "cpu")[0], means(data, "rss")[0]
     if cost[subject] is not None:
@@ -123,7 +124,7 @@ def targets(data):
     libc = [m[subject] / m["libc"] for m, _ in against if m.get(subject) and m.get("libc")]
     if libc:
         out.append(("CPU time: worst row / libc", max(libc), 1.00))
-    return out + typed_targets(data)
+    return out + typed_targets(data) + more
 
 
 def typed_targets(data):
@@ -199,7 +200,8 @@ def markdown(data):
         parts.append(owners.markdown(data["owners"]))
     if data.get("frames"):
         parts += ["## Frames\n\nn bytes of working memory for the time of one call: the first byte written (bare), or all "
-                  "(written). Nanoseconds, the least of all repetitions. alloca-probed is alloca compiled with "
+                  "(written). Nanoseconds, the least of all repetitions, as the mean of four places where in a line of the "
+                  "cache the function begins (bumpalo: where it happens to). alloca-probed is alloca compiled with "
                   "-fstack-clash-protection, so that it cannot jump over the guard page.\n", frames.markdown(data["frames"])]
     return "\n".join(parts)
 

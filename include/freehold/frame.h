@@ -45,9 +45,9 @@
  * frees its regions anyway. C++ exceptions close frames.
  *
  * Frames are closed in the reverse order of opening. A frame that is closed out of order, twice, or without
- * having been opened stops the program with a report that names the frames. A pointer that is used after its
- * frame was closed is caught in checked mode (FREEHOLD=mode=checked), under AddressSanitizer, and under
- * Valgrind.
+ * having been opened stops the program with a report that names the functions of the frames. A pointer that is
+ * used after its frame was closed is caught in checked mode (FREEHOLD=mode=checked), under AddressSanitizer,
+ * and under Valgrind; there the reports also name the file and the line.
  *
  * All of this is per thread and takes no lock. None of it may be called from a signal handler.
  */
@@ -74,18 +74,17 @@ struct fh_frame_site {
 };
 
 /* An open frame. The fields are the library's own. A frame is a local variable as a rule: it must stay where it
- * is while it is open.
+ * is while it is open, and where it lies tells reports the function that it belongs to.
  *
  * The region's top stands in the innermost frame: opening copies it from the frame around, and closing has only
  * to go back to that one, whose top is still what it was. So the thread's own memory is written twice for each
- * frame and not at all for a push. (The two first fields lie side by side because processors write neighbours
- * together; the top does not lie beside the first, lest a compiler make one vector store of two words that were
- * just loaded: the load at the closing would wait for that.) */
+ * frame and not at all for a push. (The two first fields, which each frame with a push stores, lie in the same
+ * 16 bytes: processors write neighbours together.) */
 struct fh_frame {
     uintptr_t outer; /* the word that led to the innermost frame when this one opened; the first field */
-    const struct fh_frame_site *site;
-    char *top; /* of the region, while this frame is the innermost                              */
+    char *top;       /* of the region, while this frame is the innermost                              */
     char *top_while_watched;
+    const struct fh_frame_site *site; /* stored only where each push is seen, else undefined            */
     void *mark; /* this one, and own: written only by the library's slow paths                  */
     void *own[5];
 } __attribute__((aligned(16)));
@@ -99,8 +98,9 @@ struct fh_frame {
  *     a frame may be closed when  frame == its address
  *
  * Both tests are the only ways into the rest of the library. Whoever must see pushes keeps limit equal to top;
- * whoever must see the closing of a frame adds 8 to the word that leads to it ("watched"). Its top is then
- * found 8 bytes further on, too. So what is off costs nothing. */
+ * a frame that is opened then notes its place in the source, too. Whoever must see the closing of a frame adds
+ * 8 to the word that leads to it ("watched"). Its top is then found 8 bytes further on, too. So what is off
+ * costs nothing. */
 struct fh_frames {
     uintptr_t frame; /* the innermost, or a frame of the library's own that is never closed         */
     char *limit;     /* for the region in use                                                       */
@@ -218,20 +218,30 @@ FH_API void fh_region_stats(const struct fh_region *region, struct fh_region_inf
 
 /* ---------------------------------------------------------------- how it is done ----------------------- */
 
-/* What the inlined paths call when a test fails. Not for direct use. */
-FH_API void *fh_push_slow(size_t size, size_t align) __attribute__((cold, noinline));
-FH_API void fh_frame_close_slow(struct fh_frame *frame) __attribute__((cold, noinline));
+/* What the inlined paths call when a test fails. Not for direct use. (Not "cold": GCC would move the calls into
+ * another section, and jumps that far take four bytes more each.) */
+FH_API void *fh_push_slow(size_t size, size_t align) __attribute__((noinline));
+FH_API void fh_frame_close_slow(struct fh_frame *frame) __attribute__((noinline));
 
-/* The top, in the frame that the word leads to. */
-FH_INLINE char **fh_top_(uintptr_t frame) { return (char **)(frame + offsetof(struct fh_frame, top)); }
+/* The top, in the frame that the word leads to. Said as a field, and not as an offset that is added, compilers
+ * see that it is not the thread's memory, whose limit they then load only once; and in a type that may lie at
+ * any multiple of 8, because a watched word leads there. */
+struct fh_frame_head_ {
+    uintptr_t outer;
+    char *top;
+};
+FH_INLINE char **fh_top_(uintptr_t frame) { return &((struct fh_frame_head_ *)frame)->top; }
 
+/* The thread's word is written first: a push, or a long write, then follows on the frame's own lines. The test
+ * is one that a push which follows makes anyway; and as it stands between them, no compiler makes one vector
+ * store of the outer frame and the top, which were both just loaded: the load at the closing would wait for
+ * that. */
 FH_INLINE struct fh_frame *fh_frame_open(struct fh_frame *frame, const struct fh_frame_site *site) {
     uintptr_t outer = fh_frames.frame;
     char *top = *fh_top_(outer);
-    fh_frames.frame =
-        (uintptr_t)frame; /* first: a push, or a long write, then follows on the frame's own lines */
+    fh_frames.frame = (uintptr_t)frame;
     frame->outer = outer;
-    frame->site = site;
+    if (!FH_LIKELY(fh_frames.limit != top)) frame->site = site;
     *fh_top_((uintptr_t)frame) = top;
     return frame;
 }

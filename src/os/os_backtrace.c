@@ -120,6 +120,33 @@ __attribute__((noinline)) unsigned fh_os_backtrace(uintptr_t *pcs, unsigned most
     return count;
 }
 
+static uintptr_t search(uintptr_t address, uintptr_t caller, const struct fh_os_registers *registers) {
+    struct fh_os_unwind *walk = &room->walk;
+    bool wanted = false;
+    fh_os_unwind_begin(walk, &room->modules, registers, room->rows);
+    for (;;) {
+        uintptr_t pc = walk->now.pc, low = walk->now.r[FH_OS_SP];
+        bool changes_stacks = walk->function == (uintptr_t)fh_os_call_on;
+        if (pc == caller) wanted = true;
+        if (!fh_os_unwind_next(walk)) return 0;
+        if (wanted && !changes_stacks && address >= low && address < walk->now.r[FH_OS_SP]) return pc;
+    }
+}
+
+__attribute__((noinline)) uintptr_t fh_os_frame_around(const void *address, uintptr_t caller) {
+    struct fh_os_registers here;
+    uintptr_t found = 0;
+    registers_here(&here);
+    if (!fh_trylock(&lock)) return 0;
+    if (room != NULL || read_modules()) {
+        found = search((uintptr_t)address, caller, &here);
+        if (found == 0 && is_new(room->walk.now.pc) && read_modules())
+            found = search((uintptr_t)address, caller, &here);
+    }
+    fh_unlock(&lock);
+    return found;
+}
+
 unsigned fh_os_backtrace_from(uintptr_t *pcs, unsigned most, const struct fh_os_registers *registers) {
     return walk_locked(pcs, most, 0, registers);
 }

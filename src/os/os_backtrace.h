@@ -15,6 +15,11 @@ unsigned fh_os_backtrace(uintptr_t *pcs, unsigned most, uintptr_t caller);
 /* The same from the registers of a signal: the first address is where the signal came in. */
 unsigned fh_os_backtrace_from(uintptr_t *pcs, unsigned most, const struct fh_os_registers *registers);
 
+/* The return address into the function in whose part of the calling thread's stack the address lies, of those
+ * from the frame that returns to `caller` outwards. 0: in none of them, or the stack could not be walked.
+ * Allocates nothing. */
+uintptr_t fh_os_frame_around(const void *address, uintptr_t caller);
+
 /* What stands at a return address (`exact`: at that very instruction). */
 struct fh_os_code {
     const char *function; /* NULL: not known. Good until the next call of fh_os_code_of */

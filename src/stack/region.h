@@ -80,6 +80,8 @@ struct fh_thread_regions {
 #define FH_WATCHED ((uintptr_t)8)
 _Static_assert(_Alignof(struct fh_frame) > FH_WATCHED, "the bit is free in the address of a frame");
 _Static_assert(offsetof(struct fh_frame, outer) == 0, "the address of the first field is the frame's");
+_Static_assert(offsetof(struct fh_frame_head_, top) == offsetof(struct fh_frame, top),
+               "a frame begins like this");
 _Static_assert(offsetof(struct fh_frame, top_while_watched) == offsetof(struct fh_frame, top) + FH_WATCHED,
                "a word that is FH_WATCHED further on leads to the top in use then");
 

@@ -16,6 +16,7 @@
 #include "stack/region.h"
 
 #include "base/report.h"
+#include "os/os_backtrace.h"
 #include "os/os_stack.h"
 
 #include <string.h>
@@ -27,45 +28,92 @@ static bool peek(const struct fh_frame *frame, struct fh_frame *copy) {
     return fh_os_peek(frame, copy, sizeof *copy);
 }
 
-static void name_frame(char *buf, size_t size, const struct fh_frame *frame) {
-    struct fh_frame copy;
-    struct fh_frame_site site;
-    char place[200];
-    if (frame == NULL || !peek(frame, &copy) || !fh_os_peek(copy.site, &site, sizeof site) || site.line <= 0 ||
-        site.line > 10000000 || !fh_os_peek(site.file, place, 1) || !fh_os_peek(site.function, place, 1)) {
-        fh_format(buf, size, "at %p, whose function has been left (by longjmp or exit from the thread)",
-                  (const void *)frame);
-        return;
-    }
-    fh_format(buf, size, "of %s() at %s:%d", site.function, site.file, site.line);
+/* Did frames that opened on this region, which may be gone, note their place? Those do whose pushes are seen:
+ * when they are checked, and as long as there is no memory to push into. */
+static bool notes_places(const struct fh_region *region) {
+    struct fh_region copy;
+    return region == NULL ||
+           (fh_os_peek(region, &copy, sizeof copy) && (copy.check != FH_CHECK_OFF || copy.base == NULL));
 }
 
-/* Is `frame` among the open ones? */
-static bool is_open(const struct fh_frame *frame) {
+/* Is `frame` among the open ones? *noted: it has noted its place, as turns always do. */
+static bool is_open(const struct fh_frame *frame, bool *noted) {
+    const struct fh_thread_regions *thread = fh_frames.thread;
+    const struct fh_frame *walk = fh_frame_of(fh_frames.frame), *turn = thread ? thread->turn : NULL;
+    const struct fh_region *region = thread ? thread->now : NULL;
     struct fh_frame at;
-    const struct fh_frame *walk = fh_frame_of(fh_frames.frame);
+    *noted = fh_check_wanted(true) != FH_CHECK_OFF; /* on which region was one that is not open? */
     for (unsigned n = 0; walk != NULL && n < 1000000; n++) {
-        if (walk == frame) return true;
+        if (walk == frame) {
+            *noted = walk == turn || notes_places(region);
+            return true;
+        }
         if (!peek(walk, &at)) return false;
+        if (walk == turn) {
+            region = at.own[FH_OWN_BACK];
+            turn = at.own[FH_OWN_TURN];
+        }
         walk = fh_frame_of(at.outer);
     }
     return false;
 }
 
-_Noreturn static void out_of_order(const struct fh_frame *frame) {
-    char closed[300], innermost[300];
-    name_frame(closed, sizeof closed, frame);
-    if (!is_open(frame)) {
-        fh_fatal("frame %s is closed but not open: closed twice, already left by an outer frame, "
-                 "fh_frame_unwind or longjmp, or opened in another thread. "
-                 "(After longjmp, fh_frame_unwind closes the frames that were left.)",
-                 closed);
+/* The function in whose part of the call stack the frame lies, as a local variable does. */
+static void name_by_stack(char *buf, size_t size, const struct fh_frame *frame, uintptr_t caller) {
+    struct fh_os_code code;
+    uintptr_t pc = fh_os_frame_around(frame, caller);
+    if (pc != 0) fh_os_code_of(pc, false, &code);
+    if (pc == 0) {
+        fh_format(
+            buf, size,
+            "at %p, in no function that is running (left by longjmp or by the end of a thread, or no local "
+            "variable),",
+            (const void *)frame);
+    } else if (code.function != NULL) {
+        fh_format(buf, size, "of %s()", code.function);
+    } else {
+        fh_format(buf, size, "of the function at %s+%p", code.module ? code.module : "?", (void *)code.offset);
     }
-    name_frame(innermost, sizeof innermost, fh_frame_of(fh_frames.frame));
+}
+
+static void name_frame(char *buf, size_t size, const struct fh_frame *frame, bool noted, uintptr_t caller) {
+    struct fh_frame copy;
+    struct fh_frame_site site;
+    char place[200];
+    if (noted && peek(frame, &copy) && fh_os_peek(copy.site, &site, sizeof site) && site.line > 0 &&
+        site.line < 10000000 && fh_os_peek(site.file, place, 1) && fh_os_peek(site.function, place, 1)) {
+        fh_format(buf, size, "of %s() at %s:%d", site.function, site.file, site.line);
+    } else {
+        name_by_stack(buf, size, frame, caller);
+    }
+}
+
+/* What may help, behind the report. */
+static const char *advice(bool noted) {
+    return noted ? "(After longjmp, fh_frame_unwind closes the frames that were left.)"
+                 : "(After longjmp, fh_frame_unwind closes the frames that were left. FREEHOLD=region_check=on "
+                   "names "
+                   "the places in the source.)";
+}
+
+/* `caller`: the return address of the closing, below which the call stack is the library's own. */
+_Noreturn static void out_of_order(const struct fh_frame *frame, uintptr_t caller) {
+    const struct fh_frame *inside = fh_frame_of(fh_frames.frame);
+    char closed[300], innermost[300];
+    bool noted, inside_noted;
+    bool open = is_open(frame, &noted);
+    name_frame(closed, sizeof closed, frame, noted, caller);
+    if (!open) {
+        fh_fatal("frame %s is closed but not open: closed twice, already left by an outer frame, "
+                 "fh_frame_unwind or longjmp, or opened in another thread. %s",
+                 closed, advice(noted));
+    }
+    (void)is_open(inside, &inside_noted);
+    name_frame(innermost, sizeof innermost, inside, inside_noted, caller);
     fh_fatal(
         "frames are closed out of order: the frame %s is closed while, inside it, the frame %s is still open. "
-        "(After longjmp, fh_frame_unwind closes the frames that were left.)",
-        closed, innermost);
+        "%s",
+        closed, innermost, advice(noted && inside_noted));
 }
 
 /* ---------------------------------------------------------------- turns -------------------------------- */
@@ -176,7 +224,7 @@ static void turn_back(struct fh_thread_regions *thread, struct fh_frame *frame, 
 }
 
 void fh_frame_close_slow(struct fh_frame *frame) {
-    if (fh_frame_of(fh_frames.frame) != frame) out_of_order(frame);
+    if (fh_frame_of(fh_frames.frame) != frame) out_of_order(frame, (uintptr_t)__builtin_return_address(0));
     struct fh_thread_regions *thread = fh_frames.thread;
     char *top = *fh_region_top();
     fh_frames.frame = frame->outer;

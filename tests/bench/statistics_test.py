@@ -135,6 +135,16 @@ class Tables(unittest.TestCase):
         self.assertAlmostEqual(found["typed pair / Rust's Box with the fastest peer below it"], 1 / 5)
         self.assertIn("| freehold typed | 1.00 | 2.00 |", report.markdown(data))
 
+    def test_frame_targets(self):
+        ns = {"bare": {"8": {"alloca": 2.0, "freehold": 2.2}, "67108864": {"alloca": 2.0, "freehold": 2.5}, "64": {"alloca": 1.0}},
+              "written": {"8": {"alloca": 4.0, "freehold": 3.0}, "65536": {"alloca": 5.0, "freehold": 5.5},
+                          "1048576": {"alloca": 5.0, "freehold": 50.0}}}
+        table = {"ns": ns, "missing": [], "failures": {}}
+        for data in (data_of(self.table, frames=table), data_of(self.table, allocators={}, frames=table)):
+            found = {words: (value, limit) for words, value, limit in report.targets(data)}
+            self.assertEqual(found["a frame, one byte written / alloca, the worst size"], (1.25, 1.2))
+            self.assertEqual(found["a frame, all bytes written / alloca, the worst size up to 64 KiB"], (1.1, 1.2))
+
 
 class Chart(unittest.TestCase):
     def test_is_xml_with_a_dot_for_each_result(self):

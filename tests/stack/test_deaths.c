@@ -97,6 +97,54 @@ static void left_site(void) { /* the frame can be read, what it says of its plac
     fh_frame_close(&outer);
 }
 
+/* ---- frames that do not note their place: their functions are found in the call stack ---- */
+
+static const struct fh_frame_site nowhere = {"nowhere.c", "nowhere", 1};
+__attribute__((noinline)) static void closes_its_callers(struct fh_frame *callers) {
+    struct fh_frame inner = {.site = &nowhere}; /* as it may have been left there */
+    fh_frame_open(&inner, FH_SITE);
+    fh_frame_close(callers);
+}
+__attribute__((noinline)) static void opens_one(void) {
+    struct fh_frame outer = {.site = &nowhere};
+    fh_frame_open(&outer, FH_SITE);
+    closes_its_callers(&outer);
+}
+static void after_a_push(void) {
+    (void)fh_push_bytes(10);
+    opens_one();
+}
+static void on_a_region_of_mine(void) {
+    static char memory[8192];
+    FH_FRAME_ON(fh_region_in(memory, sizeof memory)) opens_one();
+}
+static void within_a_turn(void) {
+    struct fh_frame turn;
+    (void)fh_push_bytes(10);
+    fh_scratch_open(&turn, FH_SITE);
+    closes_its_callers(&turn);
+}
+static void twice_after_a_push(void) {
+    struct fh_frame frame = {.site = &nowhere};
+    (void)fh_push_bytes(10);
+    fh_frame_open(&frame, FH_SITE);
+    fh_frame_close(&frame);
+    fh_frame_close(&frame);
+}
+static void grown(void *callers) { closes_its_callers(callers); }
+static void on_two_stacks(void) {
+    struct fh_frame outer;
+    (void)fh_push_bytes(10);
+    fh_frame_open(&outer, FH_SITE);
+    fh_stack_grow((size_t)1 << 40, 100000, grown, &outer);
+}
+static void on_the_heap(void) {
+    struct fh_frame *outer = malloc(sizeof *outer);
+    (void)fh_push_bytes(10);
+    fh_frame_open(outer, FH_SITE);
+    closes_its_callers(outer);
+}
+
 static void no_more_memory(void) {
     struct rlimit limit;
     fh_settings_init();
@@ -146,6 +194,19 @@ static void chain_in_a_circle(void) { /* as when frames are overwritten: the rep
 static void check(void) {
     fh_settings_init();
     fh_settings.mode = FH_MODE_CHECKED;
+}
+static void after_a_push_checked(void) {
+    check();
+    after_a_push();
+}
+static void region_check_alone(void) {
+    fh_settings_init();
+    fh_settings.region_check = true;
+    after_a_push();
+}
+static void on_a_region_of_mine_checked(void) {
+    check();
+    on_a_region_of_mine();
 }
 static char *stale_text(void) {
     char *text = NULL;
@@ -349,8 +410,8 @@ static void dies(const char *what, void (*function)(void), int signal, const cha
 
 int main(void) {
     dies("out of order", outer_before_inner, SIGABRT, "out of order: the frame of outer_before_inner()",
-         "test_deaths.c:");
-    dies("twice", twice, SIGABRT, "of twice() at ", "closed but not open");
+         "the frame of outer_before_inner() is still open");
+    dies("twice", twice, SIGABRT, "of twice()", "closed but not open");
     dies("never opened", never_opened, SIGABRT, "closed but not open", "After longjmp, fh_frame_unwind");
     dies("longjmp", longjmp_without_unwind, SIGABRT, "of longjmp_without_unwind()", "fh_frame_unwind");
     dies("outside of the same region", outside_of_the_same_region, SIGABRT,
@@ -365,8 +426,34 @@ int main(void) {
     dies("two threads", region_in_two_threads, SIGABRT, "another thread", "use_it()");
     dies("does not fit", does_not_fit, SIGABRT, "does not fit", "FREEHOLD=region=SIZE");
     dies("unmapped", unmapped, SIGABRT, "of unmapped()", "closed but not open");
-    dies("unmapped, closed", unmapped_is_closed, SIGABRT, "out of order", "whose function has been left");
-    dies("left site", left_site, SIGABRT, "whose function has been left", "of left_site()");
+    dies("unmapped, closed", unmapped_is_closed, SIGABRT, "out of order", "in no function that is running");
+    dies("left site", left_site, SIGABRT, "the frame of left_site() is closed", "the frame of left_site() at ");
+    static const struct {
+        const char *what;
+        void (*function)(void);
+        const char *closed, *innermost;
+    } found[] = {
+        {"after a push", after_a_push, "the frame of opens_one()", "the frame of closes_its_callers()"},
+        {"within a turn", within_a_turn, "the frame of within_a_turn() at ",
+         "the frame of closes_its_callers()"},
+        {"region of mine", on_a_region_of_mine, "the frame of opens_one()",
+         "the frame of closes_its_callers()"},
+        {"twice after a push", twice_after_a_push, "frame of twice_after_a_push()", "closed but not open"},
+        {"on two stacks", on_two_stacks, "the frame of on_two_stacks()", "the frame of closes_its_callers()"},
+        {"after a push, checked", after_a_push_checked, "the frame of opens_one() at ",
+         "the frame of closes_its_callers() at "},
+        {"region_check alone", region_check_alone, "the frame of opens_one() at ",
+         "the frame of closes_its_callers() at "},
+        {"region of mine, checked", on_a_region_of_mine_checked, "the frame of opens_one()",
+         "the frame of closes_its_callers()"},
+    };
+    for (size_t i = 0; i < sizeof found / sizeof found[0]; i++) {
+        dies(found[i].what, found[i].function, SIGABRT, found[i].closed, found[i].innermost);
+        expect_no_text(found[i].what, "nowhere");
+    }
+    if (!SANITIZED)
+        dies("on the heap", on_the_heap, SIGABRT, "in no function that is running", "closes_its_callers()");
+    if (!SANITIZED) dies("what next", after_a_push, SIGABRT, "region_check=on", "out of order");
     if (SANITIZED) return failures != 0; /* there the sanitizer reports: tools.sh */
     dies("no region", no_region, SIGABRT, "a region that could not be made", "FREEHOLD=region=SIZE");
     dies("no books", no_books, SIGABRT, "FH_FRAME_ON in no_books()", "no memory for the thread's books");
