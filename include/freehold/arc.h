@@ -195,6 +195,7 @@ FH_INLINE void fh_arc_less_weak(const void *value, size_t size, size_t head) {
     }                                                                     \
     FH_GLUE void fh_Arc_##T##_drop(fh_Arc_##T *arc) {                     \
         T *fh_p_ = *arc;                                                  \
+        FH_DROPPED(arc);                                                  \
         if (fh_p_ == NULL) return;                                        \
         *arc = NULL;                                                      \
         if (!fh_arc_down(fh_arc_strong_at(fh_p_))) return;                \
@@ -206,6 +207,7 @@ FH_INLINE void fh_arc_less_weak(const void *value, size_t size, size_t head) {
         fh_drop_guarded(fh_Arc_##T##_run, fh_p_, 0, 0);                   \
     }                                                                     \
     FH_GLUE void fh_ArcWeak_##T##_drop(fh_ArcWeak_##T *weak) {            \
+        FH_DROPPED(weak);                                                 \
         if (weak->fh_weak == NULL) return;                                \
         fh_arc_less_weak(weak->fh_weak, sizeof(T), FH_RC_HEAD(T));        \
         weak->fh_weak = NULL;                                             \

@@ -113,6 +113,7 @@ FH_INLINE void *fh_box_zeroed(size_t size, size_t align, const char *what) {
     }                                                                    \
     FH_GLUE void fh_Box_##T##_drop(fh_Box_##T *box) {                    \
         T *fh_p_ = *box;                                                 \
+        FH_DROPPED(box);                                                 \
         if (fh_p_ == NULL) return;                                       \
         *box = NULL;                                                     \
         if (fh_plain_##T) fh_own_free(fh_p_, sizeof(T), FH_ALIGNOF(T));  \
@@ -124,6 +125,7 @@ FH_INLINE void *fh_box_zeroed(size_t size, size_t align, const char *what) {
     }                                                                    \
     FH_GLUE void fh_BoxIn_##T##_drop(fh_BoxIn_##T *box) {                \
         T *fh_p_ = box->ptr;                                             \
+        FH_DROPPED(box);                                                 \
         if (fh_p_ == NULL) return;                                       \
         box->ptr = NULL;                                                 \
         fh_drop_##T(fh_p_);                                              \

@@ -155,14 +155,17 @@ FH_INLINE void fh_flag_release(int32_t *flag) { *flag = *flag < 0 ? 0 : *flag - 
 
 #define FH_REFCELL_GLUE(T)                                                                     \
     FH_GLUE void fh_Ref_##T##_drop(fh_Ref_##T *ref) {                                          \
+        FH_DROPPED(ref);                                                                       \
         if (ref->ptr != NULL) fh_flag_release(ref->fh_flag);                                   \
         ref->ptr = NULL;                                                                       \
     }                                                                                          \
     FH_GLUE void fh_RefMut_##T##_drop(fh_RefMut_##T *ref) {                                    \
+        FH_DROPPED(ref);                                                                       \
         if (ref->ptr != NULL) fh_flag_release(ref->fh_flag);                                   \
         ref->ptr = NULL;                                                                       \
     }                                                                                          \
     FH_GLUE void fh_RefCell_##T##_drop(fh_RefCell_##T *cell) {                                 \
+        FH_DROPPED(cell);                                                                      \
         if (FH_UNLIKELY(cell->fh_flag != 0)) fh_borrow_refused(&cell->fh_flag, 'd');           \
         fh_drop_##T(&cell->value);                                                             \
     }                                                                                          \

@@ -395,8 +395,8 @@ FH_MAP_KEY(uintptr_t)
     }                                                                                                         \
     FH_GLUE void M##_drop(M *map) {                                                                           \
         M fh_old_ = *map;                                                                                     \
-        if (fh_old_.slots == NULL) return;                                                                    \
         FH_DROPPED(map);                                                                                      \
+        if (fh_old_.slots == NULL) return;                                                                    \
         __builtin_memset((void *)map, 0, sizeof *map);                                                        \
         if (fh_old_.len == 0 || (fh_plain_##K && fh_plain_##V)) fh_map_free(&fh_old_, sizeof *fh_old_.slots); \
         else fh_drop_guarded(M##_run, fh_old_.slots, fh_old_.len, fh_old_.mask);                              \

@@ -80,11 +80,13 @@
         int error;                                             \
     } fh_Result_##T FH_NOTE("fh:result");                      \
     FH_GLUE void fh_Option_##T##_drop(fh_Option_##T *option) { \
+        FH_DROPPED(option);                                    \
         if (!option->some) return;                             \
         option->some = false;                                  \
         fh_drop_##T(&option->value);                           \
     }                                                          \
     FH_GLUE void fh_Result_##T##_drop(fh_Result_##T *result) { \
+        FH_DROPPED(result);                                    \
         if (result->error == 0) fh_drop_##T(&result->value);   \
     }
 

@@ -162,6 +162,8 @@ struct fh_site {
 struct fh_scope {
     const void *frame;
     const struct fh_site *site;
+    size_t size;   /* of the owner */
+    size_t number; /* of all scopes of the thread: tells this one from one that stood here before longjmp */
 };
 
 /* The calling thread's latest site, "here" in reports; and the drop() or set() that is being carried out, NULL
@@ -170,19 +172,27 @@ extern FH_API __thread const struct fh_site *fh_here __attribute__((tls_model("i
 extern FH_API __thread const struct fh_site *fh_dropping __attribute__((tls_model("initial-exec")));
 
 FH_INLINE const struct fh_site *fh_at(const struct fh_site *site) { return fh_here = site; }
-FH_API struct fh_scope fh_scope_enter(const void *frame, const struct fh_site *site);
+/* What it returns is to stand at `at`. */
+FH_API struct fh_scope fh_scope_enter(struct fh_scope *at, const void *frame, const struct fh_site *site,
+                                      size_t size);
 FH_API void fh_scope_leave(struct fh_scope *scope);
-/* The owner of `size` bytes at p, written `site->text`, is moved from; stops when it was moved from before. */
-FH_API void fh_note_move(const void *p, size_t size, const void *frame, const struct fh_site *site);
+/* The owner of `size` bytes at p, written `site->text`, is moved from; stops when it was moved from before.
+ * by_own: it is a variable that fh_own declared. */
+FH_API void fh_note_move(const void *p, size_t size, const void *frame, const struct fh_site *site,
+                         bool by_own);
 /* The owner at p is used; stops when it was moved from and not set since. */
 FH_API void fh_note_use(const void *p, size_t size, const struct fh_site *site);
+/* The owner at p gets a value, perhaps an empty one: from now on it may be used. */
+FH_API void fh_note_set(const void *p);
 /* The owner at p is used, and handed on. */
 FH_INLINE void *fh_used(const void *p, size_t size, const struct fh_site *site) {
     fh_note_use(p, size, site);
     return (void *)(uintptr_t)p;
 }
-/* The owner at p is dropped now. When the scope that ends is that of a local which stands in the caller's
- * frame, it is what is returned, without move: stops. */
+/* The owner at p is dropped now, empty or not: a variable ends. */
+FH_API void fh_note_gone(const void *p, size_t size);
+/* The same; and when it stands in the caller's frame and a scope ends, it is what is returned, without move:
+ * stops. */
 FH_API void fh_note_dropped(const void *p, size_t size);
 /* A handle that is written `name` is used by value and was empty; stops when a variable of that name was moved
  * from in this frame. */

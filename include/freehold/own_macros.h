@@ -70,16 +70,17 @@ FH_INLINE void fh_mark_use(const void *owner) { (void)owner; }
 #define FH_BEGIN_DROP(text) ((void)(fh_dropping = fh_at(FH_PLACE(text))))
 #define FH_END_DROP ((void)(fh_dropping = NULL))
 #define FH_USE_AT(p, text) fh_note_use((p), sizeof *(p), fh_at(FH_PLACE(text)))
+#define FH_SET_AT(p) fh_note_set(p)
 #define FH_USED(X, p, text) ((X *)fh_used((p), sizeof(X), fh_at(FH_PLACE(text))))
 #define FH_VALUE_USED(x, name, text) fh_value_used((x), name, __builtin_frame_address(0), fh_at(FH_PLACE(text)))
 #ifdef __clang__ /* the only one that makes a local in its caller's place although it is dropped here */
 #define FH_DROPPED(p) fh_note_dropped((p), sizeof *(p))
 #else
-#define FH_DROPPED(p) ((void)0)
+#define FH_DROPPED(p) fh_note_gone((p), sizeof *(p))
 #endif
 #define FH_SAME(same, text) ((same) ? (void)0 : fh_note_changed(FH_PLACE(text)))
 #define FH_NOTE_fh_mark_move(p, x) \
-    fh_note_move((p), sizeof *(p), __builtin_frame_address(0), fh_at(FH_PLACE(#x)))
+    fh_note_move((p), sizeof *(p), __builtin_frame_address(0), fh_at(FH_PLACE(#x)), FH_IS_BY_OWN(x))
 #define FH_NOTE_fh_mark_take(p, x) ((void)fh_at(FH_PLACE(#x)))
 #define FH_NOTE_MOVED(marker, p, x) FH_NOTE_##marker(p, x)
 #define FH_NOTE_FORGET(p) fh_note_forget(p)
@@ -88,6 +89,7 @@ FH_INLINE void fh_mark_use(const void *owner) { (void)owner; }
 #define FH_BEGIN_DROP(text) ((void)0)
 #define FH_END_DROP ((void)0)
 #define FH_USE_AT(p, text) FH_MARK(fh_mark_use, p)
+#define FH_SET_AT(p) ((void)0)
 #define FH_USED(X, p, text) (p)
 #define FH_VALUE_USED(x, name, text) (x)
 #define FH_DROPPED(p) ((void)0)
@@ -99,10 +101,13 @@ FH_INLINE void fh_mark_use(const void *owner) { (void)owner; }
 /* ---- the verbs ---- */
 
 #if defined(FH_CHECKED)
-#define FH_OWN(X, text, scope)                                                 \
-    struct fh_scope scope __attribute__((cleanup(fh_scope_leave), unused)) =   \
-        fh_scope_enter(__builtin_frame_address(0), FH_PLACE("own(" text ")")); \
-    FH_OWN_AS(X)
+/* A variable of FH_OWN is known by an alignment that is larger than its type's: no other mark of a variable can
+ * be asked for, by both compilers. */
+#define FH_OWN(X, text, scope)                                                                    \
+    struct fh_scope scope __attribute__((cleanup(fh_scope_leave), unused)) =                      \
+        fh_scope_enter(&scope, __builtin_frame_address(0), FH_PLACE("own(" text ")"), sizeof(X)); \
+    __attribute__((aligned(2 * FH_ALIGNOF(X)))) FH_OWN_AS(X)
+#define FH_IS_BY_OWN(x) (__alignof__(x) > __alignof__(__typeof__(x)))
 #else
 #define FH_OWN(X, text, scope) FH_OWN_AS(X)
 #endif
@@ -124,6 +129,7 @@ FH_INLINE void fh_mark_use(const void *owner) { (void)owner; }
         __typeof__(x) *to = &(x);         \
         __typeof__(x) old = *to;          \
         FH_MARK(fh_mark_replace, to);     \
+        FH_SET_AT(to);                    \
         *to = in;                         \
         old;                              \
     })
@@ -133,6 +139,8 @@ FH_INLINE void fh_mark_use(const void *owner) { (void)owner; }
         __typeof__(pp) qq = (q);   \
         __typeof__(*pp) t = *pp;   \
         FH_MARK(fh_mark_swap, pp); \
+        FH_SET_AT(pp);             \
+        FH_SET_AT(qq);             \
         *pp = *qq;                 \
         *qq = t;                   \
         (void)0;                   \
@@ -161,6 +169,7 @@ FH_INLINE void fh_mark_use(const void *owner) { (void)owner; }
         X old = *to;                                          \
         FH_BEGIN_DROP("set(" FH_TEXT(X) ", " FH_TEXT(p) ")"); \
         FH_MARK(fh_mark_put, to);                             \
+        FH_SET_AT(to);                                        \
         *to = in;                                             \
         FH_CAT(X, _drop)(&old);                               \
         FH_END_DROP;                                          \

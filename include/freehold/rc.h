@@ -181,6 +181,7 @@ FH_INLINE void fh_rc_less_weak(const void *value, size_t size, size_t head) {
     }                                                                                                   \
     FH_GLUE void fh_Rc_##T##_drop(fh_Rc_##T *rc) {                                                      \
         T *fh_p_ = *rc;                                                                                 \
+        FH_DROPPED(rc);                                                                                 \
         if (fh_p_ == NULL) return;                                                                      \
         *rc = NULL;                                                                                     \
         uint64_t *fh_word_ = fh_counts(fh_p_), fh_now_ = *fh_word_;                                     \
@@ -194,6 +195,7 @@ FH_INLINE void fh_rc_less_weak(const void *value, size_t size, size_t head) {
         }                                                                                               \
     }                                                                                                   \
     FH_GLUE void fh_Weak_##T##_drop(fh_Weak_##T *weak) {                                                \
+        FH_DROPPED(weak);                                                                               \
         if (weak->fh_weak == NULL) return;                                                              \
         fh_rc_less_weak(weak->fh_weak, sizeof(T), FH_RC_HEAD(T));                                       \
         weak->fh_weak = NULL;                                                                           \

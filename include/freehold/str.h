@@ -196,8 +196,8 @@ FH_INLINE fh_str fh_str_from_view(fh_str_view text) {
 }
 
 FH_INLINE void fh_str_drop(fh_str *s) {
-    if (s->cap == 0) return;
     FH_DROPPED(s);
+    if (s->cap == 0) return;
     if (FH_LIKELY(s->cap <= FH_STR_SHORT)) {
         struct fh_bin *bin = &fh_bins[(s->cap + 15) / 16];
         void **top = bin->top;

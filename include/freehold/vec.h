@@ -357,8 +357,8 @@ FH_INLINE void *fh_vec_end(const void *ptr, size_t len, size_t size) {
         fh_vec_free(&fh_vec_, FH_VEC_ELEMENT(T), FH_ALIGNOF(T), sizeof fh_vec_);             \
     }                                                                                        \
     FH_GLUE void fh_Vec_##T##_drop(fh_Vec_##T *vec) {                                        \
-        if (vec->cap == 0) return;                                                           \
         FH_DROPPED(vec);                                                                     \
+        if (vec->cap == 0) return;                                                           \
         if (fh_plain_##T || vec->len == 0) {                                                 \
             fh_vec_free(vec, FH_VEC_ELEMENT(T), FH_ALIGNOF(T), sizeof *vec);                 \
         } else {                                                                             \
@@ -375,7 +375,7 @@ FH_INLINE void *fh_vec_end(const void *ptr, size_t len, size_t size) {
         for (size_t fh_i_ = len; fh_i_ < fh_old_; fh_i_++) fh_drop_##T(&vec->ptr[fh_i_]);    \
     }                                                                                        \
     FH_GLUE void fh_VecIn_##T##_drop(fh_VecIn_##T *vec) {                                    \
-        if (vec->cap > 0) FH_DROPPED(vec);                                                   \
+        FH_DROPPED(vec);                                                                     \
         if (!fh_plain_##T)                                                                   \
             for (size_t fh_i_ = 0; fh_i_ < vec->len; fh_i_++) fh_drop_##T(&vec->ptr[fh_i_]); \
         if (vec->cap > 0) fh_vec_free(vec, FH_VEC_ELEMENT(T), FH_ALIGNOF(T), sizeof *vec);   \

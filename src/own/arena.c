@@ -158,6 +158,7 @@ void *fh_arena_put(fh_arena *arena, void *init, size_t size, size_t align, void 
 }
 
 void fh_arena_drop(fh_arena *arena) {
+    fh_note_gone(arena, sizeof *arena);
     while (arena->kept != NULL) {
         struct fh_kept *kept = arena->kept;
         arena->kept = kept->next; /* first: a drop that places something new is met too */

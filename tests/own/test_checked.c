@@ -78,7 +78,7 @@ SITE(moved_in_g, "g", "c");
 
 static void move_out(struct made_frame *made, size_t i, const struct fh_site *site) {
     made->owner[i] = &one;
-    fh_note_move(&made->owner[i], sizeof(void *), &made->base, site);
+    fh_note_move(&made->owner[i], sizeof(void *), &made->base, site, true);
     made->owner[i] = NULL;
 }
 static void is_moved(const char *name) {
@@ -91,14 +91,14 @@ static void a_move_is_the_functions_that_has_the_variable(void **state) {
     (void)state;
     move_out(&one, 0, &moved_in_f); /* no scope is open */
     is_moved(NULL);
-    struct fh_scope f = fh_scope_enter(&one.base, &in_f);
+    struct fh_scope f = fh_scope_enter(&f, &one.base, &in_f, 16);
     move_out(&one, 0, &moved_in_g); /* inlined into f, and without a scope of its own */
     is_moved(NULL);
     move_out(&two, 0, &moved_in_f); /* of another call of f */
     is_moved(NULL);
     move_out(&one, 0, &moved_in_f);
     is_moved("a");
-    struct fh_scope g = fh_scope_enter(&one.base, &in_g); /* inlined, with one */
+    struct fh_scope g = fh_scope_enter(&g, &one.base, &in_g, 16); /* inlined, with one */
     fh_scope_leave(&g);
     is_moved("a");
     fh_scope_leave(&f);
@@ -108,7 +108,7 @@ static void a_move_is_the_functions_that_has_the_variable(void **state) {
 
 static void what_was_set_again_is_not_moved(void **state) {
     (void)state;
-    struct fh_scope f = fh_scope_enter(&one.base, &in_f);
+    struct fh_scope f = fh_scope_enter(&f, &one.base, &in_f, 16);
     move_out(&one, 0, &moved_in_f);
     move_out(&one, 1, &other_in_f);
     is_moved("b");
@@ -124,12 +124,14 @@ static void what_was_set_again_is_not_moved(void **state) {
 }
 
 static void uses_by_value(void) {
-    fh_scope_enter(&one.base, &in_f);
+    struct fh_scope f = fh_scope_enter(&f, &one.base, &in_f, 16);
+    (void)f;
     move_out(&one, 0, &moved_in_f);
     fh_note_empty("a", &one.base, &other_in_f);
 }
 static void explains_moves(void) {
-    fh_scope_enter(&one.base, &in_f);
+    struct fh_scope f = fh_scope_enter(&f, &one.base, &in_f, 16);
+    (void)f;
     move_out(&one, 0, &moved_in_f);
     move_out(&one, 1, &other_in_f);
     one.owner[1] = &one;
@@ -149,12 +151,12 @@ static void changed_by_the_loop_itself(void) {
 static void *without_notes(void *unused) {
     (void)unused;
     notes_refused = true;
-    struct fh_scope f = fh_scope_enter(&one.base, &in_f);
+    struct fh_scope f = fh_scope_enter(&f, &one.base, &in_f, 16);
     move_out(&one, 0, &moved_in_f);
     assert_true(fh_moved_name() == NULL);
     fh_scope_leave(&f);
     notes_refused = false;
-    f = fh_scope_enter(&one.base, &in_f);
+    f = fh_scope_enter(&f, &one.base, &in_f, 16);
     notes_refused = true;
     move_out(&one, 0, &moved_in_f);
     assert_true(fh_moved_name() == NULL);
@@ -184,28 +186,28 @@ static void only_what_is_returned_is_taken_for_it(void **state) {
     char *base = stack + PAGE, *caller = base + 200, *elsewhere = stack + 3 * PAGE;
     caller[0] = elsewhere[0] = 1;
     mprotect(elsewhere, PAGE, PROT_READ); /* the stack ends below it */
-    struct fh_scope none = {base, &in_f};
+    struct fh_scope none = {base, &in_f, 16, 0};
     fh_note_dropped(caller, 16); /* no scope is open */
     fh_scope_leave(&none);
     for (int kind = 0; kind < 4; kind++) {
-        struct fh_scope f = fh_scope_enter(base, &in_f);
+        struct fh_scope f = fh_scope_enter(&f, base, &in_f, 16);
         fh_dropping = kind == 0 ? &in_f : NULL;
         no_bounds = kind == 1;
         if (kind < 2) fh_note_dropped(caller, 16); /* in drop() or set(); where nothing is known of stacks */
         else if (kind == 2) fh_note_dropped(elsewhere, 16);
         else {
             fh_note_dropped(caller, 16);
-            struct fh_scope others = {stack, &in_f}, inlined = {base, &in_g};
-            fh_scope_enter(stack, &in_f);
+            struct fh_scope others = {stack, &in_f, 16, 0}, inlined = {base, &in_g, 16, 0};
+            fh_scope_enter(&others, stack, &in_f, 16);
             fh_note_dropped(caller, 16);
             fh_scope_leave(&inlined);
-            fh_scope_enter(base, &in_f);
+            fh_scope_enter(&inlined, base, &in_f, 16);
             fh_note_dropped(caller, 16);
             fh_scope_leave(&others);
-            fh_scope_enter(base, &in_f);
+            fh_scope_enter(&inlined, base, &in_f, 16);
             fh_note_dropped(caller, 16);
-            fh_scope_leave(&inlined);    /* of another function, in the same frame */
-            fh_scope_enter(base, &in_g); /* forgets it */
+            fh_scope_leave(&inlined);                  /* of another function, in the same frame */
+            fh_scope_enter(&inlined, base, &in_g, 16); /* forgets it */
             fh_scope_leave(&inlined);
         }
         fh_dropping = NULL;
@@ -214,7 +216,7 @@ static void only_what_is_returned_is_taken_for_it(void **state) {
     }
     enum { DEEP = 600 };
     struct fh_scope deep[DEEP];
-    for (int i = 0; i < DEEP; i++) deep[i] = fh_scope_enter(base, &in_f);
+    for (int i = 0; i < DEEP; i++) deep[i] = fh_scope_enter(&deep[i], base, &in_f, 16);
     fh_note_dropped(caller, 16); /* deeper than is noted */
     for (int i = DEEP; i-- > 0;) fh_scope_leave(&deep[i]);
     munmap(stack, 4 * PAGE);
@@ -498,7 +500,7 @@ static void a_secret_is_made_once(void **state) {
 /* Without the checked mode nothing of all this is noted, and nothing stops. */
 static void nothing_is_noted_without_the_mode(void **state) {
     (void)state;
-    struct fh_scope f = fh_scope_enter(&one.base, &in_f);
+    struct fh_scope f = fh_scope_enter(&f, &one.base, &in_f, 16);
     move_out(&one, 0, &moved_in_f);
     is_moved(NULL);
     fh_note_use(&one.owner[0], sizeof(void *), &other_in_f);

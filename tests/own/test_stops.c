@@ -217,9 +217,15 @@ static void counts_that_cannot_be_stop_the_program(void **state) {
 #ifdef FH_CHECKED
 /* What Clang makes of `return s;`, in a way that any compiler compiles: the owner that is dropped as the scope
  * ends stands in the frame of the caller. */
+static Str *in_callers_frame;
+typedef Str Returned;
+static void Returned_drop(Returned *unused) {
+    (void)unused;
+    fh_note_dropped(in_callers_frame, sizeof *in_callers_frame);
+}
 static __attribute__((noinline)) void drop_what_is_returned(Str *slot) {
-    own(Str) local = {0};
-    fh_note_dropped(slot, sizeof *slot);
+    in_callers_frame = slot;
+    own(Returned) local = {0};
 }
 static void return_without_move(void) {
     Str slot = str_from("what the caller is to get");
@@ -234,13 +240,128 @@ static __attribute__((noinline)) void drop_others(Str *slot, Str *in_heap) {
     fh_note_dropped(slot, sizeof *slot);
     fh_note_dropped(&local, sizeof local); /* a local comes last: the scope's end is about that one */
 }
+/* A drop by hand, of what the caller has, where a scope is open: of another size, or the local comes last. */
+static __attribute__((noinline)) void fill_anew(Str *out) {
+    own(Str) fresh = str_from("filled anew");
+    own(Box(int)) other = box(int, 1);
+    fh_note_dropped(out, sizeof *out);
+    fh_str_drop(out);
+    *out = move(fresh);
+}
 static void an_owner_returned_without_move_stops_the_program(void **state) {
     (void)state;
-    assert_stops(return_without_move, "error[E0505]: an owner is returned without move", "own(Str)");
+    assert_stops(return_without_move, "error[E0505]: an owner is returned without move", "own(Returned)");
     own(Str) slot = str_from("the caller's own");
     own(Box(Str)) in_heap = box_of(Str, str_from("in the heap"));
     drop_others(&slot, in_heap);
     assert_string_equal(str_c(&slot), "again");
+    fill_anew(&slot);
+    assert_string_equal(str_c(&slot), "filled anew");
+}
+
+/* A variable that begins empty where another ended moved from is another: the next turn's of a loop, one of the
+ * next block, one that own() did not declare, one of the function called next after longjmp has left this one.
+ * And one that was set is as new, also when it was set to nothing. */
+OWNER(Vec(int))
+typedef Vec(int) ByHand;
+static size_t dropped_by_hand;
+static void ByHand_drop(ByHand *v) {
+    dropped_by_hand += v->len;
+    fh_vec_free(v, sizeof(int), _Alignof(int), sizeof *v);
+}
+static void keep(Vec(Vec(int)) * all, Vec(int) in) {
+    own(Vec(int)) v = move(in);
+    vec_push(all, move(v));
+}
+static void fill_by_turns(Vec(Vec(int)) * all) {
+    own(Box(int)) first = box(int, 3);
+    for (int i = 0; i < *first; i++) {
+        own(Vec(int)) v = {0};
+        vec_push(&v, i);
+        keep(all, move(v));
+    }
+    for (int i = 0; i < *first; i++) {
+        Vec(int) plain = {0};
+        vec_push(&plain, i);
+        keep(all, move(plain));
+    }
+    for (int i = 0; i < *first; i++) {
+        own(ByHand) v = {0};
+        vec_push(&v, i);
+        keep(all, move(v));
+    }
+    {
+        own(Vec(int)) v = {0};
+        vec_push(&v, 1);
+        set(Vec(int), &v, (Vec(int)){0});
+        vec_push(&v, 1);
+    }
+}
+static void set_to_nothing(void) {
+    own(Vec(int)) v = vec_of(int, 1), w = vec_of(int, 2), x = vec_of(int, 3), empty = {0};
+    own(Vec(Vec(int))) all = vec_of(Vec(int), move(v), move(w), move(x));
+    set(Vec(int), &v, (Vec(int)){0});
+    own(Vec(int)) old = replace(w, (Vec(int)){0});
+    swap(&empty, &x);
+    vec_push(&v, 1);
+    vec_push(&w, 2);
+    vec_push(&x, 3);
+    vec_push(&empty, 4);
+    assert_true(all.len == 3 && old.len == 0);
+}
+static jmp_buf out;
+static __attribute__((noinline)) void move_and_leave(Vec(Vec(int)) * all) {
+    own(Vec(int)) a = vec_of(int, 1), b = vec_of(int, 2), c = vec_of(int, 3), d = vec_of(int, 4);
+    vec_push(all, move(a)), vec_push(all, move(b)), vec_push(all, move(c)), vec_push(all, move(d));
+    longjmp(out, 1);
+}
+static __attribute__((noinline)) size_t begin_empty(void) {
+    own(Vec(int)) a = {0}, b = {0}, c = {0}, d = {0};
+    vec_push(&a, 1), vec_push(&b, 1), vec_push(&c, 1), vec_push(&d, 1);
+    return a.len + b.len + c.len + d.len;
+}
+static void another_variable_is_not_moved(void **state) {
+    (void)state;
+    own(Vec(Vec(int))) all = {0};
+    fill_by_turns(&all);
+    assert_int_equal(all.len, 9);
+    assert_int_equal(dropped_by_hand, 0);
+    set_to_nothing();
+    if (setjmp(out) == 0) move_and_leave(&all);
+    assert_int_equal(begin_empty(), 4);
+}
+/* And the same one is, whatever stood in between. */
+static void moved_in_an_inner_block(void) {
+    own(Vec(Vec(int))) all = {0};
+    own(Vec(int)) v = vec_of(int, 1);
+    {
+        own(Vec(int)) other = vec_of(int, 2);
+        keep(&all, move(v));
+    }
+    for (int i = 0; i < 2; i++) {
+        own(Vec(int)) w = {0};
+        vec_push(&w, i);
+    }
+    vec_push(&v, 1);
+}
+static void take_and_use(Vec(int) in) {
+    own(Vec(int)) v = move(in);
+    vec_push(&in, (int)v.len);
+}
+static void (*volatile called)(Vec(int)) = take_and_use; /* not inlined: there it is a local as any other */
+static void a_parameter_moved(void) { called(vec_of(int, 1)); }
+static void by_hand_moved(void) {
+    own(Vec(Vec(int))) all = {0};
+    own(ByHand) v = {0};
+    vec_push(&v, 1);
+    keep(&all, move(v));
+    vec_push(&v, 1);
+}
+static void the_same_variable_is_moved(void **state) {
+    (void)state;
+    assert_stops(moved_in_an_inner_block, "error[E0382]: use of moved value: `v`", "moved here");
+    assert_stops(a_parameter_moved, "error[E0382]: use of moved value: `in`", "moved here");
+    assert_stops(by_hand_moved, "error[E0382]: use of moved value: `v`", "moved here");
 }
 
 /* More moves and deeper scopes than are noted: the latest are, and nothing that is right is stopped. */
@@ -251,19 +372,17 @@ static size_t move_down(int depth) {
     here = move(there);
     return below + here.len;
 }
-static void use_the_last_of_many_moved(void) {
-    own(Vec(Str)) taken = {0};
-    Str many[400];
-    for (int i = 0; i < 400; i++) {
-        many[i] = str_from("one of many");
-        vec_push(&taken, move(many[i]));
-    }
-    str_push(&many[399], "more");
+static void move_many_and_use_the_last(int depth) {
+    own(Str) a = str_from("a"), b = str_from("b"), c = str_from("c"), d = str_from("d");
+    own(Vec(Str)) taken = vec_of(Str, move(a), move(b), move(c), move(d));
+    if (depth > 0) move_many_and_use_the_last(depth - 1);
+    else str_push(&d, "more");
 }
+static void use_the_last_of_many_moved(void) { move_many_and_use_the_last(100); }
 static void many_moves_and_deep_scopes_are_borne(void **state) {
     (void)state;
     assert_int_equal(move_down(1000), 4 * 1001);
-    assert_stops(use_the_last_of_many_moved, "error[E0382]: use of moved value: `many[i]`", "moved here");
+    assert_stops(use_the_last_of_many_moved, "error[E0382]: use of moved value: `d`", "moved here");
 }
 #endif
 
@@ -276,6 +395,8 @@ int main(void) {
         cmocka_unit_test(counts_that_cannot_be_stop_the_program),
 #ifdef FH_CHECKED
         cmocka_unit_test(an_owner_returned_without_move_stops_the_program),
+        cmocka_unit_test(another_variable_is_not_moved),
+        cmocka_unit_test(the_same_variable_is_moved),
         cmocka_unit_test(many_moves_and_deep_scopes_are_borne),
 #endif
     };
