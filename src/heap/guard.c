@@ -436,5 +436,12 @@ size_t fh_guard_sweep(const char *call, uintptr_t caller) {
     return bad;
 }
 
+void fh_guard_each(void (*look)(const void *p, size_t asked)) {
+    fh_lock(&lock);
+    for (uint32_t i = 1; fh_guard_size && i < record_count && records[i].state != FH_MARK_NONE; i++)
+        if (records[i].state == FH_MARK_LIVE) look(records[i].p, records[i].asked);
+    fh_unlock(&lock);
+}
+
 void fh_guard_lock(void) { fh_lock(&lock); }
 void fh_guard_unlock(void) { fh_unlock(&lock); }

@@ -54,6 +54,9 @@ void fh_guard_look(const char *call, const void *from, size_t size, uintptr_t ca
 /* Looks at the canaries of all guarded blocks in use; returns how many are damaged. */
 size_t fh_guard_sweep(const char *call, uintptr_t caller);
 
+/* Shows each guarded block in use. `look` may not allocate. */
+void fh_guard_each(void (*look)(const void *p, size_t asked));
+
 /* For fork. */
 void fh_guard_lock(void);
 void fh_guard_unlock(void);

@@ -208,13 +208,19 @@ uintptr_t fh_os_program_code(const uintptr_t *pcs, unsigned count) {
 
 /* ---- data ---- */
 
+/* Where a part of an object stands that can be written; 0: it is no such part, or not there yet. */
+static uintptr_t data_of(const struct dl_phdr_info *info, const ElfW(Phdr) * part) {
+    if (part->p_type == PT_TLS) return (uintptr_t)info->dlpi_tls_data; /* the calling thread's */
+    return part->p_type == PT_LOAD && (part->p_flags & PF_W) ? info->dlpi_addr + part->p_vaddr : 0;
+}
+
 static int each_object(struct dl_phdr_info *info, size_t size, void *look) {
     (void)size;
     for (unsigned i = 0; i < info->dlpi_phnum; i++) {
         const ElfW(Phdr) *part = &info->dlpi_phdr[i];
-        if (part->p_type != PT_LOAD || !(part->p_flags & PF_W)) continue;
-        uintptr_t from = (info->dlpi_addr + part->p_vaddr + 7) & ~(uintptr_t)7;
-        uintptr_t to = (info->dlpi_addr + part->p_vaddr + part->p_memsz) & ~(uintptr_t)7;
+        uintptr_t at = data_of(info, part);
+        if (at == 0) continue;
+        uintptr_t from = (at + 7) & ~(uintptr_t)7, to = (at + part->p_memsz) & ~(uintptr_t)7;
         ((void (*)(const uintptr_t *, const uintptr_t *))(uintptr_t)look)((const uintptr_t *)from,
                                                                           (const uintptr_t *)to);
     }

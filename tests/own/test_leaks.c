@@ -17,6 +17,11 @@ struct Node {
 };
 DROP(Node, (Box(Node), next))
 
+typedef struct {
+    _Alignas(64) double numbers[8];
+} Wide;
+PLAIN(Wide)
+
 /* ---- the cases ---- */
 
 static Box(Node) list;
@@ -37,6 +42,51 @@ static void statics_reach_all(void) {
     for (int i = 0; i < 1000; i++) vec_push(&numbers, i);
     Box(Node) node = box(Node, .id = 3);
     inside = &node->id;
+}
+
+static Rc(Wide) wide __attribute__((used));
+static __thread Vec(int) of_the_thread __attribute__((used));
+static struct {
+    Str name;
+    Vec(Rc(Node)) nodes;
+} * by_malloc __attribute__((used));
+
+/* Also the value of an Rc that is aligned, thread-local data, and what other code's memory holds, early and
+ * late (the first blocks of malloc are guarded). */
+static void whatever_reaches(void) {
+    wide = rc(Wide, {0});
+    vec_push(&of_the_thread, 1);
+    for (int i = 0; i < 1000; i++) {
+        void *last = by_malloc;
+        by_malloc = malloc(sizeof *by_malloc + sizeof last);
+        memset(by_malloc, 0, sizeof *by_malloc);
+        by_malloc->name = str_of("%d, a text with some length", i);
+        vec_push(&by_malloc->nodes, rc(Node, .id = i));
+        memcpy(by_malloc + 1, &last, sizeof last);
+    }
+}
+
+static void malloc_holds_and_one_is_lost(void) {
+    whatever_reaches();
+    own(Rc(RefCell(Node))) kept = rc_of(RefCell(Node), refcell(Node, .id = 1));
+    own(Ref(Node)) of_kept = borrow(kept);
+    Rc(RefCell(Node)) lost = rc_of(RefCell(Node), refcell(Node, .id = 1));
+    own(Ref(Node)) noted = borrow(lost); /* the note of it is no owner */
+}
+
+/* Long after the blocks with pages of their own: other code frees it, and nobody looks there again. */
+static void a_forgotten_one_is_freed(void) {
+    for (int i = 0; i < 17000; i++) {
+        own(Box(int)) one = box(int, i);
+        *one += 1;
+    }
+    own(Vec(Box(Node))) large = vec_with(Box(Node), 1 << 20);
+    own(Vec(Box(Node))) held = vec_of(Box(Node), box(Node, .id = 1));
+    vec_push(&large, NULL);
+    void *theirs = large.ptr;
+    forget(large);
+    forget(held);
+    free(theirs);
 }
 
 static pthread_barrier_t both;
@@ -93,6 +143,9 @@ static const struct {
     const char *says[3]; /* NULL: nothing at all is said */
 } cases[] = {
     {"statics", statics_reach_all, 0, {0}},
+    {"reached", whatever_reaches, 0, {0}},
+    {"hidden", malloc_holds_and_one_is_lost, 101, {"1 owner was never dropped", "Rc(fh_RefCell_Node)"}},
+    {"freed", a_forgotten_one_is_freed, 0, {0}},
     {"running", a_running_thread_holds_one, 0, {0}},
     {"forgotten", one_is_forgotten, 0, {0}},
     {"ended", an_ended_thread_lost_one, 101, {"1 owner was never dropped", "exit() from"}},
