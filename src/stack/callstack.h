@@ -25,6 +25,7 @@ struct fh_further_stack {
     struct fh_further_stack *outer; /* the one that was in use before, NULL: own          */
     char *left_at;                  /* stack pointer on the outer stack                    */
     bool passed;                    /* an exception has passed through: not in use any more */
+    unsigned last_thread;           /* that ends on it, when that is so                     */
 };
 
 struct fh_call_thread {

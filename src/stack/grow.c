@@ -7,6 +7,10 @@
  *
  * A further stack can also be left by an exception or longjmp, without anyone's telling us. That is seen later:
  * the stack pointer is on a stack further out, so those inside are dead (fh_grow_forget).
+ *
+ * A thread may end on a further stack: glibc's pthread_exit goes back to the thread's own first, musl's does
+ * not. That stack cannot be given back by who runs on it. It is noted with the thread's number, and given back
+ * by the next thread that maps one, or ends, when no thread of that number runs any more.
  */
 #include "os/os.h"
 #include "stack/callstack.h"
@@ -56,12 +60,41 @@ static void unmap(struct fh_further_stack *stack) {
     fh_os_stack_unmap(stack->low, stack->size);
 }
 
+static struct fh_lock ending_lock;
+static struct fh_further_stack *ending; /* on which threads end, or have ended */
+
+/* Gives back those whose thread has ended. Who does not get the lock leaves it to another time. */
+static void give_back_ended(void) {
+    if (__atomic_load_n(&ending, __ATOMIC_RELAXED) == NULL || !fh_trylock(&ending_lock)) return;
+    struct fh_further_stack *first = ending, **at = &first, *stack;
+    while ((stack = *at) != NULL) {
+        if (fh_os_thread_runs(stack->last_thread)) {
+            at = &stack->outer;
+        } else {
+            *at = stack->outer;
+            unmap(stack);
+        }
+    }
+    __atomic_store_n(&ending, first, __ATOMIC_RELAXED);
+    fh_unlock(&ending_lock);
+}
+
+static void end_on(struct fh_further_stack *stack) {
+    bool main;
+    stack->last_thread = fh_os_thread_id(&main);
+    if (!fh_trylock_for_a_while(&ending_lock)) return; /* after a fork, nobody may be there to let go of it */
+    stack->outer = ending;
+    __atomic_store_n(&ending, stack, __ATOMIC_RELAXED);
+    fh_unlock(&ending_lock);
+}
+
 static struct fh_further_stack *new_stack(struct fh_call_thread *thread, size_t size, const char *here) {
     struct fh_further_stack *spare = thread->spare;
     if (spare != NULL && spare->size >= size && spare->size / 2 <= size) {
         thread->spare = NULL;
         return spare;
     }
+    give_back_ended();
     char *low = fh_os_stack_map(size, here);
     if (low == NULL) return NULL;
     struct fh_further_stack *stack = (struct fh_further_stack *)(void *)(low + size - sizeof *stack);
@@ -93,7 +126,14 @@ FH_UNCHECKED void fh_grow_forget(struct fh_call_thread *thread, const char *here
 }
 
 void fh_grow_end(struct fh_call_thread *thread) {
-    while (thread->stacks != NULL) leave(thread, thread->stacks);
+    const char *here = __builtin_frame_address(0);
+    give_back_ended();
+    while (thread->stacks != NULL) {
+        struct fh_further_stack *stack = thread->stacks;
+        thread->stacks = stack->outer;
+        if (here >= stack->low && here < stack->low + stack->size) end_on(stack);
+        else unmap(stack);
+    }
     unmap(thread->spare);
     thread->spare = NULL;
 }
