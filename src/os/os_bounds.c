@@ -3,7 +3,8 @@
  * A thread's stack is known to the C library. The main thread's is not a mapping of fixed size: the kernel lets
  * it grow downwards until the limit (RLIMIT_STACK, counted from the mapping's high end), or until it comes
  * within 256 pages of the next mapping. glibc answers for it by reading /proc/self/maps and allocating; we read
- * the same file ourselves.
+ * the same file ourselves. Which mapping it is, is told by the program's random bytes, which the kernel puts
+ * above the first frame. (The name "[stack]" in that file is Valgrind's own, where that runs the program.)
  */
 #include "os/os.h"
 #include "os/os_maps.h"
@@ -12,7 +13,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
-#include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -23,6 +24,8 @@
 #endif
 
 enum { KERNEL_GAP_PAGES = 256 };
+
+static uintptr_t on_main_stack(void) { return getauxval(AT_RANDOM); }
 
 struct search {
     uintptr_t address;
@@ -39,7 +42,7 @@ static bool look(const struct fh_os_mapping *mapping, void *context) {
         return true;
     }
     search->found = *mapping;
-    search->main = strcmp(mapping->name, "[stack]") == 0;
+    search->main = mapping->low <= on_main_stack() && on_main_stack() < mapping->high;
     return false;
 }
 
@@ -66,17 +69,8 @@ bool fh_os_stack_bounds_near(const void *address, struct fh_os_bounds *bounds) {
     return true;
 }
 
-static bool look_for_main(const struct fh_os_mapping *mapping, void *context) {
-    uintptr_t *address = context;
-    if (strcmp(mapping->name, "[stack]") != 0) return true;
-    *address = mapping->high - 1;
-    return false;
-}
-
 bool fh_os_main_stack(struct fh_os_bounds *bounds) {
-    uintptr_t address = 0;
-    return fh_os_maps(look_for_main, &address) && address != 0 &&
-           fh_os_stack_bounds_near((const void *)address, bounds);
+    return fh_os_stack_bounds_near((const void *)on_main_stack(), bounds) && bounds->main;
 }
 
 struct guard_search {

@@ -48,7 +48,7 @@ static void dig(void *context) {
 int main(void) {
     int n = 0;
     fh_stack_grow(fh_stack_left() + 1, 64 << 10, dig, &n);
-    return 0;
+    return n != 500 || fh_stack_left() == 0 || fh_stack_left() >= fh_stack_size();
 }
 END
 
