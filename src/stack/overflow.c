@@ -65,7 +65,10 @@ static bool at_end_of(const struct fh_fault *fault, uintptr_t low) {
 static bool is_stack(struct fh_fault *fault) {
     const struct fh_call_thread *thread = fault->thread;
     struct fh_os_bounds known;
-    if (thread != NULL && fh_call_stack_of(thread, fault->stack.high - 1, &known)) {
+    size_t asked = fh_threads_stack_asked(fault->stack.mapped_low);
+    if (asked != 0 && asked < (size_t)(fault->stack.high - fault->stack.low))
+        fault->stack.high = fault->stack.low + asked;
+    if (thread != NULL && fh_call_stack_of(thread, fault->stack.mapped_low, &known)) {
         fault->further = thread->stacks != NULL && known.low != thread->own.low;
         if (!fault->stack.main) fault->stack = known;
         return true;

@@ -100,7 +100,6 @@ static size_t stack_part(const struct block *block) {
 static void enlist(struct block *block) {
     bool main;
     block->place.id = fh_os_thread_id(&main);
-    block->place.first = __builtin_frame_address(0);
     block->listed = true;
     fh_lock(&list_lock);
     block->older = newest;
@@ -140,6 +139,11 @@ static void thread_ends(void *value) {
     give_back(block);
 }
 
+size_t fh_threads_stack_asked(const char *low) {
+    if (mine == NULL || mine->place.first < low) return 0;
+    return (size_t)(mine->place.first - low) < mine->place.size ? mine->place.size : 0;
+}
+
 /* A thread may have an alternate stack already, from a sanitizer or somebody else between us and the thread. */
 static void take_stack(struct block *block) {
     block->stack_in_use = fh_os_set_signal_stack(block->low, stack_part(block));
@@ -149,6 +153,7 @@ static void *start(void *argument) {
     struct block *block = mine = argument;
     void *(*function)(void *) = block->function, *function_argument = block->argument;
     thrd_start_t c11_function = block->c11_function;
+    block->place.first = __builtin_frame_address(0);
     if (atomic_load_explicit(&stacks_wanted, memory_order_relaxed) && !fh_os_has_signal_stack())
         take_stack(block);
     if (atomic_load_explicit(&end_hook, memory_order_relaxed) != NULL) enlist(block);

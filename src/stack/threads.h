@@ -31,6 +31,10 @@ fh_threads_c11 *fh_threads_next_c11(void) __attribute__((weak, visibility("hidde
 int fh_threads_our_c11(thrd_t *thread, thrd_start_t function, void *argument)
     __attribute__((weak, visibility("hidden")));
 
+/* What the calling thread's stack was asked to be, if it lies from `low` on and its size is known; else 0. The
+ * mapping may be larger: the stack's memory is the program's own, or other memory follows. In a handler. */
+size_t fh_threads_stack_asked(const char *low);
+
 /* ---- the list of threads ---- */
 
 /* A thread that was started by pthread_create or thrd_create. */

@@ -19,6 +19,7 @@
 
 static volatile int one = 1;
 static volatile int deepest;
+static char one_byte;
 
 NOINLINE static int alone(int n) {
     deepest = n;
@@ -246,6 +247,27 @@ static void in_thread_of(size_t size, void *(*body)(void *)) {
     pthread_join(id, NULL);
 }
 
+/* A stack of the program's own, with more of its memory right above it. */
+static void *asks_first(void *argument) {
+    if (argument != NULL) (void)fh_stack_left();
+    alone(1);
+    return argument;
+}
+static void on_memory_of_mine(void *asks) {
+    enum { PAGE = 65536, SIZE = 256 << 10 };
+    pthread_t id;
+    pthread_attr_t attributes;
+    install();
+    char *memory = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    mprotect(memory, PAGE, PROT_NONE);
+    pthread_attr_init(&attributes);
+    pthread_attr_setstack(&attributes, memory + PAGE, SIZE);
+    if (pthread_create(&id, &attributes, asks_first, asks) != 0) _exit(98);
+    pthread_join(id, NULL);
+}
+static void memory_of_mine(void) { on_memory_of_mine(NULL); }
+static void memory_of_mine_known(void) { on_memory_of_mine(&one_byte); }
+
 /* The clock that a report looks at leaps, so that the walk has taken too long when it first looks. */
 static bool leaps;
 uint64_t __real_fh_os_ticks(void);
@@ -409,6 +431,11 @@ int main(void) {
     expect_text("thread", "pthread_attr_setstacksize");
     expect_no_text("thread", "main thread");
     expect("thread: depth", depth_said() > 100 && depth_said() < 20000);
+
+    run_child(memory_of_mine);
+    check_report("memory of mine", "  stack        256.0 KiB, ");
+    run_child(memory_of_mine_known);
+    check_report("memory of mine, known", "  stack        256.0 KiB, ");
 
     if (!emulated()) { /* qemu's own threads are among the process's, so running threads are not signalled there */
         run_child(in_thread_before);
