@@ -34,13 +34,14 @@ static void tell_valgrind(const struct fh_further_stack *stack) {
  * one, and still holds the frames that were skipped on the outer one for live. */
 FH_UNCHECKED static void tell_asan_back(const struct fh_call_thread *thread, char *left_at) {
     struct fh_os_bounds bounds;
-    if (__sanitizer_start_switch_fiber == NULL) return;
+    if (__sanitizer_start_switch_fiber == NULL || __asan_unpoison_memory_region == NULL) return;
     if (!fh_call_stack_of(thread, left_at, &bounds)) return;
     void *fake = NULL;
     __sanitizer_start_switch_fiber(&fake, bounds.low, (size_t)(bounds.high - bounds.low));
     __sanitizer_finish_switch_fiber(fake, NULL, NULL);
     char *from = left_at - bounds.low > FRAME_OF_OURS ? left_at - FRAME_OF_OURS : bounds.low;
-    fh_tools_release(from, (size_t)(bounds.high - from));
+    __asan_unpoison_memory_region(from,
+                                  (size_t)(bounds.high - from)); /* by no function that is checked itself */
 }
 
 static void passed_through(void) {

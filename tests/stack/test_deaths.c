@@ -136,7 +136,7 @@ static void on_two_stacks(void) {
     struct fh_frame outer;
     (void)fh_push_bytes(10);
     fh_frame_open(&outer, FH_SITE);
-    fh_stack_grow((size_t)1 << 40, 100000, grown, &outer);
+    fh_stack_grow_slow(0, 128 << 10, grown, &outer);
 }
 static void on_the_heap(void) {
     struct fh_frame *outer = malloc(sizeof *outer);
@@ -410,7 +410,7 @@ static void dies(const char *what, void (*function)(void), int signal, const cha
 
 int main(void) {
     dies("out of order", outer_before_inner, SIGABRT, "out of order: the frame of outer_before_inner()",
-         "the frame of outer_before_inner() is still open");
+         "inside it, the frame of outer_before_inner()");
     dies("twice", twice, SIGABRT, "of twice()", "closed but not open");
     dies("never opened", never_opened, SIGABRT, "closed but not open", "After longjmp, fh_frame_unwind");
     dies("longjmp", longjmp_without_unwind, SIGABRT, "of longjmp_without_unwind()", "fh_frame_unwind");
@@ -455,11 +455,13 @@ int main(void) {
         dies("on the heap", on_the_heap, SIGABRT, "in no function that is running", "closes_its_callers()");
     if (!SANITIZED) dies("what next", after_a_push, SIGABRT, "region_check=on", "out of order");
     if (SANITIZED) return failures != 0; /* there the sanitizer reports: tools.sh */
-    dies("no region", no_region, SIGABRT, "a region that could not be made", "FREEHOLD=region=SIZE");
-    dies("no books", no_books, SIGABRT, "FH_FRAME_ON in no_books()", "no memory for the thread's books");
-    run_child(without_memory);
-    expect_status("without memory", 0);
-    expect_silence("without memory");
+    if (!emulated()) {
+        dies("no region", no_region, SIGABRT, "a region that could not be made", "FREEHOLD=region=SIZE");
+        dies("no books", no_books, SIGABRT, "FH_FRAME_ON in no_books()", "no memory for the thread's books");
+        run_child(without_memory);
+        expect_status("without memory", 0);
+        expect_silence("without memory");
+    }
     dies("stale read", reads_stale, SIGSEGV, "after its frame was closed", "frame of stale_text() at ");
     dies("stale write", writes_stale, SIGSEGV, "is byte 4 of what was pushed", "frame of stale_text() at ");
     dies("unwound", stale_after_unwind, SIGSEGV, "after its frame was closed", "stale_after_unwind()");
@@ -474,7 +476,7 @@ int main(void) {
     dies("in a handler", reads_stale_in_a_handler, SIGSEGV, "frame of stale_text() at ",
          "handler_reads_stale+");
 #ifdef __GLIBC__ /* musl has no unwind information for raise() */
-    expect_text("in a handler", "is_interrupted+");
+    if (!emulated()) expect_text("in a handler", "is_interrupted+");
 #endif
     run_child(memory_of_mine);
     expect_status("memory of mine", 0);

@@ -370,19 +370,6 @@ static void check_text_once(const char *what, const char *text) {
     if (at == NULL || strstr(at + 1, text) != NULL) show(what, "one report was expected");
 }
 
-static void first_line(const char *path, char line[256]) {
-    FILE *file = fopen(path, "r");
-    line[0] = '\0';
-    if (file != NULL && fgets(line, 256, file) == NULL) line[0] = '\0';
-    if (file) fclose(file);
-}
-static bool emulated(void) {
-    char ours[256], tasks[256];
-    first_line("/proc/self/maps", ours);
-    first_line("/proc/thread-self/maps", tasks);
-    return strcmp(ours, tasks) != 0;
-}
-
 int main(void) {
     if (SANITIZED) return 77; /* the sanitizer has a report of its own */
 
@@ -472,7 +459,7 @@ int main(void) {
 
     run_child(few_calls);
     check_report("few calls", "huge_array, ");
-    expect_no_text("few calls", "Does the recursion end?");
+    if (!emulated()) expect_no_text("few calls", "Does the recursion end?"); /* qemu keeps to its own limit */
 
     run_child(takes_too_long);
     check_report("takes too long", "not in a regular circle");

@@ -478,7 +478,7 @@ int main(void) {
     expect_status("install step by step", 40 + SIGSEGV);
     expect_text("install step by step", "  recursion    falls");
     reports("thread without a signal stack", thread_without_signal_stack, "  recursion    falls");
-    ends_well("threads that run already", threads_that_run_already);
+    if (!emulated()) ends_well("threads that run already", threads_that_run_already);
     reports("report without modules", report_without_modules, "the calls cannot be listed");
     run_child(no_descriptors);
     expect_signal("no descriptors", SIGSEGV);
@@ -487,7 +487,7 @@ int main(void) {
     expect_signal("report that faults", SIGBUS);
     expect_text("report that faults", "freehold: stack overflow in thread ");
     expect_no_text("report that faults", "backtrace");
-    ends_well("repaired meanwhile", repaired_meanwhile);
+    if (!emulated()) ends_well("repaired meanwhile", repaired_meanwhile); /* there it ends the process */
     reports("report without end", report_without_end, "freehold: stack overflow in thread ");
     return failures != 0;
 }
