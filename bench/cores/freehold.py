@@ -23,19 +23,20 @@ class Magazine:
 
 
 class Bin:
-    __slots__ = ("blocks", "magazine", "batch", "credit")
+    __slots__ = ("blocks", "magazine", "batch", "credit", "resting", "may_rest", "ended")
 
     def __init__(self):
         self.blocks, self.magazine, self.batch, self.credit = [], None, 0, 0
+        self.resting = self.may_rest = self.ended = 0
 
 
 class Span:
-    __slots__ = ("g", "c", "free", "owner", "bucket", "remote", "queued")
+    __slots__ = ("g", "c", "free", "owner", "bucket", "remote", "queued", "rests")
 
     def __init__(self, g, c, blocks, owner):
         self.g, self.c, self.owner = g, c, owner
         self.free = (1 << blocks) - 1
-        self.bucket, self.remote, self.queued = None, {}, False
+        self.bucket, self.remote, self.queued, self.rests = None, {}, False, False
 
 
 class Heap:
@@ -44,7 +45,10 @@ class Heap:
         self.lock = machine.lock("a heap's lock", number)
         self.touched_line = machine.line("a heap's touched spans", number)
         self.touched, self.touched_count = [], 0
-        self.lists, self.bins = {}, {}
+        self.lists, self.bins, self.granules = {}, {}, 0
+
+    def resting(self):
+        return sum(bin.resting for bin in self.bins.values())
 
 
 class Depot:
@@ -53,7 +57,7 @@ class Depot:
     def __init__(self, machine, c, shard):
         self.lock = machine.lock("the depot's lock", c, shard)
         self.full, self.blocks = [], 0  # (magazine, blocks)
-        self.empties = []
+        self.empties, self.overflow = [], 0
 
 
 class Freehold:
@@ -104,10 +108,10 @@ class Freehold:
             if bin.magazine:
                 yield from self.give(t, heap, c, bin.blocks)
                 yield from self.magazine_end(t, bin.magazine)
-        heap.bins = {}
         for (c, bucket), spans in list(heap.lists.items()):
             for span in [s for s in spans if s.free.bit_count() == self.blocks[c]]:
                 yield from self.end_span(t, heap, span)
+        heap.bins = {}
         yield from t.unlock(heap.lock)
         yield from self.park(t, heap)
 
@@ -123,6 +127,8 @@ class Freehold:
                 span = other.lists[c, max(filled)][-1]
                 self.unlink(other, span)
                 span.owner = heap
+                other.granules -= 1
+                heap.granules += 1
                 yield from t.atomic(self.head_line(span.g))
                 self.resettle(heap, span)
                 moved = True
@@ -216,8 +222,9 @@ class Freehold:
         for look in range(min(source.LOOKS, self.shards())):
             depot = self.depot(heap, c, look)
             yield from t.read(depot.lock.line)
-            if depot.blocks == 0 or not (yield from t.trylock(depot.lock)):
+            if depot.blocks == depot.overflow == 0 or not (yield from t.trylock(depot.lock)):
                 continue
+            depot.overflow = 0
             full = depot.full.pop() if depot.full else None
             unwanted = []
             if full:
@@ -246,13 +253,18 @@ class Freehold:
             oldest = bin.blocks[:len(bin.blocks) - keep]
             del bin.blocks[:len(bin.blocks) - keep]
             yield from self.give(t, heap, c, oldest)
+            yield from self.overflowed(t, heap, c, len(oldest))
         if not only_frees:
-            bin.credit -= 1
+            yield from t.read(self.head_line(block >> SHIFT))
+            bin.credit -= self.spans[block >> SHIFT].owner is not heap
         bin.blocks.append(block)
         yield from t.unlock(heap.lock)
 
     def class_line(self, c):
         return self.m.line("a class's facts", c // 2)  # two to a line
+
+    def count_line(self, c):
+        return self.m.line("the counts of spans", c // 16)
 
     # ---- depots (depot.c)
 
@@ -266,8 +278,14 @@ class Freehold:
             self.depots[shard, c] = Depot(self.m, c, shard)
         return self.depots[shard, c]
 
+    def depot_most(self, c):
+        return source.depot_most(self.sizes[c], self.class_spans[c], self.shards())
+
+    def unwanted(self, depot, c):
+        return depot.overflow > source.OVERFLOW_TIMES * self.depot_most(c)
+
     def has_room(self, depot, c, bin):
-        return depot.blocks + bin.magazine.capacity <= source.depot_most(self.sizes[c], self.class_spans[c], self.shards())
+        return depot.blocks + bin.magazine.capacity <= self.depot_most(c)
 
     @staticmethod
     def put_empty(depot, magazine):
@@ -286,6 +304,7 @@ class Freehold:
         depot = self.depot(heap, c)
         yield from t.read(depot.lock.line)
         yield from t.read(self.class_line(c))
+        yield from t.read(self.count_line(c))
         if not self.has_room(depot, c, bin):
             return False
         empty = None
@@ -295,7 +314,7 @@ class Freehold:
         if put:
             if empty is None and self.has_empty(depot, bin.magazine.capacity):
                 empty = depot.empties.pop()
-            put = self.has_room(depot, c, bin) and empty is not None
+            put = self.has_room(depot, c, bin) and not self.unwanted(depot, c) and empty is not None
             if put:
                 depot.full.append((bin.magazine, bin.blocks))
                 depot.blocks += bin.magazine.capacity
@@ -307,6 +326,21 @@ class Freehold:
         self.fetch(t, empty)
         bin.magazine, bin.blocks = empty, []
         return True
+
+    def overflowed(self, t, heap, c, count):
+        depot = self.depot(heap, c)
+        yield from t.read(depot.lock.line)
+        if depot.blocks == 0 or not (yield from t.trylock(depot.lock)):
+            return
+        depot.overflow += count
+        yield from t.read(self.count_line(c))
+        full = depot.full.pop() if depot.full and self.unwanted(depot, c) else None
+        if full:
+            depot.blocks -= full[0].capacity
+        yield from t.unlock(depot.lock)
+        if full:
+            yield from self.give(t, heap, c, full[1])
+            yield from self.magazine_end(t, full[0])
 
     # ---- spans (span.c)
 
@@ -330,7 +364,18 @@ class Freehold:
                 heap.lists.setdefault((span.c, bucket), []).append(span)
                 span.bucket = bucket
 
+    def learn(self, t, heap, c):
+        bin = heap.bins.setdefault(c, Bin())
+        if bin.ended:
+            bin.ended -= 1
+            bin.may_rest += 1
+        for k in sorted(heap.bins):
+            if heap.bins[k].resting:
+                yield from self.end_span(t, heap, next(s for s in heap.lists[k, self.blocks[k].bit_length() - 1] if s.rests))
+                return
+
     def new_span(self, t, heap, c):
+        yield from self.learn(t, heap, c)
         yield from t.lock(self.extents)
         yield from t.write(self.m.line("the free extents"))
         if self.free_granules:
@@ -347,15 +392,18 @@ class Freehold:
             yield from t.write(self.bits_line(g, w))
         self.resettle(heap, span)
         self.class_spans[c] += 1
-        yield from t.atomic(self.class_line(c))
+        heap.granules += 1
+        yield from t.atomic(self.count_line(c))
         yield from t.atomic(self.head_line(g))  # its owner
         return span
 
     def end_span(self, t, heap, span):
         self.unlink(heap, span)
+        self.wake(heap, span)
+        heap.granules -= 1
         span.owner = None
         self.class_spans[span.c] -= 1
-        yield from t.atomic(self.class_line(span.c))
+        yield from t.atomic(self.count_line(span.c))
         yield from t.atomic(self.head_line(span.g))
         yield from t.lock(self.extents)
         yield from t.write(self.m.line("the free extents"))
@@ -369,7 +417,21 @@ class Freehold:
             return
         others = any(spans for (c, _), spans in heap.lists.items() if c == span.c and spans != [span])
         if others:
-            yield from self.end_span(t, heap, span)
+            yield from self.rest_or_end(t, heap, span)
+
+    def rest_or_end(self, t, heap, span):
+        bin = heap.bins.setdefault(span.c, Bin())
+        if bin.resting < bin.may_rest and heap.resting() + 1 <= source.REST_ALWAYS + heap.granules // source.REST_PART:
+            span.rests = True
+            bin.resting += 1
+            return
+        bin.ended += 1
+        yield from self.end_span(t, heap, span)
+
+    def wake(self, heap, span):
+        if span.rests:
+            span.rests = False
+            heap.bins[span.c].resting -= 1
 
     def take(self, t, heap, c, want):
         got = []
@@ -385,6 +447,7 @@ class Freehold:
                 span = yield from self.new_span(t, heap, c)
             else:
                 span = heap.lists[c, min(worthy) if worthy else max(buckets)][-1]
+            self.wake(heap, span)
             yield from t.write(self.head_line(span.g))
             words = set()
             free = span.free

@@ -1,7 +1,7 @@
 /* bench/cores/patterns.c - the patterns of the model (patterns.py) on real threads, to be counted under
  * callgrind.
  *
- *     patterns local|pairs|exchange|bleeding THREADS ROUNDS
+ *     patterns local|bursts|pairs|exchange|bleeding THREADS ROUNDS
  *
  * As in patterns.py: one size of 64 bytes, the same numbers of blocks, the same choices. The threads go in
  * step, a round at a time. What the threads use to talk to each other allocates nothing. */
@@ -11,7 +11,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SIZE = 64, BURST = 1000, MESSAGES = 256, BATCH = 120, TABLE = 1000, REPLACED = 1000, LIVES = 250 };
+enum {
+    SIZE = 64,
+    BURST = 1000,
+    LARGE_BURST = 4000,
+    MESSAGES = 256,
+    BATCH = 120,
+    TABLE = 1000,
+    REPLACED = 1000,
+    LIVES = 250
+};
 enum { MOST_THREADS = 16, INBOX = 4096 };
 
 static int threads, rounds;
@@ -26,13 +35,22 @@ static void *block(void) {
     return p;
 }
 
-static void local(int number) {
-    void *blocks[BURST];
-    (void)number;
+static void all_in_turn(int burst) {
+    void *blocks[LARGE_BURST];
     for (int r = 0; r < rounds; r++) {
-        for (int i = 0; i < BURST; i++) blocks[i] = block();
-        for (int i = 0; i < BURST; i++) free(blocks[i]);
+        for (int i = 0; i < burst; i++) blocks[i] = block();
+        for (int i = 0; i < burst; i++) free(blocks[i]);
     }
+}
+
+static void local(int number) {
+    (void)number;
+    all_in_turn(BURST);
+}
+
+static void bursts(int number) {
+    (void)number;
+    all_in_turn(LARGE_BURST);
 }
 
 static void *messages[MOST_THREADS / 2][2][MESSAGES];
@@ -121,7 +139,10 @@ int main(int argc, char **argv) {
     threads = atoi(argv[2]);
     rounds = atoi(argv[3]);
     if (threads < 1 || threads > MOST_THREADS || rounds < 1) return 2;
-    pattern = strcmp(argv[1], "local") == 0 ? local : strcmp(argv[1], "pairs") == 0 ? pairs : exchange;
+    pattern = strcmp(argv[1], "local") == 0    ? local
+              : strcmp(argv[1], "bursts") == 0 ? bursts
+              : strcmp(argv[1], "pairs") == 0  ? pairs
+                                               : exchange;
     pthread_barrier_init(&barrier, NULL, (unsigned)threads);
     for (int t = 0; t < MOST_THREADS; t++) pthread_mutex_init(&inboxes[t].lock, NULL);
     if (strcmp(argv[1], "bleeding") == 0) {

@@ -2,6 +2,7 @@
 
     steady     each thread allocates 200 blocks and frees them, over and over: fewer than a bin holds
     local      the same with 1000 blocks: more than a bin holds
+    bursts     the same with 4000: spans are used up and become empty, over and over
     pairs      half of the threads allocate messages in batches of 256, each for a partner that frees them
     exchange   each thread allocates batches of 120 and frees those that others sent to it: everybody's blocks go everywhere
     bleeding   each thread has 1000 blocks and replaces some of them, ends, and leaves them to a successor
@@ -10,7 +11,7 @@ They use one size unless told otherwise: the worst case, as each class has its o
 (but for steady).
 """
 
-BURST, SMALL_BURST = 1000, 200
+BURST, SMALL_BURST, LARGE_BURST = 1000, 200, 4000
 MESSAGES, DEPTH = 256, 32
 BATCH = 120
 TABLE, REPLACED, LIVES = 1000, 1000, 250  # of the table, so many are replaced in a life, in so many calls of either kind
@@ -34,6 +35,10 @@ def local(machine, allocator, threads, rounds, classes, burst=BURST):
 
 def steady(machine, allocator, threads, rounds, classes):
     local(machine, allocator, threads, rounds, classes, SMALL_BURST)
+
+
+def bursts(machine, allocator, threads, rounds, classes):
+    local(machine, allocator, threads, rounds, classes, LARGE_BURST)
 
 
 def pairs(machine, allocator, threads, rounds, classes):
@@ -110,5 +115,5 @@ def bleeding(machine, allocator, threads, rounds, classes):
         machine.start(body)
 
 
-PATTERNS = {"steady": steady, "local": local, "pairs": pairs, "exchange": exchange, "bleeding": bleeding}
-ROUNDS = {"steady": 150, "local": 30, "pairs": 150, "exchange": 200, "bleeding": 12}
+PATTERNS = {"steady": steady, "local": local, "bursts": bursts, "pairs": pairs, "exchange": exchange, "bleeding": bleeding}
+ROUNDS = {"steady": 150, "local": 30, "bursts": 24, "pairs": 150, "exchange": 200, "bleeding": 12}

@@ -49,13 +49,20 @@ SHARDS = _named("src/heap/depot.c", "SHARDS")
 HEAPS_A_SHARD = _named("src/heap/depot.c", "HEAPS_A_SHARD")
 LOOKS = _named("src/heap/depot.c", "LOOKS")
 MOST_EMPTIES = _named("src/heap/depot.c", "MOST_EMPTIES")
+OVERFLOW_TIMES = _named("src/heap/depot.c", "TIMES")
+REST_ALWAYS = _number("src/heap/span.c", r"ALWAYS = (\d+), PART")
+REST_PART = _number("src/heap/span.c", r"ALWAYS = \d+, PART = (\d+)")
 DEPOT_PART = _number("src/heap/depot.c", r"most = spans \* class->blocks / (\d+)")
 TOO_MANY = _named("src/heap/span.c", "TOO_MANY")  # touched spans that make a freeing thread do the owner's work
 WORTH = [(int(least), int(shift)) for least, shift in
          re.findall(r"(\d+) \? (\d+)", _find("src/heap/class.c", r"class->worth = (.*? : 0);"))]
 
 # What the model takes for granted, in the words of the sources.
-_find("src/heap/depot.c", r"(blocks_in\(depot\) == 0 \|\| !fh_trylock\(&depot->lock\)\) return NULL)")
+_find("src/heap/depot.c", r"(bool nothing = blocks_in\(depot\) == 0 && overflow_of\(depot\) == 0;)")
+_find("src/heap/depot.c", r"(if \(blocks_in\(depot\) == 0 \|\| !fh_trylock\(&depot->lock\)\) return NULL;)")
+_find("src/heap/bin.c", r"(if \(!only_frees && !fh_span_is_own\(heap, p\)\) book->credit--;)")
+_find("src/heap/span.c", r"(if \(book->ended\) \{\s+book->ended--;)")
+_find("src/heap/span.c", r"(if \(heap->resting\) end_one_resting\(heap\);)")
 _find("src/heap/depot.c", r"(if \(fh_trylock\(&depot->lock\)\) \{\s+done = change_full)")
 _find("src/heap/depot.c", r"(void \*\*fh_magazine_new\(unsigned capacity\) \{\s+void \*\*words = fh_meta_take)")
 _find("src/heap/span.c", r"(before = atomic_fetch_or\(&remote->bits\[w\], mask\))")

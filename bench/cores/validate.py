@@ -15,9 +15,11 @@ import tempfile
 import patterns
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-ROUNDS = {"local": (10, 30), "pairs": (40, 120), "exchange": (40, 160), "bleeding": (4, 12)}
-PAIRS = {"local": patterns.BURST, "pairs": patterns.MESSAGES / 2, "exchange": patterns.BATCH, "bleeding": patterns.REPLACED}
-CASES = [("local", 1), ("local", 4), ("pairs", 2), ("pairs", 4), ("exchange", 2), ("exchange", 4), ("bleeding", 1), ("bleeding", 4)]
+ROUNDS = {"local": (10, 30), "bursts": (10, 20), "pairs": (40, 120), "exchange": (40, 160), "bleeding": (4, 12)}
+PAIRS = {"local": patterns.BURST, "bursts": patterns.LARGE_BURST,
+         "pairs": patterns.MESSAGES / 2, "exchange": patterns.BATCH, "bleeding": patterns.REPLACED}
+CASES = [("local", 1), ("local", 4), ("bursts", 1), ("bursts", 4),
+         ("pairs", 2), ("pairs", 4), ("exchange", 2), ("exchange", 4), ("bleeding", 1), ("bleeding", 4)]
 
 
 def atomic_addresses(library):

@@ -10,13 +10,15 @@
  *     a full bin      gives its older blocks to their spans; but one of a thread that only frees leaves its whole
  *                     magazine at the depot, for a thread that allocates, as long as there is room
  *
- * Who only frees is told by a credit: a refill earns two, a flush costs one. A thread that does both keeps its
+ * Who only frees is told by a credit: a refill earns two, a flush of what others have allocated costs one. A
+ * thread that does both keeps its
  * blocks to itself, because its own processor has them in its cache: sent through the depot they wander between
  * processors (four threads that each allocate and free 4000 blocks: 1.7 of the best peer's time with every bin
  * using the depot, 1.15 so). And for one that only frees a larger bin is nothing but memory lying idle: it gets
  * a quarter of the 32 KiB.
  *
- * Tidying, once a second for heaps in use, empties the bins and depots in which nothing happened.
+ * Tidying, once a second for heaps in use, empties the bins and depots in which nothing happened, and ends what
+ * spans rest (span.c).
  */
 #include "heap.h"
 
@@ -96,12 +98,12 @@ static void tidy(struct fh_heap *heap) {
     if (now - heap->tidied < TIDY_MS) return;
     heap->tidied = now;
     for (unsigned c = 1; c < FH_CLASS_COUNT; c++) {
+        struct fh_bin_book *book = &heap->books[c];
         fh_bin_drain_depot(heap, c, false);
-        if (!heap->books[c].stirred) {
-            close_bin(heap, c);
-            if (heap->filled[c]) fh_span_end_empty(heap, c, true);
-        }
-        heap->books[c].stirred = false;
+        if (!book->stirred) close_bin(heap, c);
+        if (heap->filled[c] && (book->resting || !book->stirred)) fh_span_end_empty(heap, c, true);
+        book->may_rest = book->ended = 0;
+        book->stirred = false;
     }
     fh_extent_decay();
 }
@@ -209,7 +211,7 @@ static void flush(struct fh_heap *heap, unsigned c, void *p) {
     unsigned most = only_frees ? fh_classes[c].bin_one_way : fh_classes[c].bin_most;
     if (bin->top == bin->end && !grow(bin, book, most) && !(only_frees && hand_over(heap, c, bin, book)))
         give_oldest(heap, c, bin, book);
-    if (!only_frees) book->credit--;
+    if (!only_frees && !fh_span_is_own(heap, p)) book->credit--;
     *bin->top++ = p;
 }
 

@@ -4,7 +4,8 @@
 #include "../base/settings.h"
 
 _Alignas(64) uint8_t fh_class_table[FH_CLASS_TABLE_SIZE];
-struct fh_class fh_classes[FH_CLASS_COUNT];
+_Alignas(64) struct fh_class fh_classes[FH_CLASS_COUNT];
+_Alignas(64) _Atomic uint32_t fh_class_spans[FH_CLASS_SPANS_SIZE];
 
 enum {
     FEWEST_BLOCKS = 8,     /* in a span: fewer would mean going for a new span too often */

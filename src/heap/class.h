@@ -23,15 +23,14 @@
 #define FH_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
 struct fh_class {
-    uint32_t size;          /* bytes in a block                                                 */
-    uint32_t inverse;       /* 2^31 / (size / 16) + 1: see fh_block_number                      */
-    uint32_t in_granule;    /* 2^32 / size + 1: see fh_block_in_granule                         */
-    uint16_t blocks;        /* blocks in a span, at most 4096                                   */
-    uint8_t granules;       /* granules in a span, at most 7                                    */
-    uint8_t worth;          /* a span with at least 2^worth free blocks is worth going to       */
-    uint16_t bin_most;      /* the largest capacity that a bin may grow to                      */
-    uint16_t bin_one_way;   /* the same for a bin that only ever runs full                   */
-    _Atomic uint32_t spans; /* how many there are now, in all heaps                          */
+    uint32_t size;        /* bytes in a block                                                 */
+    uint32_t inverse;     /* 2^31 / (size / 16) + 1: see fh_block_number                      */
+    uint32_t in_granule;  /* 2^32 / size + 1: see fh_block_in_granule                         */
+    uint16_t blocks;      /* blocks in a span, at most 4096                                   */
+    uint8_t granules;     /* granules in a span, at most 7                                    */
+    uint8_t worth;        /* a span with at least 2^worth free blocks is worth going to       */
+    uint16_t bin_most;    /* the largest capacity that a bin may grow to                      */
+    uint16_t bin_one_way; /* the same for a bin that only ever runs full                   */
 };
 
 /* Whole cache lines, so that nothing that is written lies on the last: every malloc of every thread reads it.
@@ -42,7 +41,13 @@ extern _Alignas(64) uint8_t fh_class_table[FH_CLASS_TABLE_SIZE] __attribute__((v
  * see 0, and take the slow path, where they wait. */
 static inline unsigned fh_class_for(size_t size) { return FH_READ(fh_class_table[(size + 15) / 16]); }
 
-extern struct fh_class fh_classes[FH_CLASS_COUNT] __attribute__((visibility("hidden")));
+/* Written when the heap begins, and read in every slow path after that. */
+extern _Alignas(64) struct fh_class fh_classes[FH_CLASS_COUNT] __attribute__((visibility("hidden")));
+
+/* How many spans of class c there are now, in all heaps. On lines of their own, as spans begin and end all the
+ * time. */
+enum { FH_CLASS_SPANS_SIZE = (FH_CLASS_COUNT + 15) / 16 * 16 };
+extern _Alignas(64) _Atomic uint32_t fh_class_spans[FH_CLASS_SPANS_SIZE] __attribute__((visibility("hidden")));
 
 void fh_class_begin(void);
 

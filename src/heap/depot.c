@@ -18,7 +18,7 @@ static struct depot {
     void **empties;                  /* the same of the empty ones, which have all the same capacity: */
     _Atomic uint16_t spare_capacity; /* 0 when there is none */
     uint16_t empty_count;
-    uint32_t overflow;            /* blocks that found no room since somebody took a magazine */
+    _Atomic uint32_t overflow;    /* blocks that found no room since somebody wanted one */
     bool used;                    /* since the last look for idle ones */
 } depots[SHARDS][FH_CLASS_COUNT]; /* those of one shard side by side: the others stay untouched */
 
@@ -48,7 +48,7 @@ static uint32_t blocks_in(const struct depot *depot) {
 static uint32_t most_blocks(unsigned c) {
     enum { LEAST_BYTES = 64 * 1024, MOST_BYTES = 512 * 1024 };
     const struct fh_class *class = &fh_classes[c];
-    uint32_t spans = atomic_load_explicit(&fh_classes[c].spans, memory_order_relaxed);
+    uint32_t spans = atomic_load_explicit(&fh_class_spans[c], memory_order_relaxed);
     uint32_t most = spans * class->blocks / 4 / shard_count(), least = LEAST_BYTES / class->size;
     if (most > MOST_BYTES / class->size) most = MOST_BYTES / class->size;
     if (least < 2u * class->bin_most) least = 2u * class->bin_most;
@@ -124,10 +124,18 @@ static void **take_empty(struct depot *depot, unsigned capacity) {
     return base;
 }
 
+static uint32_t overflow_of(const struct depot *depot) {
+    return atomic_load_explicit(&depot->overflow, memory_order_relaxed);
+}
+
+static void set_overflow(struct depot *depot, uint32_t overflow) {
+    atomic_store_explicit(&depot->overflow, overflow, memory_order_relaxed);
+}
+
 /* Has so much passed the depot by that nobody seems to want what it holds? */
 static bool is_unwanted(const struct depot *depot, uint32_t most) {
     enum { TIMES = 4 };
-    return depot->overflow > TIMES * most;
+    return overflow_of(depot) > TIMES * most;
 }
 
 /* ---- a thread that frees ---- */
@@ -157,10 +165,12 @@ void **fh_depot_change_full(unsigned c, unsigned shard, void **full, unsigned ca
     return NULL;
 }
 
+/* An empty depot is left alone: threads that keep their blocks to themselves come by here all the time, and
+ * each write would take the line from the others. */
 void **fh_depot_overflowed(unsigned c, unsigned shard, unsigned count, unsigned *capacity) {
     struct depot *depot = depot_of(c, shard, 0);
-    if (!fh_trylock(&depot->lock)) return NULL;
-    if (depot->overflow < UINT32_MAX / 2) depot->overflow += count;
+    if (blocks_in(depot) == 0 || !fh_trylock(&depot->lock)) return NULL;
+    if (overflow_of(depot) < UINT32_MAX / 2) set_overflow(depot, overflow_of(depot) + count);
     void **base = is_unwanted(depot, most_blocks(c)) ? take_full(depot, capacity) : NULL;
     fh_unlock(&depot->lock);
     return base;
@@ -169,8 +179,9 @@ void **fh_depot_overflowed(unsigned c, unsigned shard, unsigned count, unsigned 
 /* ---- a thread that allocates ---- */
 
 static void **change_empty(struct depot *depot, void **empty, unsigned *capacity) {
-    if (blocks_in(depot) == 0 || !fh_trylock(&depot->lock)) return NULL;
-    depot->overflow = 0;
+    bool nothing = blocks_in(depot) == 0 && overflow_of(depot) == 0;
+    if (nothing || !fh_trylock(&depot->lock)) return NULL;
+    set_overflow(depot, 0); /* here is somebody who wants blocks, though there may be none */
     depot->used = true;
     unsigned emptied = *capacity;
     void **full = take_full(depot, capacity);

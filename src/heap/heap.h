@@ -42,6 +42,10 @@ struct fh_bin_book {
     bool stirred;      /* refilled or flushed since the last tidying                   */
     uint8_t strays;    /* blocks of others sent home while the bin was closed          */
     uint8_t credit;    /* refills lately, less flushes: above 0 the thread does both    */
+    /* span.c, not in checked mode; resting <= may_rest when a span has just gone to rest */
+    uint8_t resting;  /* spans that are empty and rest                                  */
+    uint8_t may_rest; /* how many may                                                   */
+    uint8_t ended;    /* that became empty and ended since the last tidying, and for which none began again */
 };
 
 struct fh_private {
@@ -60,6 +64,8 @@ struct fh_heap {
     uint16_t filled[FH_CLASS_COUNT]; /* bit b set = lists[c][b] is not empty                            */
     uint32_t lists[FH_CLASS_COUNT][FH_BUCKETS]; /* spans with 2^b <= free < 2^(b+1); full spans are in none  */
     uint32_t spans[FH_CLASS_COUNT];       /* spans owned, by class                                           */
+    uint32_t granules;                    /* of all of these                                                 */
+    uint32_t resting;                     /* of those that rest, not in checked mode: span.c                 */
     struct fh_quarantine *quarantine;     /* in checked mode: quarantine.c; used by the owner's thread alone  */
     struct fh_bin hidden[FH_CLASS_COUNT]; /* the bins in use where each call must be seen                    */
     struct fh_heap *next;                 /* in the list of all heaps; threads' heaps stay for ever          */
@@ -134,10 +140,10 @@ void fh_span_collect_for(struct fh_heap *heap, struct fh_heap *other);
 /* Ends a span whose blocks are all given up, free or not. */
 void fh_span_end(struct fh_heap *heap, uint32_t g);
 
-/* Ends all spans of class c whose blocks are all free; those that rest in checked mode if wished. */
+/* Ends all spans of class c whose blocks are all free; those that rest in checked mode only if wished. */
 void fh_span_end_empty(struct fh_heap *heap, unsigned c, bool resting_too);
 
-/* Ends the resting spans of all heaps; false when there are none. No lock is held. */
+/* Ends the spans that rest in checked mode, of all heaps; false when there are none. No lock is held. */
 bool fh_span_end_resting(void);
 
 /* Moves one span of class c from a heap to another; both locks are held. False when there is none with free

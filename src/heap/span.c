@@ -36,9 +36,18 @@
  * up to 1 KiB long: so each block has one before it, whose last byte is a canary (canary.h), and who looks at
  * the last 64 bytes of a block need not ask where it begins. That is one block of 64 at most.
  *
- * In checked mode a span whose blocks are all free rests for a while, with its fills and its marks: so a late
- * write to one of them is seen still, when it is used again or at exit, and a late free is told as what it is.
- * What rests is limited over all heaps; the one of a class that has rested longest goes first.
+ * A span whose blocks are all free may rest: it stays what it is, in its list, where it is taken last. Else it
+ * ends, and is everybody's.
+ *
+ *     In fast mode, where its heap's thread frees and allocates so much of its class in turn that spans would
+ *     end and begin all the time: that takes the extents' lock, and writes to the table of classes, which each
+ *     free of every thread reads. A span that begins where one has ended shortly before says so, and one more of
+ *     the class may rest from now on, until the next tidying. A heap's resting spans are few, and the first to
+ *     go when it needs a span of another class.
+ *
+ *     In checked mode always, for a while, with its fills and its marks: so a late write to one of its blocks is
+ *     seen still, when it is used again or at exit, and a late free is told as what it is. What rests is limited
+ *     over all heaps; the one of a class that has rested longest goes first.
  */
 #include "heap.h"
 
@@ -87,17 +96,34 @@ static void resettle(struct fh_heap *heap, uint32_t g, struct fh_head *head) {
 
 /* ---- resting ---- */
 
-static _Atomic uint32_t resting; /* granules, of all heaps */
+static _Atomic uint32_t resting; /* granules, of all heaps, in checked mode */
 
-static void rest(struct fh_head *head) {
+static void rest(struct fh_heap *heap, struct fh_head *head) {
     head->rests = true;
-    atomic_fetch_add_explicit(&resting, head->granules, memory_order_relaxed);
+    if (fh_space.marked) {
+        atomic_fetch_add_explicit(&resting, head->granules, memory_order_relaxed);
+    } else {
+        heap->books[head->class].resting++;
+        heap->resting += head->granules;
+    }
 }
 
-static void wake(struct fh_head *head) {
+static void wake(struct fh_heap *heap, struct fh_head *head) {
     if (!head->rests) return;
     head->rests = false;
-    atomic_fetch_sub_explicit(&resting, head->granules, memory_order_relaxed);
+    if (fh_space.marked) {
+        atomic_fetch_sub_explicit(&resting, head->granules, memory_order_relaxed);
+    } else {
+        heap->books[head->class].resting--;
+        heap->resting -= head->granules;
+    }
+}
+
+/* In fast mode. */
+static bool may_rest(const struct fh_heap *heap, const struct fh_head *head) {
+    enum { ALWAYS = 8, PART = 8 }; /* half a MiB, and an eighth of what the heap has */
+    const struct fh_bin_book *book = &heap->books[head->class];
+    return book->resting < book->may_rest && heap->resting + head->granules <= ALWAYS + heap->granules / PART;
 }
 
 static bool too_many_rest(void) {
@@ -121,6 +147,11 @@ static unsigned set_aside(const struct fh_class *class) {
     enum { SET_ASIDE = 64 };
     if (fh_space.marked == NULL || class->size > FH_PLAIN_MOST) return 0;
     return (SET_ASIDE + class->size - 1) / class->size;
+}
+
+/* The list in which a span of class c is when all of its blocks are free. */
+static unsigned full_bucket(unsigned c) {
+    return 31u - (unsigned)__builtin_clz(fh_classes[c].blocks - set_aside(&fh_classes[c]));
 }
 
 static void fill_bitmap(uint32_t g, struct fh_head *head) {
@@ -165,9 +196,49 @@ static uint32_t take_marked(struct fh_heap *heap, unsigned c) {
     return g;
 }
 
+static void end_span(struct fh_heap *heap, uint32_t g, struct fh_head *head) {
+    unlink_span(heap, head);
+    wake(heap, head);
+    heap->spans[head->class]--;
+    heap->granules -= head->granules;
+    atomic_fetch_sub_explicit(&fh_class_spans[head->class], 1, memory_order_relaxed);
+    if (heap->private) heap->private->held -= (size_t)head->granules << FH_GRANULE_SHIFT;
+    atomic_store(&head->owner, NULL);
+    if (fh_space.marked) fh_check_end_span(g, head->blocks);
+    fh_extent_give(g, false);
+}
+
+/* The first in a list that rests. */
+static uint32_t first_resting(uint32_t list) {
+    while (list && !head_of(list)->rests) list = head_of(list)->next;
+    return list;
+}
+
+/* Of which class does not matter. Not in checked mode. */
+static void end_one_resting(struct fh_heap *heap) {
+    for (unsigned c = 1; c < FH_CLASS_COUNT; c++) {
+        if (heap->books[c].resting == 0) continue;
+        uint32_t g = first_resting(heap->lists[c][full_bucket(c)]);
+        end_span(heap, g, head_of(g));
+        return;
+    }
+}
+
+/* What a heap has learned when it needs a new span of class c: that one more would better have rested, and that
+ * of what rests in other classes it has too much. */
+static void learn(struct fh_heap *heap, unsigned c) {
+    struct fh_bin_book *book = &heap->books[c];
+    if (book->ended) {
+        book->ended--;
+        if (book->may_rest < UINT8_MAX) book->may_rest++;
+    }
+    if (heap->resting) end_one_resting(heap);
+}
+
 /* A new span of class c, in its list. 0 when there is no memory. */
 static uint32_t new_span(struct fh_heap *heap, unsigned c) {
     const struct fh_class *class = &fh_classes[c];
+    learn(heap, c);
     uint32_t g = take_marked(heap, c);
     if (g == 0) return 0;
     struct fh_head *head = head_of(g);
@@ -180,49 +251,52 @@ static uint32_t new_span(struct fh_heap *heap, unsigned c) {
     fill_bitmap(g, head);
     resettle(heap, g, head);
     heap->spans[c]++;
-    atomic_fetch_add_explicit(&fh_classes[c].spans, 1, memory_order_relaxed);
+    heap->granules += class->granules;
+    atomic_fetch_add_explicit(&fh_class_spans[c], 1, memory_order_relaxed);
     if (heap->private) head->private = heap;
     else atomic_store(&head->owner, heap);
     return g;
 }
 
-static void end_span(struct fh_heap *heap, uint32_t g, struct fh_head *head) {
-    unlink_span(heap, head);
-    wake(head);
-    heap->spans[head->class]--;
-    atomic_fetch_sub_explicit(&fh_classes[head->class].spans, 1, memory_order_relaxed);
-    if (heap->private) heap->private->held -= (size_t)head->granules << FH_GRANULE_SHIFT;
-    atomic_store(&head->owner, NULL);
-    if (fh_space.marked) fh_check_end_span(g, head->blocks);
-    fh_extent_give(g, false);
+static void rest_or_end(struct fh_heap *heap, uint32_t g, struct fh_head *head) {
+    if (head->rests) return; /* somebody's late push made it be looked at again */
+    if (heap->bins && may_rest(heap, head)) {
+        rest(heap, head);
+        return;
+    }
+    struct fh_bin_book *book = &heap->books[head->class];
+    if (book->ended < UINT8_MAX) book->ended++;
+    end_span(heap, g, head);
+}
+
+static void rest_in_checked_mode(struct fh_heap *heap, struct fh_head *head) {
+    if (!head->rests) rest(heap, head);
+    uint32_t longest = too_many_rest() ? longest_resting(heap->lists[head->class][head->bucket]) : 0;
+    if (longest) end_span(heap, longest, head_of(longest));
 }
 
 /* After blocks came back: the span moves to its list, or ends when all its blocks are free. The last span of
  * its class that has free blocks is kept: it is what the next refill would ask for. Tidying ends it when it
- * stays unused. In checked mode it rests before it ends. */
+ * stays unused. Others rest or end. */
 static void settle_after_give(struct fh_heap *heap, uint32_t g, struct fh_head *head) {
     resettle(heap, g, head);
     if (head->free < head->usable) return;
     FH_ASSUME(head->bucket < 32); /* it has free blocks, so it is in a list */
     bool only_one = heap->filled[head->class] == 1u << head->bucket && head->next == 0 && head->prev == 0;
     if (only_one && heap->bins) return;
-    if (fh_space.marked == NULL || heap->private) {
-        end_span(heap, g, head);
-        return;
-    }
-    if (!head->rests) rest(head);
-    uint32_t longest = too_many_rest() ? longest_resting(heap->lists[head->class][head->bucket]) : 0;
-    if (longest) end_span(heap, longest, head_of(longest));
+    if (heap->private) end_span(heap, g, head);
+    else if (fh_space.marked == NULL) rest_or_end(heap, g, head);
+    else rest_in_checked_mode(heap, head);
 }
 
 void fh_span_end(struct fh_heap *heap, uint32_t g) { end_span(heap, g, head_of(g)); }
 
 void fh_span_end_empty(struct fh_heap *heap, unsigned c, bool resting_too) {
-    unsigned bucket = 31u - (unsigned)__builtin_clz(fh_classes[c].blocks - set_aside(&fh_classes[c]));
-    for (uint32_t g = heap->lists[c][bucket], next; g; g = next) {
+    for (uint32_t g = heap->lists[c][full_bucket(c)], next; g; g = next) {
         struct fh_head *head = head_of(g);
         next = head->next;
-        if (head->free == head->usable && (resting_too || !head->rests)) end_span(heap, g, head);
+        if (head->free == head->usable && (resting_too || !head->rests || fh_space.marked == NULL))
+            end_span(heap, g, head);
     }
 }
 
@@ -244,8 +318,11 @@ bool fh_span_move(struct fh_heap *from, struct fh_heap *to, unsigned c) {
     uint32_t g = from->lists[c][bucket];
     struct fh_head *head = head_of(g);
     unlink_span(from, head);
+    FH_ASSUME(fh_space.marked || !head->rests); /* in fast mode, spans of a heap without a thread do not */
     from->spans[c]--;
     to->spans[c]++;
+    from->granules -= head->granules;
+    to->granules += head->granules;
     link_span(to, g, head, bucket);
     atomic_store(&head->owner, to);
     return true;
@@ -298,12 +375,12 @@ static uint64_t lowest_bits(uint64_t word, unsigned n) {
     return word ^ rest;
 }
 
-static unsigned take_from(uint32_t g, struct fh_head *head, void **end, unsigned want) {
+static unsigned take_from(struct fh_heap *heap, uint32_t g, struct fh_head *head, void **end, unsigned want) {
     uint64_t *words = fh_space.bits[g];
     size_t size = fh_classes[head->class].size;
     char *start = fh_granule_address(g);
     unsigned left = want;
-    wake(head);
+    wake(heap, head);
     while (left && head->summary) {
         unsigned w = (unsigned)__builtin_ctzll(head->summary);
         uint64_t word = words[w];
@@ -332,7 +409,7 @@ unsigned fh_span_take(struct fh_heap *heap, unsigned c, void **end, unsigned wan
             if (g == 0) break;
         }
         struct fh_head *head = head_of(g);
-        got += take_from(g, head, end - got, want - got);
+        got += take_from(heap, g, head, end - got, want - got);
         resettle(heap, g, head);
     }
     return got;

@@ -5,7 +5,8 @@
  *     extents     trees, list by age and counts agree with the granules (extent.c)
  *     spans       class table, bitmap, summary, count of free blocks and list agree; blocks that wait in the remote bitmap
  *                 are not free as well; whoever has remote frees is on its owner's list of touched spans
- *     heaps       each list holds spans of this heap, each once; as many spans as the heap counts
+ *     heaps       each list holds spans of this heap, each once; as many spans as the heap counts, and as many that
+ *                 rest
  *     bins        hold blocks of their class that are free in no bitmap, each once
  *
  * Everything is locked meanwhile. Bins are changed by their threads without a lock, so they are looked at only
@@ -100,6 +101,11 @@ static void check_granules(void) {
 
 /* ---- heaps ---- */
 
+/* Does the span belong to the heap? */
+static bool is_of(const struct fh_head *head, const struct fh_heap *heap) {
+    return heap->private ? head->private == heap : atomic_load(&head->owner) == heap;
+}
+
 static void check_list(const struct fh_heap *heap, unsigned c, unsigned b) {
     uint32_t before = 0;
     for (uint32_t g = heap->lists[c][b]; whole && g; before = g, g = head_of(g)->next) {
@@ -107,21 +113,30 @@ static void check_list(const struct fh_heap *heap, unsigned c, unsigned b) {
         expect(head->kind == FH_SPAN && head->class == c && head->bucket == b,
                "a list holds what does not belong there", g);
         expect(head->prev == before, "a list's links do not agree", g);
-        expect(heap->private ? head->private == heap : atomic_load(&head->owner) == heap,
-               "a list of another heap", g);
+        expect(is_of(head, heap), "a list of another heap", g);
     }
     expect((heap->lists[c][b] != 0) == (heap->filled[c] >> b & 1),
            "a heap does not know which lists are filled", c);
 }
 
-static uint32_t count_spans(const struct fh_heap *heap, unsigned c) {
-    uint32_t n = 0;
+/* The heap's counts of its spans, and of those that rest. */
+static void check_counts(const struct fh_heap *heap) {
+    uint32_t spans[FH_CLASS_COUNT] = {0}, resting[FH_CLASS_COUNT] = {0}, granules = 0, at_rest = 0;
     for (uint32_t g = 1; g < fh_space.mapped; g += head_of(g)->granules) {
         const struct fh_head *head = head_of(g);
-        if (head->kind != FH_SPAN || head->class != c) continue;
-        n += heap->private ? head->private == heap : atomic_load(&head->owner) == heap;
+        if (head->kind != FH_SPAN || !is_of(head, heap)) continue;
+        spans[head->class]++;
+        granules += head->granules;
+        if (fh_space.marked || !head->rests) continue;
+        expect(head->free == head->usable, "a span rests that is not empty", g);
+        resting[head->class]++;
+        at_rest += head->granules;
     }
-    return n;
+    for (unsigned c = 1; c < FH_CLASS_COUNT; c++) {
+        expect(spans[c] == heap->spans[c], "a heap's count of spans", c);
+        expect(resting[c] == heap->books[c].resting, "a heap's count of spans that rest", c);
+    }
+    expect(granules == heap->granules && at_rest == heap->resting, "a heap's count of granules", granules);
 }
 
 static void check_touched(const struct fh_heap *heap) {
@@ -146,9 +161,9 @@ static void check_bin(const struct fh_heap *heap, unsigned c) {
 static void check_heap(const struct fh_heap *heap, bool quiet) {
     for (unsigned c = 1; whole && c < FH_CLASS_COUNT; c++) {
         for (unsigned b = 0; b < FH_BUCKETS; b++) check_list(heap, c, b);
-        if (whole) expect(count_spans(heap, c) == heap->spans[c], "a heap's count of spans", c);
         if (quiet && heap->bins) check_bin(heap, c);
     }
+    if (whole) check_counts(heap);
     check_touched(heap);
 }
 

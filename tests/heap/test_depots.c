@@ -1,8 +1,11 @@
-/* test_depots.c - blocks that travel between many threads, on a machine that is told to have 64 processors.
+/* test_depots.c - blocks that travel between threads by depots (src/heap/depot.h).
  *
- * There a class has several depots (src/heap/depot.h), which the machines at hand with their few processors
- * would not have. Half of the threads allocate, half free; each block's contents are verified where it is
- * freed, and in the end the books must be sound and nothing may be live or kept back.
+ * Between many, on a machine that is told to have 64 processors: there a class has several depots, which the
+ * machines at hand with their few processors would not have. Half of the threads allocate, half free; each
+ * block's contents are verified where it is freed, and in the end the books must be sound and nothing may be
+ * live or kept back.
+ *
+ * And between two, after one of them has freed for long without anybody's allocating.
  */
 #include "names.h"
 #include "runner.h"
@@ -101,8 +104,39 @@ static void blocks_of_many_threads_travel_by_several_depots(void **state) {
     CHECK(fh_heap_is_valid(false));
 }
 
+/* ---- two threads ---- */
+
+enum { SIZE = 64, MANY = 200000, FEW = 20000 };
+static void *blocks[MANY];
+
+static void allocate(unsigned count) {
+    for (unsigned i = 0; i < count; i++) CHECK((blocks[i] = t_malloc(SIZE)) != NULL);
+}
+
+static void *frees(void *count) {
+    for (uintptr_t i = 0; i < (uintptr_t)count; i++) t_free(blocks[i]);
+    return NULL;
+}
+
+/* What a thread that only frees leaves at the depot is of no use while nobody allocates, and goes back to its
+ * spans. Once somebody allocates again it is of use again. */
+static void a_depot_is_used_again_after_a_thread_that_only_freed(void **state) {
+    (void)state;
+    pthread_t thread;
+    unsigned c = fh_class_of(SIZE);
+    allocate(MANY);
+    CHECK(pthread_create(&thread, NULL, frees, (void *)(uintptr_t)MANY) == 0);
+    CHECK(pthread_join(thread, NULL) == 0);
+    CHECKF(fh_depot_blocks(c) == 0, "%zu blocks lie at the depot and nobody wants them", fh_depot_blocks(c));
+    allocate(FEW);
+    CHECK(pthread_create(&thread, NULL, frees, (void *)(uintptr_t)FEW) == 0);
+    CHECK(pthread_join(thread, NULL) == 0);
+    CHECK(!memory_is_measurable() || fh_depot_blocks(c) > 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_depot_is_used_again_after_a_thread_that_only_freed),
         cmocka_unit_test(blocks_of_many_threads_travel_by_several_depots),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -82,6 +82,45 @@ static void bursts_stay_at_hand_up_to_a_bound(void **state) {
     }
 }
 
+static void allocate_and_free(void **p, int n, size_t size) {
+    for (int i = 0; i < n; i++) CHECK((p[i] = fh_malloc(size)) != NULL);
+    for (int i = 0; i < n; i++) fh_free(p[i]);
+}
+
+static size_t spans_after_a_burst(void **p, int n, size_t size) {
+    allocate_and_free(p, n, size);
+    return stats_now()->classes[fh_class_of(size)].spans;
+}
+
+/* Bursts that follow one another find the spans that the last one emptied; but only bursts do, only a few spans
+ * rest, and those of one class make room for another. */
+static void spans_rest_between_bursts(void **state) {
+    (void)state;
+    enum { SIZE = 512, OTHER = 320, A_SPAN = 65536 / SIZE, SPANS = 40 };
+    enum { FEW = 3 }; /* those that hold cached blocks, and one that is kept */
+    static void *p[SPANS * A_SPAN];
+    unsigned c = fh_class_of(SIZE);
+    usleep(1100 * 1000);
+    for (int i = 0; i < 40; i++)
+        allocate_and_free(p, A_SPAN, SIZE); /* a tidying: what was learned is forgotten */
+    size_t first = spans_after_a_burst(p, 6 * A_SPAN, SIZE);
+    CHECKF(first <= FEW, "%zu spans after a burst that none has followed", first);
+    size_t six = 0, forty = 0;
+    for (int i = 0; i < 6; i++) six = spans_after_a_burst(p, 6 * A_SPAN, SIZE);
+    CHECKF(six >= 5, "%zu spans between bursts of six", six);
+    for (int i = 0; i < 6; i++) forty = spans_after_a_burst(p, SPANS * A_SPAN, SIZE);
+    size_t most = 8 + (stats.held >> 16) / 8 + FEW; /* half a MiB, and an eighth of what the heap has */
+    CHECKF(forty > six && forty <= most, "%zu spans between bursts of forty, and not %zu", forty, most);
+    allocate_and_free(p, SPANS * A_SPAN, OTHER);
+    CHECKF(stats_now()->classes[c].spans <= FEW, "%zu are kept from another class", stats.classes[c].spans);
+    for (int i = 0; i < 6; i++) spans_after_a_burst(p, 6 * A_SPAN, SIZE);
+    usleep(1100 * 1000);
+    for (int i = 0; i < 80; i++) allocate_and_free(p, 100, OTHER); /* a tidying, and at most one new span */
+    CHECKF(stats_now()->classes[c].spans <= FEW, "%zu rest a second later", stats.classes[c].spans);
+    fh_trim();
+    CHECKF(stats_now()->classes[c].spans == 0, "%zu rest after a trim", stats.classes[c].spans);
+}
+
 static void live_follows_each_large_block(void **state) {
     (void)state;
     for (size_t size = 32769; size < 20 * MIB; size = size * 3 / 2) {
@@ -262,6 +301,7 @@ int main(void) {
         cmocka_unit_test(live_follows_each_small_block),
         cmocka_unit_test(live_follows_each_large_block),
         cmocka_unit_test(bursts_stay_at_hand_up_to_a_bound),
+        cmocka_unit_test(spans_rest_between_bursts),
         cmocka_unit_test(identities_hold_through_bursts_and_trims),
         cmocka_unit_test(held_is_near_what_the_system_sees),
         cmocka_unit_test(counts_are_zero_unless_counting_is_on),

@@ -268,6 +268,7 @@ static void check_span(uint32_t g) {
     }
     if (free != head->free) fail("bitmap and count disagree");
     if (free + held != head->blocks) fail("a block was lost, or is free and held");
+    if (head->rests && held) fail("a span rests that is not empty");
     if (head->bucket != (head->free ? 31u - (unsigned)__builtin_clz(head->free) : FH_NO_BUCKET))
         fail("a span is in a wrong list");
 }
@@ -277,14 +278,19 @@ static void check_all(void) {
         for (int i = 0; i < THREADS; i++) collect(&heaps[i]);
     for (int i = 0; i < THREADS; i++)
         if (heaps[i].touched) fail("a touched span was not collected");
-    unsigned spans[THREADS] = {0};
+    unsigned spans[THREADS] = {0}, at_rest[THREADS] = {0};
     for (uint32_t g = 1; g < GRANULES; g++) {
         if (heads[g].kind != FH_SPAN) continue;
         check_span(g);
-        for (int i = 0; i < THREADS; i++) spans[i] += heads[g].owner == &heaps[i];
+        for (int i = 0; i < THREADS; i++) {
+            spans[i] += heads[g].owner == &heaps[i];
+            at_rest[i] += heads[g].owner == &heaps[i] && heads[g].rests;
+        }
     }
-    for (int i = 0; i < THREADS; i++)
+    for (int i = 0; i < THREADS; i++) {
         if (heaps[i].spans[test_class] != spans[i]) fail("a heap has more or fewer spans than it owns");
+        if (heaps[i].books[test_class].resting != at_rest[i]) fail("a heap has miscounted what rests");
+    }
 }
 
 /* ---------------------------------------------------------------- scenarios ---- */
@@ -336,6 +342,20 @@ static void life_next(void) {
     give_blocks(&heaps[1], &other, 1); /* remote, into what may be the old place */
     (void)block;
 }
+
+/* A span becomes empty and rests, while the pushes of those who freed may be late; its owner takes from it
+ * again. */
+static void begin_rest(void) {
+    begin_blocks(9);
+    heaps[0].books[test_class].may_rest = 2;
+}
+static void rest_owner(void) {
+    collect(&heaps[0]);
+    collect(&heaps[0]);
+    for (int i = 0; i < 8; i++) (void)take_block(&heaps[0]); /* seven of the other span, and one of this */
+}
+static void rest_first(void) { give_blocks(&heaps[1], &own[0], 4); }
+static void rest_second(void) { give_blocks(&heaps[2], &own[4], 4); }
 
 /* The span moves to another heap while a third thread frees into it. */
 static void begin_move(void) {
@@ -540,6 +560,7 @@ static const struct {
     {"two threads free, the owner collects", begin_two, {two_owner, two_first, two_second}},
     {"the blocks lie in two words", begin_words, {words_owner, words_first, words_second}},
     {"a span ends and begins again", begin_life, {life_owner, life_freer, life_next}},
+    {"a span rests", begin_rest, {rest_owner, rest_first, rest_second}},
     {"a span moves to another heap", begin_move, {move_other, move_adopter, move_freer}},
     {"a heap is parked, adopted, scavenged", begin_park, {park_ends, park_adopts, park_scavenges}},
     {"who frees does the owner's work", begin_help, {help_owner, help_first, help_second}},
