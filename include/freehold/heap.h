@@ -18,9 +18,9 @@
  * one that asked for it. None is async-signal-safe. When the library stands in for malloc (linked or
  * preloaded) the two families are one: what malloc gave, fh_free takes, and the other way round.
  *
- * Blocks are aligned to 16 bytes at least (in mode=guard some to 8 or less: setting guard_align). Sizes are in
- * bytes. A size of zero gives a block of its own, of the smallest class. Sizes above PTRDIFF_MAX, and products
- * that overflow, give NULL and ENOMEM.
+ * Blocks are aligned to 16 bytes at least (in mode=guard some to 8 or less, in mode=checked some of 8 bytes to
+ * 8: setting guard_align). Sizes are in bytes. A size of zero gives a block of its own, of the smallest class.
+ * Sizes above PTRDIFF_MAX, and products that overflow, give NULL and ENOMEM.
  */
 #ifndef FREEHOLD_HEAP_H
 #define FREEHOLD_HEAP_H

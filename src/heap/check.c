@@ -269,7 +269,7 @@ static bool drain(void) {
 void *fh_check_alloc(size_t size, size_t align, unsigned call, uintptr_t caller) {
     struct fh_found f;
     if (is_too_much(size, align)) return out_of_memory();
-    if (fh_guard_wants(size)) {
+    if (fh_guard_wants(size, caller)) {
         void *block = fh_guard_alloc(size, align, call, caller);
         if (block) return block;
     }

@@ -210,6 +210,9 @@ void fh_check_report_damage(enum fh_misuse_kind kind, const char *call, uintptr_
                             const struct fh_found *f, const unsigned char *bad, unsigned char expected,
                             const char *detail);
 void fh_check_report_no_block(const void *p, const char *call, uintptr_t caller);
+/* The system is about to be given `size` bytes from `from` on: reported if that is a freed block, or one in use
+ * that is not so long. Safe in a signal handler. */
+void fh_check_look_at_source(const char *call, const void *from, size_t size, uintptr_t caller);
 /* Asked before "no block of the heap" is reported, when it is set: by the owners, whose blocks lie elsewhere in
  * this mode. True: it was one, and is dealt with. */
 extern bool (*fh_check_elsewhere)(const void *p, const char *call, uintptr_t caller);

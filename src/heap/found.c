@@ -179,6 +179,28 @@ void fh_check_report_no_block(const void *p, const char *call, uintptr_t caller)
     fh_misuse_report(&m);
 }
 
+static bool explain_source(const void *from, size_t size, struct fh_misuse *m) {
+    struct fh_found f;
+    if (!fh_check_find(from, &f)) return false;
+    const char *block = f.start + f.front;
+    size_t within = (size_t)((const char *)from - block); /* a front is far more than was asked for */
+    bool freed = fh_mark_state(f.mark) == FH_MARK_FREED,
+         longer = within <= f.asked && size > f.asked - within && fh_mark_state(f.mark) == FH_MARK_LIVE;
+    if (freed) *m = about(FH_FAULT_FREED, NULL, from, 0, &f);
+    else if (longer) *m = about(FH_FAULT_BEHIND, NULL, block + f.asked, 0, &f);
+    return freed || longer;
+}
+
+void fh_check_look_at_source(const char *call, const void *from, size_t size, uintptr_t caller) {
+    struct fh_misuse m;
+    if (size == 0) return;
+    if (!(fh_guard_owns(from) ? fh_guard_explain_source(from, size, &m) : explain_source(from, size, &m)))
+        return;
+    m.call = call;
+    m.caller = caller;
+    fh_misuse_report(&m);
+}
+
 /* ---- canaries ---- */
 
 /* Of a large block no more than a page or two behind its end is written to: what lies further stays untouched.

@@ -66,7 +66,35 @@ static bool refused; /* there is no region to be had */
 
 /* ---- whether ---- */
 
-static _Atomic size_t first_given;
+static _Atomic size_t first_given; /* the first blocks, and those after them as long as places are noted */
+
+/* After the first blocks: of so many more, the first from each place in the program, up to as many as the first
+ * were. What a place does wrong with its blocks it does with the first one, too, as a rule. Later on nobody
+ * asks: the quick ways would have to look at each call's place. */
+enum { PLACES_FOR = 2000, PLACES = 512, PLACE_PROBES = 8 };
+static _Atomic uint32_t places[PLACES];
+static _Atomic size_t places_guarded;
+
+/* Notes the place. False: it was there before, or there is no room for it. */
+static bool is_new_place(uint32_t place) {
+    for (unsigned i = 0, at = place * 0x9e3779b9u >> 16; i < PLACE_PROBES; i++, at++) {
+        uint32_t there = 0;
+        if (atomic_compare_exchange_strong(&places[at % PLACES], &there, place)) return true;
+        if (there == place) return false;
+    }
+    return false;
+}
+
+/* In mode=checked: is it one of the first blocks, or the first of its place? */
+static bool is_first(uintptr_t caller) {
+    size_t most = fh_settings.guard_first, until = most + PLACES_FOR;
+    if (most == 0 || atomic_load_explicit(&first_given, memory_order_relaxed) >= until) return false;
+    size_t given = atomic_fetch_add_explicit(&first_given, 1, memory_order_relaxed) + 1;
+    bool is_new = is_new_place((uint32_t)caller);
+    if (given == until) fh_check_open_quick_alloc();
+    if (given <= most) return true;
+    return is_new && atomic_fetch_add_explicit(&places_guarded, 1, memory_order_relaxed) < most;
+}
 
 bool fh_guard_samples(unsigned calls) {
     static __thread int64_t left __attribute__((tls_model("initial-exec")));
@@ -85,14 +113,8 @@ bool fh_guard_samples(unsigned calls) {
 /* Large blocks that are longer are only closed when they are freed. */
 #define LARGE_GUARDED ((size_t)1 << 20)
 
-bool fh_guard_wants(size_t size) {
-    if (fh_settings.mode == FH_MODE_GUARD) return true;
-    size_t given = atomic_load_explicit(&first_given, memory_order_relaxed);
-    if (given < fh_settings.guard_first) {
-        if (atomic_fetch_add_explicit(&first_given, 1, memory_order_relaxed) + 1 == fh_settings.guard_first)
-            fh_check_open_quick_alloc();
-        return true;
-    }
+bool fh_guard_wants(size_t size, uintptr_t caller) {
+    if (fh_settings.mode == FH_MODE_GUARD || is_first(caller)) return true;
     if (size > FH_SMALL_MAX && size <= LARGE_GUARDED && fh_check_allows(size)) return true;
     return fh_guard_samples(1);
 }
@@ -170,12 +192,13 @@ static size_t needed_by(size_t size, unsigned call) {
     return size > 4 ? 8 : size > 2 ? 4 : size ? size : 1;
 }
 
-/* The alignment at which a block stands: 16, as everywhere in the heap, but in mode=guard as its size needs, so
- * that nothing lies between most blocks and their guard page. What new gives stays at 16: compilers rely on
- * that. */
+/* The alignment at which a block stands: 16, as everywhere in the heap, but in mode=checked 8 where no
+ * instruction can want more, and in mode=guard as its size needs, so that nothing lies between most blocks and
+ * their guard page. What new gives stays at 16 there: compilers rely on that. */
 static size_t alignment_for(size_t size, size_t align, unsigned call) {
     size_t wanted = fh_settings.guard_align;
     if (wanted == 0) wanted = fh_settings.mode == FH_MODE_GUARD ? needed_by(size, call) : 16;
+    if (fh_settings.guard_align == 0 && fh_settings.mode == FH_MODE_CHECKED && size <= 8) wanted = 8;
     return align > wanted ? align : wanted;
 }
 
@@ -213,6 +236,14 @@ static size_t slack_before(const struct record *r) {
     return slack < SEEN ? slack : SEEN;
 }
 
+/* What nobody has written to shall not read as zero, which hides mistakes: a pointer that is NULL by chance may
+ * be freed. The first page is enough, and leaves the others without memory. */
+static void fill_new(void *p, size_t size) {
+    enum { FILLED = 4096 };
+    if (fh_settings.fill_alloc) memset(p, FH_NEW_FILL, size);
+    else if (fh_mode_checks()) memset(p, fh_canary, size < FILLED ? size : FILLED);
+}
+
 void *fh_guard_alloc(size_t size, size_t align, unsigned call, uintptr_t caller) {
     uint32_t site = fh_site_here(caller);
     if (size > SIZE_MAX / 2 || !fh_extent_charge(held_by(size))) return NULL;
@@ -230,7 +261,7 @@ void *fh_guard_alloc(size_t size, size_t align, unsigned call, uintptr_t caller)
     void *p = r ? r->p : NULL;
     fh_unlock(&lock);
     if (r == NULL) fh_extent_discharge(held_by(size));
-    if (p && fh_settings.fill_alloc && !(call & FH_CALL_ZERO)) memset(p, FH_NEW_FILL, size);
+    if (p && !(call & FH_CALL_ZERO)) fill_new(p, size);
     return p;
 }
 
@@ -371,6 +402,19 @@ bool fh_guard_explain_fault(uintptr_t address, const struct fh_os_registers *reg
     m->call = NULL;
     m->address = (const void *)address;
     m->registers = registers;
+    return true;
+}
+
+/* Without the lock: the caller may be a signal handler that has interrupted whoever holds it. A block that is
+ * in use stays what it is. */
+bool fh_guard_explain_source(const void *from, size_t size, struct fh_misuse *m) {
+    const struct record *r = record_at((uintptr_t)from);
+    if (r == NULL) return false;
+    size_t within = (size_t)((const char *)from - r->p);
+    if (r->state == FH_MARK_FREED) *m = about(FH_FAULT_FREED, NULL, from, 0, r);
+    else if (within <= r->asked && size > r->asked - within)
+        *m = about(FH_FAULT_BEHIND, NULL, r->p + r->asked, 0, r);
+    else return false;
     return true;
 }
 

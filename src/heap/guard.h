@@ -10,8 +10,9 @@
 #include <stdint.h>
 
 /* In a mode that checks: shall the next block, of `size` bytes, be guarded? All in mode=guard; the first ones,
- * samples, and large ones as far as that is allowed (check_large.c) in mode=checked. */
-bool fh_guard_wants(size_t size);
+ * then the first of each place that calls, samples, and large ones as far as that is allowed (check_large.c) in
+ * mode=checked. */
+bool fh_guard_wants(size_t size, uintptr_t caller);
 
 /* In mode=fast with guard_sample: the same, asked in a slow path that stands for `calls` allocations. */
 bool fh_guard_samples(unsigned calls);
@@ -50,6 +51,10 @@ bool fh_check_explain_fault(uintptr_t address, bool known, const struct fh_os_re
 /* The system has been given `size` bytes from `from` on, and has refused them or stopped there: reports it when
  * one of them is in a guard page, or in a freed block whose pages are closed. Else nothing. */
 void fh_guard_look(const char *call, const void *from, size_t size, uintptr_t caller);
+
+/* Somebody is about to read `size` bytes, one at least, from an address in the region: reports nothing, but if
+ * it is a freed block, or one in use that is not so long, then true, and *misuse tells all but the call. */
+bool fh_guard_explain_source(const void *from, size_t size, struct fh_misuse *misuse);
 
 /* Looks at the canaries of all guarded blocks in use; returns how many are damaged. */
 size_t fh_guard_sweep(const char *call, uintptr_t caller);

@@ -8,6 +8,9 @@
  *     program ──> read ──> ours ──> the C library's ──> EFAULT, or less than asked for
  *                            └─ is the next byte of the buffer in a guard page, or in a freed block?
  *
+ * What the system is to read, as write() and paths, is looked at before: all of it must be in one block in use,
+ * if it begins in one. Afterwards somebody else would know what lies behind the block.
+ *
  * In fast mode nothing is taken over. What the C library does within itself (a line read by fgets) is not seen.
  *
  * _exit is taken over too: nothing runs at it, and the sweep (sweep.c) would be left out.
@@ -40,12 +43,32 @@ enum {
     READV,
     FREAD,
     GETCWD,
+    RECVMSG,
+    PREADV,
+    PREADV64,
+    READLINK,
+    READLINKAT,
+    STAT,
+    STAT64,
+    LSTAT,
+    LSTAT64,
+    FSTAT,
+    FSTAT64,
+    FSTATAT,
+    FSTATAT64,
+    PIPE,
+    PIPE2,
+    OPEN,
+    OPEN64,
     WRITE,
     PWRITE,
     PWRITE64,
     SEND,
     SENDTO,
     WRITEV,
+    PWRITEV,
+    PWRITEV64,
+    SENDMSG,
     FWRITE,
     EXIT,
     EXIT_C,
@@ -59,6 +82,16 @@ static union {
     ssize_t (*address)(int, void *, size_t, int, void *, void *);
     ssize_t (*address_in)(int, void *, size_t, int, void *, unsigned);
     ssize_t (*parts)(int, const void *, int);
+    ssize_t (*parts_at)(int, const void *, int, int64_t);
+    ssize_t (*message)(int, void *, int);
+    ssize_t (*link)(const char *, char *, size_t);
+    ssize_t (*link_at)(int, const char *, char *, size_t);
+    int (*status)(const char *, void *);
+    int (*status_of)(int, void *);
+    int (*status_at)(int, const char *, void *, int);
+    int (*ends)(int *);
+    int (*ends_with)(int *, int);
+    int (*open)(const char *, int, unsigned);
     size_t (*stream)(void *, size_t, size_t, FILE *);
     char *(*path)(char *, size_t);
     void (*end)(int);
@@ -92,19 +125,25 @@ static ssize_t our_recv(int fd, void *to, size_t size, int flags) {
 static ssize_t our_recvfrom(int fd, void *to, size_t size, int flags, void *from, void *length) {
     return look("recvfrom", real[RECVFROM].address(fd, to, size, flags, from, length), to, size, HERE);
 }
+
 static ssize_t our_write(int fd, void *from, size_t size) {
+    fh_check_look_at_source("write", from, size, HERE);
     return look("write", real[WRITE].bytes(fd, from, size), from, size, HERE);
 }
 static ssize_t our_pwrite(int fd, void *from, size_t size, int64_t at) {
+    fh_check_look_at_source("pwrite", from, size, HERE);
     return look("pwrite", real[PWRITE].at(fd, from, size, at), from, size, HERE);
 }
 static ssize_t our_pwrite64(int fd, void *from, size_t size, int64_t at) {
+    fh_check_look_at_source("pwrite", from, size, HERE);
     return look("pwrite", real[PWRITE64].at(fd, from, size, at), from, size, HERE);
 }
 static ssize_t our_send(int fd, void *from, size_t size, int flags) {
+    fh_check_look_at_source("send", from, size, HERE);
     return look("send", real[SEND].flags(fd, from, size, flags), from, size, HERE);
 }
 static ssize_t our_sendto(int fd, void *from, size_t size, int flags, void *to, unsigned length) {
+    fh_check_look_at_source("sendto", from, size, HERE);
     return look("sendto", real[SENDTO].address_in(fd, from, size, flags, to, length), from, size, HERE);
 }
 
@@ -136,9 +175,99 @@ static ssize_t look_at_parts(const char *name, ssize_t result, const struct part
 static ssize_t our_readv(int fd, const struct part *parts, int count) {
     return look_at_parts("readv", real[READV].parts(fd, parts, count), parts, count, HERE);
 }
+static ssize_t our_preadv(int fd, const struct part *parts, int count, int64_t at) {
+    return look_at_parts("preadv", real[PREADV].parts_at(fd, parts, count, at), parts, count, HERE);
+}
+static ssize_t our_preadv64(int fd, const struct part *parts, int count, int64_t at) {
+    return look_at_parts("preadv", real[PREADV64].parts_at(fd, parts, count, at), parts, count, HERE);
+}
+static ssize_t our_recvmsg(int fd, void *message, int flags) {
+    const void *parts;
+    ssize_t result = real[RECVMSG].message(fd, message, flags);
+    size_t count = fh_os_parts_of_message(message, &parts);
+    return look_at_parts("recvmsg", result, parts, (int)count, HERE);
+}
+
+/* More parts than the system takes are none. */
+static void look_at_sources(const char *name, const struct part *parts, size_t count, uintptr_t caller) {
+    enum { MOST = 1024 };
+    for (size_t i = 0; count <= MOST && i < count; i++)
+        fh_check_look_at_source(name, parts[i].start, parts[i].size, caller);
+}
 static ssize_t our_writev(int fd, const struct part *parts, int count) {
+    look_at_sources("writev", parts, (size_t)count, HERE);
     return look_at_parts("writev", real[WRITEV].parts(fd, parts, count), parts, count, HERE);
 }
+static ssize_t our_pwritev(int fd, const struct part *parts, int count, int64_t at) {
+    look_at_sources("pwritev", parts, (size_t)count, HERE);
+    return look_at_parts("pwritev", real[PWRITEV].parts_at(fd, parts, count, at), parts, count, HERE);
+}
+static ssize_t our_pwritev64(int fd, const struct part *parts, int count, int64_t at) {
+    look_at_sources("pwritev", parts, (size_t)count, HERE);
+    return look_at_parts("pwritev", real[PWRITEV64].parts_at(fd, parts, count, at), parts, count, HERE);
+}
+static ssize_t our_sendmsg(int fd, void *message, int flags) {
+    const void *parts;
+    size_t count = fh_os_parts_of_message(message, &parts);
+    look_at_sources("sendmsg", parts, count, HERE);
+    return real[SENDMSG].message(fd, message, flags);
+}
+
+/* ---- paths, and what the system tells ---- */
+
+/* Of the path one byte is looked at: only the system knows how long it is. */
+static const char *look_at_path(const char *name, const char *path, uintptr_t caller) {
+    fh_check_look_at_source(name, path, 1, caller);
+    return path;
+}
+static int our_open(const char *path, int flags, unsigned mode) {
+    return real[OPEN].open(look_at_path("open", path, HERE), flags, mode);
+}
+static int our_open64(const char *path, int flags, unsigned mode) {
+    return real[OPEN64].open(look_at_path("open", path, HERE), flags, mode);
+}
+static ssize_t our_readlink(const char *path, char *to, size_t size) {
+    return look("readlink", real[READLINK].link(look_at_path("readlink", path, HERE), to, size), to, size,
+                HERE);
+}
+static ssize_t our_readlinkat(int fd, const char *path, char *to, size_t size) {
+    ssize_t result = real[READLINKAT].link_at(fd, look_at_path("readlinkat", path, HERE), to, size);
+    return look("readlinkat", result, to, size, HERE);
+}
+
+/* The system has told all of it, or refused. */
+static int look_at_told(const char *name, int result, const void *to, size_t size, uintptr_t caller) {
+    if (result < 0) look(name, -1, to, size, caller);
+    return result;
+}
+static int status(unsigned call, const char *name, const char *path, void *to, uintptr_t caller) {
+    int result = real[call].status(look_at_path(name, path, caller), to);
+    return look_at_told(name, result, to, fh_os_status_size(), caller);
+}
+static int our_stat(const char *path, void *to) { return status(STAT, "stat", path, to, HERE); }
+static int our_stat64(const char *path, void *to) { return status(STAT64, "stat", path, to, HERE); }
+static int our_lstat(const char *path, void *to) { return status(LSTAT, "lstat", path, to, HERE); }
+static int our_lstat64(const char *path, void *to) { return status(LSTAT64, "lstat", path, to, HERE); }
+static int our_fstat(int fd, void *to) {
+    return look_at_told("fstat", real[FSTAT].status_of(fd, to), to, fh_os_status_size(), HERE);
+}
+static int our_fstat64(int fd, void *to) {
+    return look_at_told("fstat", real[FSTAT64].status_of(fd, to), to, fh_os_status_size(), HERE);
+}
+static int our_fstatat(int fd, const char *path, void *to, int flags) {
+    int result = real[FSTATAT].status_at(fd, look_at_path("fstatat", path, HERE), to, flags);
+    return look_at_told("fstatat", result, to, fh_os_status_size(), HERE);
+}
+static int our_fstatat64(int fd, const char *path, void *to, int flags) {
+    int result = real[FSTATAT64].status_at(fd, look_at_path("fstatat", path, HERE), to, flags);
+    return look_at_told("fstatat", result, to, fh_os_status_size(), HERE);
+}
+static int our_pipe(int *to) { return look_at_told("pipe", real[PIPE].ends(to), to, 2 * sizeof(int), HERE); }
+static int our_pipe2(int *to, int flags) {
+    return look_at_told("pipe2", real[PIPE2].ends_with(to, flags), to, 2 * sizeof(int), HERE);
+}
+
+/* ---- streams ---- */
 
 /* Of a stream: it says how many elements were done, and why not more in errno. */
 static size_t look_at_stream(const char *name, size_t done, void *buffer, size_t size, size_t count,
@@ -150,6 +279,8 @@ static size_t our_fread(void *to, size_t size, size_t count, FILE *stream) {
     return look_at_stream("fread", real[FREAD].stream(to, size, count, stream), to, size, count, stream, HERE);
 }
 static size_t our_fwrite(void *from, size_t size, size_t count, FILE *stream) {
+    size_t whole;
+    if (!__builtin_mul_overflow(size, count, &whole)) fh_check_look_at_source("fwrite", from, whole, HERE);
     return look_at_stream("fwrite", real[FWRITE].stream(from, size, count, stream), from, size, count, stream,
                           HERE);
 }
@@ -176,12 +307,32 @@ static const struct {
     CALL(READV, "readv", our_readv),
     CALL(FREAD, "fread", our_fread),
     CALL(GETCWD, "getcwd", our_getcwd),
+    CALL(RECVMSG, "recvmsg", our_recvmsg),
+    CALL(PREADV, "preadv", our_preadv),
+    CALL(PREADV64, "preadv64", our_preadv64),
+    CALL(READLINK, "readlink", our_readlink),
+    CALL(READLINKAT, "readlinkat", our_readlinkat),
+    CALL(STAT, "stat", our_stat),
+    CALL(STAT64, "stat64", our_stat64),
+    CALL(LSTAT, "lstat", our_lstat),
+    CALL(LSTAT64, "lstat64", our_lstat64),
+    CALL(FSTAT, "fstat", our_fstat),
+    CALL(FSTAT64, "fstat64", our_fstat64),
+    CALL(FSTATAT, "fstatat", our_fstatat),
+    CALL(FSTATAT64, "fstatat64", our_fstatat64),
+    CALL(PIPE, "pipe", our_pipe),
+    CALL(PIPE2, "pipe2", our_pipe2),
+    CALL(OPEN, "open", our_open),
+    CALL(OPEN64, "open64", our_open64),
     CALL(WRITE, "write", our_write),
     CALL(PWRITE, "pwrite", our_pwrite),
     CALL(PWRITE64, "pwrite64", our_pwrite64),
     CALL(SEND, "send", our_send),
     CALL(SENDTO, "sendto", our_sendto),
     CALL(WRITEV, "writev", our_writev),
+    CALL(PWRITEV, "pwritev", our_pwritev),
+    CALL(PWRITEV64, "pwritev64", our_pwritev64),
+    CALL(SENDMSG, "sendmsg", our_sendmsg),
     CALL(FWRITE, "fwrite", our_fwrite),
     CALL(EXIT, "_exit", our_exit),
     CALL(EXIT_C, "_Exit", our_exit),

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -41,3 +43,11 @@ bool fh_os_peek(const void *from, void *to, size_t size) {
     errno = saved;
     return good;
 }
+
+size_t fh_os_parts_of_message(const void *message, const void **parts) {
+    const struct msghdr *header = message;
+    *parts = header->msg_iov;
+    return (size_t)header->msg_iovlen;
+}
+
+size_t fh_os_status_size(void) { return sizeof(struct stat); }

@@ -104,6 +104,11 @@ struct fh_os_rebinding {
 };
 void fh_os_rebind_all(const struct fh_os_rebinding *list, unsigned count);
 
+/* Of a message for sendmsg or recvmsg: how many parts its text has, and where they stand, as struct iovec. */
+size_t fh_os_parts_of_message(const void *message, const void **parts);
+/* What the system tells of a file. */
+size_t fh_os_status_size(void);
+
 /* ---- alternate signal stacks ---- */
 
 /* The least that a handler of ours needs. */

@@ -174,10 +174,26 @@ static void write_zero_size(void) {
 static void read_zero_size(void) { get(hide(malloc(0)), 0); }
 static void read_behind(void) { get(block(SMALL), SMALL); }
 static void read_behind_16(void) { get(block(32), 32); }
+static void read_behind_8(void) { get(block(8), 8); }
 static void read_behind_page(void) { get(block(4096), 4096); }
 static void read_behind_large(void) { get(block(131072), 131072); }
 static void read_before(void) { get(block(SMALL), -1); }
 static void read_far_behind(void) { get(block(SMALL), 5000); }
+
+/* Another place in the program has had a thousand blocks of this size. */
+static __attribute__((noinline)) void have_a_thousand(size_t size) {
+    for (int i = 0; i < 1000; i++) hide(malloc(size));
+}
+static void read_behind_late(void) {
+    have_a_thousand(32);
+    get(hide(malloc(32)), 32);
+}
+static void read_after_free_late(void) {
+    have_a_thousand(SMALL);
+    unsigned char *p = hide(malloc(SMALL));
+    give(p);
+    get(p, 0);
+}
 
 /* ---- after the free ---- */
 
@@ -324,7 +340,10 @@ static const struct misuse cases[] = {
     CASE(write_zero_size),
     CASE(read_zero_size),
     CASE(read_behind),
+    CASE(read_behind_8),
     CASE(read_behind_16),
+    CASE(read_behind_late),
+    CASE(read_after_free_late),
     CASE(read_behind_page),
     CASE(read_behind_large),
     CASE(read_before),

@@ -7,6 +7,8 @@
 #include <freehold/heaps.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -337,6 +339,69 @@ static void system_reads_into_parts(void) {
     give(q);
     give(p);
 }
+static void system_writes_unread(void) { /* whoever does not read what he is given refuses nothing */
+    if (write(open("/dev/null", O_WRONLY), block(48), 64) < 0) errno = 0;
+}
+static void system_writes_freed_unread(void) {
+    if (write(open("/dev/null", O_WRONLY), freed(64), 64) < 0) errno = 0;
+}
+static void system_writes_too_many_parts(void) {
+    struct iovec parts[] = {{block(48), 48}, {block(48), 64}};
+    if (writev(open("/dev/null", O_WRONLY), parts, 2) < 0) errno = 0;
+}
+static void system_sends_too_much(void) {
+    int ends[2];
+    struct iovec part = {block(48), 64};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends)) exit(9);
+    if (sendmsg(ends[0], &message, 0) < 0) errno = 0;
+}
+static void stream_writes_too_much(void) {
+    FILE *nothing = fopen("/dev/null", "w");
+    if (nothing == NULL || fwrite(block(48), 1, 64, nothing) == 0) exit(9);
+}
+static void stream_writes_freed(void) {
+    FILE *nothing = fopen("/dev/null", "w");
+    if (nothing == NULL || fwrite(freed(64), 1, 64, nothing) == 0) exit(9);
+}
+static void system_opens_freed(void) {
+    char *path = strdup("/dev/null");
+    give(path);
+    if (open(hide(path), O_RDONLY) < 0) errno = 0;
+}
+static void system_tells_too_much(void) { /* what it knows of a file, into a block of half that size */
+    void *p = hide(malloc(sizeof(struct stat) / 2));
+    if (fstat(0, p)) errno = 0;
+    give(p);
+}
+static void system_tells_into_pointer(void) {
+    void *p = hide(malloc(sizeof(struct stat *)));
+    if (stat("/", p)) errno = 0;
+    give(p);
+}
+static void system_tells_freed(void) {
+    if (stat("/", freed(sizeof(struct stat)))) errno = 0;
+}
+static void system_makes_pipe(void) { /* two numbers where one has room */
+    void *p = hide(malloc(sizeof(int)));
+    if (pipe(p)) errno = 0;
+    give(p);
+}
+static void system_follows_link(void) {
+    void *p = hide(malloc(4));
+    if (readlink("/proc/self/exe", p, 100) < 0) errno = 0;
+    give(p);
+}
+static void system_receives_too_much(void) {
+    char text[200] = "text";
+    int ends[2];
+    void *p = block(48);
+    struct iovec part = {p, sizeof text};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) || send(ends[0], text, sizeof text, 0) < 0) exit(9);
+    if (recvmsg(ends[1], &message, 0) < 0) errno = 0;
+    give(p);
+}
 static void stream_reads_too_much(void) {
     FILE *zeros = fopen("/dev/zero", "r");
     void *p = block(LARGE);
@@ -564,6 +629,19 @@ static const struct misuse cases[] = {
     CASE(system_writes_freed),
     CASE(system_writes_too_much),
     CASE(system_reads_into_parts),
+    CASE(system_writes_unread),
+    CASE(system_writes_freed_unread),
+    CASE(system_writes_too_many_parts),
+    CASE(system_sends_too_much),
+    CASE(stream_writes_too_much),
+    CASE(stream_writes_freed),
+    CASE(system_opens_freed),
+    CASE(system_tells_too_much),
+    CASE(system_tells_into_pointer),
+    CASE(system_tells_freed),
+    CASE(system_makes_pipe),
+    CASE(system_follows_link),
+    CASE(system_receives_too_much),
     CASE(stream_reads_too_much),
     CASE(overflow_seen_at_exit_now),
     CASE(underflow_into_freed),
