@@ -71,11 +71,7 @@
 #define fh_arc_upgrade(w) ((__typeof__((w).fh_weak))(uintptr_t)fh_arc_try_more((w).fh_weak))
 #define fh_arc_strong_count(a) fh_arc_strong(a)
 #define fh_arc_weak_count(a) fh_arc_weak(a)
-#define fh_arc_get_mut(a)                                               \
-    __extension__({                                                     \
-        __typeof__(a) fh_a_ = (a);                                      \
-        fh_a_ != NULL &&fh_arc_word(fh_a_) == FH_RC_ONE ? fh_a_ : NULL; \
-    })
+#define fh_arc_get_mut(a) FH_ONLY_ONE(a, fh_arc_is_unique, FH_UNIQUE(fh_a_))
 
 /* ---------------------------------------------------------------- how ---------------------------------- */
 
@@ -123,6 +119,8 @@ FH_INLINE bool fh_arc_down(int32_t *count) {
 FH_INLINE uint64_t fh_arc_word(const void *value) {
     return __atomic_load_n(fh_counts(value), __ATOMIC_ACQUIRE);
 }
+
+FH_INLINE bool fh_arc_is_unique(const void *value) { return fh_arc_word(value) == FH_RC_ONE; }
 
 FH_INLINE void *fh_arc_put(const void *init, size_t size, size_t head, const char *what) {
     return __builtin_memcpy(fh_rc_at(fh_own_new(head + size, head, what), head), init, size);

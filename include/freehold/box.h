@@ -49,7 +49,8 @@
 
 /* fh_box_in(T, alloc, initialiser...)   a BoxIn(T): a Box in another allocator, which it remembers. {ptr, alloc}. */
 #define fh_BoxIn(T) FH_CAT(fh_BoxIn_, T)
-#define fh_box_in(T, allocator, ...) FH_BOX_IN(T, allocator, FH_UNIQUE(fh_init_), {__VA_ARGS__})
+#define fh_box_in(T, allocator, ...) \
+    FH_BOX_IN(T, allocator, FH_UNIQUE(fh_init_), FH_UNIQUE(fh_alloc_), {__VA_ARGS__})
 
 /* ---------------------------------------------------------------- how ---------------------------------- */
 
@@ -79,14 +80,14 @@
         out;                                                         \
     })
 
-#define FH_BOX_IN(T, allocator, init, ...)                                                           \
-    __extension__({                                                                                  \
-        T init = __VA_ARGS__;                                                                        \
-        struct fh_alloc *fh_alloc_ = (allocator);                                                    \
-        fh_BoxIn(T) fh_boxed_ = {(T *)fh_alloc_get(fh_alloc_, sizeof(T), FH_ALIGNOF(T)), fh_alloc_}; \
-        if (fh_boxed_.ptr == NULL) fh_own_no_memory("BoxIn(" FH_TEXT(T) ")", sizeof(T));             \
-        *fh_boxed_.ptr = init;                                                                       \
-        fh_boxed_;                                                                                   \
+#define FH_BOX_IN(T, allocator, init, from, ...)                                           \
+    __extension__({                                                                        \
+        T init = __VA_ARGS__;                                                              \
+        struct fh_alloc *from = (allocator);                                               \
+        fh_BoxIn(T) fh_boxed_ = {(T *)fh_alloc_get(from, sizeof(T), FH_ALIGNOF(T)), from}; \
+        if (fh_boxed_.ptr == NULL) fh_own_no_memory("BoxIn(" FH_TEXT(T) ")", sizeof(T));   \
+        *fh_boxed_.ptr = init;                                                             \
+        fh_boxed_;                                                                         \
     })
 
 FH_INLINE void *fh_box_zeroed(size_t size, size_t align, const char *what) {
@@ -95,43 +96,48 @@ FH_INLINE void *fh_box_zeroed(size_t size, size_t align, const char *what) {
 
 /* T *fh_Box_T; _drop(&owner); _free(p) for those who take a destructor by pointer (GDestroyNotify and its
  * like). */
-#define FH_BOX_NAMES(T)                      \
-    typedef T *fh_Box_##T FH_NOTE("fh:box"); \
-    typedef struct fh_BoxIn_##T {            \
-        T *ptr;                              \
-        struct fh_alloc *alloc;              \
-    } fh_BoxIn_##T FH_NOTE("fh:box");        \
-    FH_GLUE void fh_Box_##T##_drop(fh_Box_##T *box);
+#define FH_BOX_NAMES(T)                              \
+    typedef T *fh_Box_##T FH_NOTE("fh:box");         \
+    typedef struct fh_BoxIn_##T {                    \
+        T *ptr;                                      \
+        struct fh_alloc *alloc;                      \
+    } fh_BoxIn_##T FH_NOTE("fh:box");                \
+    FH_GLUE void fh_Box_##T##_drop(fh_Box_##T *box); \
+    FH_GLUE void fh_BoxIn_##T##_drop(fh_BoxIn_##T *box);
 
-#define FH_BOX_BODIES(T)                                                 \
-    FH_GLUE void fh_Box_##T##_run(void *p, size_t len, size_t cap) {     \
-        (void)len, (void)cap;                                            \
-        for (T *fh_at_ = (T *)p, *fh_next_; fh_at_; fh_at_ = fh_next_) { \
-            fh_next_ = fh_rest_##T(fh_at_);                              \
-            fh_own_free(fh_at_, sizeof(T), FH_ALIGNOF(T));               \
-        }                                                                \
-    }                                                                    \
-    FH_GLUE void fh_Box_##T##_drop(fh_Box_##T *box) {                    \
-        T *fh_p_ = *box;                                                 \
-        FH_DROPPED(box);                                                 \
-        if (fh_p_ == NULL) return;                                       \
-        *box = NULL;                                                     \
-        if (fh_plain_##T) fh_own_free(fh_p_, sizeof(T), FH_ALIGNOF(T));  \
-        else fh_drop_guarded(fh_Box_##T##_run, fh_p_, 0, 0);             \
-    }                                                                    \
-    FH_GLUE void fh_Box_##T##_free(void *p) {                            \
-        fh_Box_##T fh_box_ = (T *)p;                                     \
-        fh_Box_##T##_drop(&fh_box_);                                     \
-    }                                                                    \
-    FH_GLUE void fh_BoxIn_##T##_drop(fh_BoxIn_##T *box) {                \
-        T *fh_p_ = box->ptr;                                             \
-        FH_DROPPED(box);                                                 \
-        if (fh_p_ == NULL) return;                                       \
-        box->ptr = NULL;                                                 \
-        fh_drop_##T(fh_p_);                                              \
-        fh_alloc_give(box->alloc, fh_p_, sizeof(T), FH_ALIGNOF(T));      \
-    }                                                                    \
-    FH_GLUE void fh_drop_in_##T(void *p) { fh_drop_##T((T *)p); }        \
+#define FH_BOX_BODIES(T)                                                      \
+    FH_GLUE void fh_Box_##T##_run(void *p, size_t len, size_t cap) {          \
+        (void)len, (void)cap;                                                 \
+        for (T *fh_at_ = (T *)p, *fh_next_; fh_at_; fh_at_ = fh_next_) {      \
+            fh_next_ = fh_rest_##T(fh_at_);                                   \
+            fh_own_free(fh_at_, sizeof(T), FH_ALIGNOF(T));                    \
+        }                                                                     \
+    }                                                                         \
+    FH_GLUE void fh_Box_##T##_drop(fh_Box_##T *box) {                         \
+        T *fh_p_ = *box;                                                      \
+        FH_DROPPED(box);                                                      \
+        if (fh_p_ == NULL) return;                                            \
+        *box = NULL;                                                          \
+        if (fh_plain_##T) fh_own_free(fh_p_, sizeof(T), FH_ALIGNOF(T));       \
+        else fh_drop_guarded(fh_Box_##T##_run, fh_p_, 0, 0);                  \
+    }                                                                         \
+    FH_GLUE void fh_Box_##T##_free(void *p) {                                 \
+        fh_Box_##T fh_box_ = (T *)p;                                          \
+        fh_Box_##T##_drop(&fh_box_);                                          \
+    }                                                                         \
+    FH_GLUE void fh_BoxIn_##T##_run(void *p, size_t alloc, size_t cap) {      \
+        (void)cap;                                                            \
+        fh_drop_##T((T *)p);                                                  \
+        fh_alloc_give((struct fh_alloc *)alloc, p, sizeof(T), FH_ALIGNOF(T)); \
+    }                                                                         \
+    FH_GLUE void fh_BoxIn_##T##_drop(fh_BoxIn_##T *box) {                     \
+        T *fh_p_ = box->ptr;                                                  \
+        FH_DROPPED(box);                                                      \
+        if (fh_p_ == NULL) return;                                            \
+        box->ptr = NULL;                                                      \
+        fh_drop_guarded(fh_BoxIn_##T##_run, fh_p_, (size_t)box->alloc, 0);    \
+    }                                                                         \
+    FH_GLUE void fh_drop_in_##T(void *p) { fh_drop_##T((T *)p); }             \
     FH_BOX_CXX(T)
 
 #define FH_BOX_CLONE_NAME(T) FH_GLUE fh_Box_##T fh_Box_##T##_clone(const fh_Box_##T *box);

@@ -40,7 +40,7 @@
 
 /* fh_cell(T, v)  fh_cell_get(c)  fh_cell_set(c, v)  fh_cell_replace(c, v): c is a pointer to the Cell; plain
  * values only. */
-#define fh_cell(T, v) FH_BRACED(fh_Cell(T), (v))
+#define fh_cell(T, v) FH_BRACED(fh_Cell(T), FH_UNIQUE(fh_c_), (v))
 #define fh_cell_get(c) ((c)->value)
 #define fh_cell_set(c, v) ((void)((c)->value = (v)))
 #define fh_cell_replace(c, v) fh_replace((c)->value, v)
@@ -95,10 +95,10 @@ FH_INLINE void fh_flag_release(int32_t *flag) { *flag = *flag < 0 ? 0 : *flag - 
 #define FH_NOTE_BORROW(flag) ((void)0)
 #endif
 
-#define FH_BRACED(X, ...)             \
-    __extension__({                   \
-        X fh_braced_ = {__VA_ARGS__}; \
-        fh_braced_;                   \
+#define FH_BRACED(X, c, ...) \
+    __extension__({          \
+        X c = {__VA_ARGS__}; \
+        c;                   \
     })
 #define FH_REFCELL_OF(T, init, cell, ...) \
     __extension__({                       \

@@ -35,11 +35,18 @@ FH_INLINE void *fh_rc_at(void *block, size_t head) {
         if (counted == NULL) FH_CAT(fh_drop_, T)(&init);                             \
         counted;                                                                     \
     })
-#define FH_DOWNGRADE(WeakT, T, r, more)                                                      \
-    __extension__({                                                                          \
-        const T *fh_r_ = (r);                                                                \
-        WeakT fh_w_ = {(T *)(uintptr_t)more(FH_VALUE_USED(fh_r_, #r, "downgrade(" #r ")"))}; \
-        fh_w_;                                                                               \
+#define FH_DOWNGRADE(WeakT, T, r, more) FH_DOWNGRADE_I(WeakT, T, r, more, FH_UNIQUE(fh_r_), FH_UNIQUE(fh_w_))
+#define FH_DOWNGRADE_I(WeakT, T, r, more, rr, ww)                                      \
+    __extension__({                                                                    \
+        const T *rr = (r);                                                             \
+        WeakT ww = {(T *)(uintptr_t)more(FH_VALUE_USED(rr, #r, "downgrade(" #r ")"))}; \
+        ww;                                                                            \
+    })
+/* r when it is the only handle. */
+#define FH_ONLY_ONE(r, is_unique, rr)             \
+    __extension__({                               \
+        __typeof__(r) rr = (r);                   \
+        rr == NULL || !is_unique(rr) ? NULL : rr; \
     })
 
 #endif

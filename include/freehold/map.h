@@ -38,7 +38,11 @@
 #include <freehold/str.h>
 
 /* The type, after FH_MAP(K, V) has declared it; FH_MAP_CLONE(K, V) after that when it shall be cloned. Both
- * arguments are one token each. A typedef for an integer type may be a key after FH_MAP_KEY(K). */
+ * arguments are one token each. A typedef for an integer type may be a key after FH_MAP_KEY(K).
+ *
+ * A type T that has a Map of Ts, or of Box(T)s: FH_MAP_NAME(K, T) before struct T, and FH_MAP_BODY(K, T) after
+ * its FH_DROP. To be cloned: FH_MAP_CLONE_LATER(K, T) before FH_CLONE(T, ...), FH_MAP_CLONE(K, T) at the end.
+ * */
 #define fh_Map(K, V) FH_CAT(FH_CAT(FH_CAT(fh_Map_, K), _), V)
 
 /* fh_map_get(m, key)           a V *, or NULL. The key of a Str map is a view here: no Str has to be made to look
@@ -363,20 +367,27 @@ FH_MAP_KEY(uint32_t)
 FH_MAP_KEY(uint64_t)
 FH_MAP_KEY(uintptr_t)
 
-#define FH_MAP(K, V) FH_MAP_I(K, V, FH_CAT(FH_CAT(FH_CAT(fh_Map_, K), _), V))
-#define FH_MAP_I(K, V, M) FH_MAP_II(K, V, M)
-#define FH_MAP_II(K, V, M)                                                                                    \
+/* The Map itself, and what it is made of and can do. */
+#define FH_MAP(K, V) FH_MAP_NAME(K, V) FH_MAP_BODY(K, V)
+#define FH_MAP_NAME(K, V) FH_MAP_NAME_I(K, V, FH_CAT(FH_CAT(FH_CAT(fh_Map_, K), _), V))
+#define FH_MAP_NAME_I(K, V, M) FH_MAP_NAME_II(K, V, M)
+#define FH_MAP_NAME_II(K, V, M)       \
+    typedef struct M##_slot M##_slot; \
+    __extension__ typedef struct M {  \
+        M##_slot *slots;              \
+        size_t mask, len, left;       \
+        uint64_t seed;                \
+        fh_Lookup_##K *fh_lookup[0];  \
+    } M FH_NOTE("fh:map");            \
+    FH_GLUE void M##_drop(M *map);
+#define FH_MAP_BODY(K, V) FH_MAP_BODY_I(K, V, FH_CAT(FH_CAT(FH_CAT(fh_Map_, K), _), V))
+#define FH_MAP_BODY_I(K, V, M) FH_MAP_BODY_II(K, V, M)
+#define FH_MAP_BODY_II(K, V, M)                                                                               \
     FH_STATIC_ASSERT(sizeof(K) <= 8 || sizeof(K) == sizeof(fh_str), "a key is an integer or a Str");          \
-    typedef struct M##_slot {                                                                                 \
+    struct M##_slot {                                                                                         \
         K key;                                                                                                \
         V value;                                                                                              \
-    } M##_slot;                                                                                               \
-    __extension__ typedef struct M {                                                                          \
-        M##_slot *slots;                                                                                      \
-        size_t mask, len, left;                                                                               \
-        uint64_t seed;                                                                                        \
-        fh_Lookup_##K *fh_lookup[0];                                                                          \
-    } M FH_NOTE("fh:map");                                                                                    \
+    };                                                                                                        \
     FH_GLUE void M##_clear(M *map) {                                                                          \
         if (!fh_plain_##K || !fh_plain_##V) FH_EACH_SLOT(fh_e_, map, true) {                                  \
                 fh_drop_##K(&fh_e_->key);                                                                     \
@@ -428,6 +439,9 @@ FH_MAP_KEY(uintptr_t)
     FH_GLUE void fh_drop_##M(M *map) { M##_drop(map); }                                                       \
     enum { fh_plain_##M = 0 };
 
+#define FH_MAP_CLONE_LATER(K, V) FH_MAP_CLONE_LATER_I(FH_CAT(FH_CAT(FH_CAT(fh_Map_, K), _), V))
+#define FH_MAP_CLONE_LATER_I(M) FH_MAP_CLONE_LATER_II(M)
+#define FH_MAP_CLONE_LATER_II(M) FH_GLUE M M##_clone(const M *map);
 #define FH_MAP_CLONE(K, V) FH_MAP_CLONE_I(K, V, FH_CAT(FH_CAT(FH_CAT(fh_Map_, K), _), V))
 #define FH_MAP_CLONE_I(K, V, M) FH_MAP_CLONE_II(K, V, M)
 #define FH_MAP_CLONE_II(K, V, M)                                                           \

@@ -85,7 +85,10 @@
 #define OWNER_CLONE(T) FH_OWNER_CLONE(T)
 #define CLONE_LATER(T) FH_CLONE_LATER(T)
 #define MAP(K, V) FH_MAP(K, V)
+#define MAP_NAME(K, V) FH_MAP_NAME(K, V)
+#define MAP_BODY(K, V) FH_MAP_BODY(K, V)
 #define MAP_CLONE(K, V) FH_MAP_CLONE(K, V)
+#define MAP_CLONE_LATER(K, V) FH_MAP_CLONE_LATER(K, V)
 #define MAP_KEY(K) FH_MAP_KEY(K)
 
 /* ---- verbs ---- */

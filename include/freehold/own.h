@@ -137,6 +137,9 @@ extern FH_API __thread unsigned fh_drop_depth __attribute__((tls_model("initial-
 /* Runs run(p, len, cap) now or, when called from within such a run, before the outermost one returns. */
 FH_API void fh_drop_later(void (*run)(void *p, size_t len, size_t cap), void *p, size_t len, size_t cap);
 
+/* The same for what does not fit into three words: run(copy, whether the copy is to be freed, 0). */
+FH_API void fh_drop_copied(void (*run)(void *p, size_t copied, size_t unused), void *p, size_t size);
+
 FH_INLINE void fh_drop_guarded(void (*run)(void *, size_t, size_t), void *p, size_t len, size_t cap) {
     unsigned depth = fh_drop_depth;
     if (FH_LIKELY(depth < FH_DROP_DEPTH)) {

@@ -64,11 +64,7 @@
     })
 #define fh_rc_strong_count(r) fh_rc_strong(r)
 #define fh_rc_weak_count(r) fh_rc_weak(r)
-#define fh_rc_get_mut(r)                                       \
-    __extension__({                                            \
-        __typeof__(r) fh_r_ = (r);                             \
-        fh_r_ != NULL &&fh_rc_is_unique(fh_r_) ? fh_r_ : NULL; \
-    })
+#define fh_rc_get_mut(r) FH_ONLY_ONE(r, fh_rc_is_unique, FH_UNIQUE(fh_r_))
 #define fh_rc_ptr_eq(a, b) ((const void *)(a) == (const void *)(b))
 
 /* ---------------------------------------------------------------- how ---------------------------------- */

@@ -24,7 +24,8 @@
  * fh_Box(T):
  *
  *     FH_TYPE(T); + FH_DROP(T, (X, field)...)      a struct T: FH_TYPE before it, so that it may refer to itself
- *                   FH_DROP_WITH(T, f, (X, field)...)     f(T *) runs first, as Rust's Drop::drop, then the fields
+ *                   FH_DROP_WITH(T, f, (X, field)...)     f(T *) runs first, as Rust's Drop::drop, then the fields;
+ *                                 not for a T that is all zero, as one is that was moved from or dropped before
  *                   FH_DROP_ENUM(T, tag, (CASE, X, field)...)   a tagged union: only the fields of its case
  *     FH_PLAIN(T)        a type that is complete and owns nothing (any integer, struct, enum ...)
  *     FH_OWNER(X)        a type that is complete and has X_drop(X *): fh_Vec(fh_Box(T)) and fh_Rc are declared already
@@ -86,14 +87,16 @@
     enum { fh_plain_##T = FH_COUNT(T, ##__VA_ARGS__) == 0 }; \
     FH_STRUCT_BODIES(T)
 
-#define FH_DROP_WITH(T, function, ...)           \
-    FH_GLUE void T##_drop(T *self) {             \
-        FH_DROPPED(self);                        \
-        function(self);                          \
-        FH_EACH(FH_DROP_FIELD, T, ##__VA_ARGS__) \
-    }                                            \
-    FH_REST_NONE(T, T##_drop(self))              \
-    enum { fh_plain_##T = 0 };                   \
+#define FH_DROP_WITH(T, function, ...)                   \
+    FH_GLUE void T##_drop(T *self) {                     \
+        FH_DROPPED(self);                                \
+        if (fh_is_empty(self, sizeof *self)) return;     \
+        function(self);                                  \
+        FH_EACH(FH_DROP_FIELD, T, ##__VA_ARGS__)         \
+        __builtin_memset((void *)self, 0, sizeof *self); \
+    }                                                    \
+    FH_REST_NONE(T, T##_drop(self))                      \
+    enum { fh_plain_##T = 0 };                           \
     FH_STRUCT_BODIES(T)
 
 #define FH_DROP_ENUM(T, tag, ...)                              \
@@ -126,6 +129,14 @@
     enum { fh_plain_##X = 0 };                      \
     FH_VEC_BODIES(X)                                \
     FH_OPTION(X)
+
+/* The first byte says it, as a rule. */
+FH_INLINE bool fh_is_empty(const void *p, size_t size) {
+    const unsigned char *bytes = (const unsigned char *)p;
+    for (size_t i = 0; i < size; i++)
+        if (bytes[i] != 0) return false;
+    return true;
+}
 
 #define FH_DROP_FIELD(T, field) FH_CAT(FH_DROP_FIELD_, FH_COUNT field) field
 #define FH_DROP_FIELD_1(X, name) FH_CAT(X, _drop)(&self->name);

@@ -63,16 +63,18 @@
 #define fh_vec_push(v, ...) FH_VEC_PUSH(v, FH_UNIQUE(fh_v_), FH_UNIQUE(fh_x_), (__VA_ARGS__))
 #define fh_vec_try_push(v, ...) FH_VEC_TRY_PUSH(v, FH_UNIQUE(fh_v_), FH_UNIQUE(fh_x_), (__VA_ARGS__))
 #define fh_vec_pop(v) FH_VEC_POP(v, FH_UNIQUE(fh_v_), FH_UNIQUE(fh_x_))
-#define fh_vec_insert(v, i, ...) FH_VEC_INSERT(v, i, FH_UNIQUE(fh_v_), FH_UNIQUE(fh_x_), (__VA_ARGS__))
+#define fh_vec_insert(v, i, ...) \
+    FH_VEC_INSERT(v, i, FH_UNIQUE(fh_v_), FH_UNIQUE(fh_x_), FH_UNIQUE(fh_at_), (__VA_ARGS__))
 #define fh_vec_remove(v, i) \
-    FH_VEC_REMOVE(v, i, fh_vec_close_gap, FH_UNIQUE(fh_v_), FH_UNIQUE(fh_i_), FH_UNIQUE(fh_x_))
-#define fh_vec_swap_remove(v, i) \
-    FH_VEC_REMOVE(v, i, fh_vec_fill_gap, FH_UNIQUE(fh_v_), FH_UNIQUE(fh_i_), FH_UNIQUE(fh_x_))
+    FH_VEC_REMOVE(v, i, "vec_remove", fh_vec_close_gap, FH_UNIQUE(fh_v_), FH_UNIQUE(fh_i_), FH_UNIQUE(fh_x_))
+#define fh_vec_swap_remove(v, i)                                                                \
+    FH_VEC_REMOVE(v, i, "vec_swap_remove", fh_vec_fill_gap, FH_UNIQUE(fh_v_), FH_UNIQUE(fh_i_), \
+                  FH_UNIQUE(fh_x_))
 #define fh_vec_extend(v, from, n) \
-    FH_VEC_EXTEND(v, from, n, "vec_extend(" #v ")", FH_UNIQUE(fh_v_), FH_UNIQUE(fh_f_))
+    FH_VEC_EXTEND(v, from, n, "vec_extend(" #v ")", FH_UNIQUE(fh_v_), FH_UNIQUE(fh_f_), FH_UNIQUE(fh_n_))
 #define fh_vec_append(v, w) FH_VEC_APPEND(v, w, FH_UNIQUE(fh_v_), FH_UNIQUE(fh_w_))
 #define fh_vec_drain(v, from, to) FH_VEC_DRAIN(v, from, to, FH_UNIQUE(fh_v_), FH_UNIQUE(fh_out_))
-#define fh_vec_split_off(v, at) FH_VEC_SPLIT(v, at, FH_UNIQUE(fh_v_), FH_UNIQUE(fh_out_))
+#define fh_vec_split_off(v, at) FH_VEC_SPLIT(v, at, FH_UNIQUE(fh_v_), FH_UNIQUE(fh_at_), FH_UNIQUE(fh_out_))
 
 /* fh_vec_clear(X, v)  fh_vec_truncate(X, v, len)    drops all elements, or those from len on; X is the Vec's type
  * fh_vec_reserve(v, n)         room for n more          fh_vec_try_reserve(v, n) false when there is no memory
@@ -99,7 +101,8 @@
 #define fh_vec_last(v) FH_VEC_LAST(v, FH_UNIQUE(fh_v_))
 #define fh_vec_each(x, v) \
     FH_VEC_EACH(x, v, "vec_each(" #v ")", FH_UNIQUE(fh_v_), FH_UNIQUE(fh_once_), FH_UNIQUE(fh_end_))
-#define fh_slice(v, from, to) FH_SLICE(v, from, to, FH_UNIQUE(fh_v_), FH_UNIQUE(fh_s_))
+#define fh_slice(v, from, to) \
+    FH_SLICE(v, from, to, FH_UNIQUE(fh_v_), FH_UNIQUE(fh_s_), FH_UNIQUE(fh_from_), FH_UNIQUE(fh_to_))
 #define fh_vec_sort(v, compare) FH_VEC_SORT(v, compare, FH_UNIQUE(fh_v_), FH_UNIQUE(fh_c_))
 #define fh_vec_search(v, key, compare) \
     FH_VEC_SEARCH(v, key, compare, FH_UNIQUE(fh_v_), FH_UNIQUE(fh_c_), FH_UNIQUE(fh_k_))
@@ -187,49 +190,51 @@ FH_INLINE void *fh_vec_end(const void *ptr, size_t len, size_t size) {
         else __builtin_memset((void *)&xx, 0, sizeof xx);    \
         xx;                                                  \
     })
-#define FH_VEC_INSERT(v, i, vv, xx, x)                                                         \
-    __extension__({                                                                            \
-        __typeof__(*(v)->ptr) xx = x;                                                          \
-        __typeof__(v) vv = (v);                                                                \
-        size_t fh_at_ = (i);                                                                   \
-        FH_USE_AT(vv, "vec_insert(" #v ")");                                                   \
-        if (FH_UNLIKELY(fh_at_ > vv->len)) fh_own_out_of_range("vec_insert", fh_at_, vv->len); \
-        if (FH_UNLIKELY(vv->len == vv->cap)) fh_vec_room((void *)vv, FH_VEC_SHAPE(vv), 1);     \
-        fh_vec_open_gap((void *)vv, sizeof xx, fh_at_);                                        \
-        vv->ptr[fh_at_] = xx;                                                                  \
-        (void)0;                                                                               \
+#define FH_VEC_INSERT(v, i, vv, xx, at, x)                                                 \
+    __extension__({                                                                        \
+        __typeof__(*(v)->ptr) xx = x;                                                      \
+        __typeof__(v) vv = (v);                                                            \
+        size_t at = (i);                                                                   \
+        FH_USE_AT(vv, "vec_insert(" #v ")");                                               \
+        if (FH_UNLIKELY(at > vv->len)) fh_own_out_of_range("vec_insert", at, vv->len);     \
+        if (FH_UNLIKELY(vv->len == vv->cap)) fh_vec_room((void *)vv, FH_VEC_SHAPE(vv), 1); \
+        fh_vec_open_gap((void *)vv, sizeof xx, at);                                        \
+        vv->ptr[at] = xx;                                                                  \
+        (void)0;                                                                           \
     })
-#define FH_VEC_REMOVE(v, i, close, vv, ii, xx)                                          \
-    __extension__({                                                                     \
-        __typeof__(v) vv = (v);                                                         \
-        size_t ii = (i);                                                                \
-        FH_USE_AT(vv, "vec_remove(" #v ")");                                            \
-        if (FH_UNLIKELY(ii >= vv->len)) fh_own_out_of_range("vec_remove", ii, vv->len); \
-        __typeof__(*vv->ptr) xx = vv->ptr[ii];                                          \
-        close((void *)vv, sizeof xx, ii);                                               \
-        xx;                                                                             \
+#define FH_VEC_REMOVE(v, i, what, close, vv, ii, xx)                            \
+    __extension__({                                                             \
+        __typeof__(v) vv = (v);                                                 \
+        size_t ii = (i);                                                        \
+        FH_USE_AT(vv, what "(" #v ")");                                         \
+        if (FH_UNLIKELY(ii >= vv->len)) fh_own_out_of_range(what, ii, vv->len); \
+        __typeof__(*vv->ptr) xx = vv->ptr[ii];                                  \
+        close((void *)vv, sizeof xx, ii);                                       \
+        xx;                                                                     \
     })
-#define FH_VEC_EXTEND(v, from, n, text, vv, ff)                                               \
-    __extension__({                                                                           \
-        __typeof__(v) vv = (v);                                                               \
-        const __typeof__(*vv->ptr) *ff = (from);                                              \
-        size_t fh_n_ = (n);                                                                   \
-        FH_USE_AT(vv, text);                                                                  \
-        if (fh_n_ > vv->cap - vv->len)                                                        \
-            ff = (__typeof__(ff))fh_vec_room_for((void *)vv, FH_VEC_SHAPE(vv), fh_n_, ff);    \
-        if (fh_n_ > 0) __builtin_memcpy((void *)(vv->ptr + vv->len), ff, fh_n_ * sizeof *ff); \
-        vv->len += fh_n_;                                                                     \
-        (void)0;                                                                              \
+#define FH_VEC_EXTEND(v, from, n, text, vv, ff, more)                                       \
+    __extension__({                                                                         \
+        __typeof__(v) vv = (v);                                                             \
+        const __typeof__(*vv->ptr) *ff = (from);                                            \
+        size_t more = (n);                                                                  \
+        FH_USE_AT(vv, text);                                                                \
+        if (more > vv->cap - vv->len)                                                       \
+            ff = (__typeof__(ff))fh_vec_room_for((void *)vv, FH_VEC_SHAPE(vv), more, ff);   \
+        if (more > 0) __builtin_memcpy((void *)(vv->ptr + vv->len), ff, more * sizeof *ff); \
+        vv->len += more;                                                                    \
+        (void)0;                                                                            \
     })
-#define FH_VEC_APPEND(v, w, vv, ww)                                                                        \
-    __extension__({                                                                                        \
-        __typeof__(v) vv = (v);                                                                            \
-        __typeof__(w) ww = (w);                                                                            \
-        if ((void *)vv != (void *)ww) {                                                                    \
-            FH_VEC_EXTEND(vv, ww->ptr, ww->len, "vec_append(" #v ")", FH_UNIQUE(fh_v_), FH_UNIQUE(fh_f_)); \
-            ww->len = 0;                                                                                   \
-        }                                                                                                  \
-        (void)0;                                                                                           \
+#define FH_VEC_APPEND(v, w, vv, ww)                                                                       \
+    __extension__({                                                                                       \
+        __typeof__(v) vv = (v);                                                                           \
+        __typeof__(w) ww = (w);                                                                           \
+        FH_USE_AT(ww, "vec_append(" #v ", " #w ")");                                                      \
+        if ((void *)vv != (void *)ww) {                                                                   \
+            FH_VEC_EXTEND(vv, ww->ptr, ww->len, "vec_append(" #v ")", FH_UNIQUE(fh_v_), FH_UNIQUE(fh_f_), \
+                          FH_UNIQUE(fh_n_));                                                              \
+            ww->len = 0;                                                                                  \
+        }                                                                                                 \
+        (void)0;                                                                                          \
     })
 #define FH_VEC_DRAIN(v, from, to, vv, out)                                    \
     __extension__({                                                           \
@@ -239,13 +244,15 @@ FH_INLINE void *fh_vec_end(const void *ptr, size_t len, size_t size) {
         fh_vec_cut((void *)vv, (void *)&out, FH_VEC_SHAPE(vv), (from), (to)); \
         out;                                                                  \
     })
-#define FH_VEC_SPLIT(v, at, vv, out)                                           \
-    __extension__({                                                            \
-        __typeof__(v) vv = (v);                                                \
-        __typeof__(*vv) out;                                                   \
-        FH_USE_AT(vv, "vec_split_off(" #v ")");                                \
-        fh_vec_cut((void *)vv, (void *)&out, FH_VEC_SHAPE(vv), (at), vv->len); \
-        out;                                                                   \
+#define FH_VEC_SPLIT(v, at, vv, from, out)                                                    \
+    __extension__({                                                                           \
+        __typeof__(v) vv = (v);                                                               \
+        size_t from = (at);                                                                   \
+        __typeof__(*vv) out;                                                                  \
+        FH_USE_AT(vv, "vec_split_off(" #v ")");                                               \
+        if (FH_UNLIKELY(from > vv->len)) fh_own_out_of_range("vec_split_off", from, vv->len); \
+        fh_vec_cut((void *)vv, (void *)&out, FH_VEC_SHAPE(vv), from, vv->len);                \
+        out;                                                                                  \
     })
 #define FH_VEC_AT(v, i, vv, ii)                                                     \
     __extension__({                                                                 \
@@ -275,17 +282,17 @@ FH_INLINE void *fh_vec_end(const void *ptr, size_t len, size_t size) {
         for (__typeof__(*vv->ptr) *x = vv->ptr,                                                        \
                                   *end = (__typeof__(x))fh_vec_end(vv->ptr, vv->len, sizeof *vv->ptr); \
              FH_SAME((void *)end == fh_vec_end(vv->ptr, vv->len, sizeof *vv->ptr), text), x != end; ++x)
-#define FH_SLICE(v, from, to, vv, ss)                                                       \
-    __extension__({                                                                         \
-        __typeof__(v) vv = (v);                                                             \
-        size_t fh_from_ = (from), fh_to_ = (to);                                            \
-        FH_USE_AT(vv, "slice(" #v ")");                                                     \
-        if (FH_UNLIKELY(fh_to_ > vv->len)) fh_own_out_of_range("slice", fh_to_, vv->len);   \
-        if (FH_UNLIKELY(fh_from_ > fh_to_)) fh_own_out_of_range("slice", fh_from_, fh_to_); \
-        __typeof__(*vv->fh_slice[0]) ss;                                                    \
-        ss.ptr = (__typeof__(ss.ptr))fh_vec_end(vv->ptr, fh_from_, sizeof *ss.ptr);         \
-        ss.len = fh_to_ - fh_from_;                                                         \
-        ss;                                                                                 \
+#define FH_SLICE(v, from, to, vv, ss, first, end)                                   \
+    __extension__({                                                                 \
+        __typeof__(v) vv = (v);                                                     \
+        size_t first = (from), end = (to);                                          \
+        FH_USE_AT(vv, "slice(" #v ")");                                             \
+        if (FH_UNLIKELY(end > vv->len)) fh_own_out_of_range("slice", end, vv->len); \
+        if (FH_UNLIKELY(first > end)) fh_own_out_of_range("slice", first, end);     \
+        __typeof__(*vv->fh_slice[0]) ss;                                            \
+        ss.ptr = (__typeof__(ss.ptr))fh_vec_end(vv->ptr, first, sizeof *ss.ptr);    \
+        ss.len = end - first;                                                       \
+        ss;                                                                         \
     })
 #define FH_COMPARE(T, c) int (*c)(const T *, const T *)
 #define FH_VEC_SORT(v, compare, vv, c)                                                                \
@@ -317,11 +324,12 @@ FH_INLINE void *fh_vec_end(const void *ptr, size_t len, size_t size) {
         fh_vec_room((void *)&vv, FH_VEC_SHAPE(&vv), (capacity)); \
         vv;                                                      \
     })
-#define FH_VEC_FROM(T, from, n, vv)                                                                \
-    __extension__({                                                                                \
-        fh_Vec(T) vv = FH_ZERO(fh_Vec(T));                                                         \
-        FH_VEC_EXTEND(&vv, (from), (n), "vec of " FH_TEXT(T), FH_UNIQUE(fh_v_), FH_UNIQUE(fh_f_)); \
-        vv;                                                                                        \
+#define FH_VEC_FROM(T, from, n, vv)                                                               \
+    __extension__({                                                                               \
+        fh_Vec(T) vv = FH_ZERO(fh_Vec(T));                                                        \
+        FH_VEC_EXTEND(&vv, (from), (n), "vec of " FH_TEXT(T), FH_UNIQUE(fh_v_), FH_UNIQUE(fh_f_), \
+                      FH_UNIQUE(fh_n_));                                                          \
+        vv;                                                                                       \
     })
 
 #ifdef __cplusplus
@@ -329,56 +337,67 @@ FH_INLINE void *fh_vec_end(const void *ptr, size_t len, size_t size) {
 #endif
 
 /* fh_slice[0] takes no room: it only tells the macros which Slice belongs to this Vec. */
-#define FH_VEC_NAMES(T)                         \
-    __extension__ typedef struct fh_Slice_##T { \
-        T *ptr;                                 \
-        size_t len;                             \
-        struct fh_Slice_##T *fh_slice[0];       \
-    } fh_Slice_##T FH_NOTE("fh:slice");         \
-    __extension__ typedef struct fh_Vec_##T {   \
-        T *ptr;                                 \
-        size_t len, cap;                        \
-        fh_Slice_##T *fh_slice[0];              \
-    } fh_Vec_##T FH_NOTE("fh:vec");             \
-    __extension__ typedef struct fh_VecIn_##T { \
-        T *ptr;                                 \
-        size_t len, cap;                        \
-        struct fh_alloc *alloc;                 \
-        fh_Slice_##T *fh_slice[0];              \
-    } fh_VecIn_##T FH_NOTE("fh:vec");           \
-    FH_GLUE void fh_Vec_##T##_drop(fh_Vec_##T *vec);
+#define FH_VEC_NAMES(T)                              \
+    __extension__ typedef struct fh_Slice_##T {      \
+        T *ptr;                                      \
+        size_t len;                                  \
+        struct fh_Slice_##T *fh_slice[0];            \
+    } fh_Slice_##T FH_NOTE("fh:slice");              \
+    __extension__ typedef struct fh_Vec_##T {        \
+        T *ptr;                                      \
+        size_t len, cap;                             \
+        fh_Slice_##T *fh_slice[0];                   \
+    } fh_Vec_##T FH_NOTE("fh:vec");                  \
+    __extension__ typedef struct fh_VecIn_##T {      \
+        T *ptr;                                      \
+        size_t len, cap;                             \
+        struct fh_alloc *alloc;                      \
+        fh_Slice_##T *fh_slice[0];                   \
+    } fh_VecIn_##T FH_NOTE("fh:vec");                \
+    FH_GLUE void fh_Vec_##T##_drop(fh_Vec_##T *vec); \
+    FH_GLUE void fh_VecIn_##T##_drop(fh_VecIn_##T *vec);
 
 /* The Vec is empty before its elements are dropped, so that glue that meets it again finds nothing. */
-#define FH_VEC_BODIES(T)                                                                     \
-    FH_GLUE void fh_Vec_##T##_run(void *p, size_t len, size_t cap) {                         \
-        fh_Vec_##T fh_vec_;                                                                  \
-        fh_vec_.ptr = (T *)p, fh_vec_.len = len, fh_vec_.cap = cap;                          \
-        for (size_t fh_i_ = 0; fh_i_ < len; fh_i_++) fh_drop_##T(&fh_vec_.ptr[fh_i_]);       \
-        fh_vec_free(&fh_vec_, FH_VEC_ELEMENT(T), FH_ALIGNOF(T), sizeof fh_vec_);             \
-    }                                                                                        \
-    FH_GLUE void fh_Vec_##T##_drop(fh_Vec_##T *vec) {                                        \
-        FH_DROPPED(vec);                                                                     \
-        if (vec->cap == 0) return;                                                           \
-        if (fh_plain_##T || vec->len == 0) {                                                 \
-            fh_vec_free(vec, FH_VEC_ELEMENT(T), FH_ALIGNOF(T), sizeof *vec);                 \
-        } else {                                                                             \
-            fh_Vec_##T fh_old_ = *vec;                                                       \
-            __builtin_memset((void *)vec, 0, sizeof *vec);                                   \
-            fh_drop_guarded(fh_Vec_##T##_run, fh_old_.ptr, fh_old_.len, fh_old_.cap);        \
-        }                                                                                    \
-    }                                                                                        \
-    FH_GLUE void fh_Vec_##T##_truncate(fh_Vec_##T *vec, size_t len) {                        \
-        size_t fh_old_ = vec->len;                                                           \
-        if (len >= fh_old_) return;                                                          \
-        vec->len = len;                                                                      \
-        if (fh_plain_##T) return;                                                            \
-        for (size_t fh_i_ = len; fh_i_ < fh_old_; fh_i_++) fh_drop_##T(&vec->ptr[fh_i_]);    \
-    }                                                                                        \
-    FH_GLUE void fh_VecIn_##T##_drop(fh_VecIn_##T *vec) {                                    \
-        FH_DROPPED(vec);                                                                     \
-        if (!fh_plain_##T)                                                                   \
-            for (size_t fh_i_ = 0; fh_i_ < vec->len; fh_i_++) fh_drop_##T(&vec->ptr[fh_i_]); \
-        if (vec->cap > 0) fh_vec_free(vec, FH_VEC_ELEMENT(T), FH_ALIGNOF(T), sizeof *vec);   \
+#define FH_VEC_BODIES(T)                                                                           \
+    FH_GLUE void fh_Vec_##T##_run(void *p, size_t len, size_t cap) {                               \
+        fh_Vec_##T fh_vec_;                                                                        \
+        fh_vec_.ptr = (T *)p, fh_vec_.len = len, fh_vec_.cap = cap;                                \
+        for (size_t fh_i_ = 0; fh_i_ < len; fh_i_++) fh_drop_##T(&fh_vec_.ptr[fh_i_]);             \
+        fh_vec_free(&fh_vec_, FH_VEC_ELEMENT(T), FH_ALIGNOF(T), sizeof fh_vec_);                   \
+    }                                                                                              \
+    FH_GLUE void fh_Vec_##T##_drop(fh_Vec_##T *vec) {                                              \
+        FH_DROPPED(vec);                                                                           \
+        if (vec->cap == 0) return;                                                                 \
+        if (fh_plain_##T || vec->len == 0) {                                                       \
+            fh_vec_free(vec, FH_VEC_ELEMENT(T), FH_ALIGNOF(T), sizeof *vec);                       \
+        } else {                                                                                   \
+            fh_Vec_##T fh_old_ = *vec;                                                             \
+            __builtin_memset((void *)vec, 0, sizeof *vec);                                         \
+            fh_drop_guarded(fh_Vec_##T##_run, fh_old_.ptr, fh_old_.len, fh_old_.cap);              \
+        }                                                                                          \
+    }                                                                                              \
+    FH_GLUE void fh_Vec_##T##_truncate(fh_Vec_##T *vec, size_t len) {                              \
+        size_t fh_old_ = vec->len;                                                                 \
+        if (len >= fh_old_) return;                                                                \
+        vec->len = len;                                                                            \
+        if (fh_plain_##T) return;                                                                  \
+        for (size_t fh_i_ = len; fh_i_ < fh_old_; fh_i_++) fh_drop_##T(&vec->ptr[fh_i_]);          \
+    }                                                                                              \
+    FH_GLUE void fh_VecIn_##T##_run(void *p, size_t copied, size_t cap) {                          \
+        fh_VecIn_##T *fh_vec_ = (fh_VecIn_##T *)p;                                                 \
+        (void)cap;                                                                                 \
+        for (size_t fh_i_ = 0; fh_i_ < fh_vec_->len; fh_i_++) fh_drop_##T(&fh_vec_->ptr[fh_i_]);   \
+        fh_vec_free(fh_vec_, FH_VEC_ELEMENT(T), FH_ALIGNOF(T), sizeof *fh_vec_);                   \
+        if (copied) fh_free(p);                                                                    \
+    }                                                                                              \
+    FH_GLUE void fh_VecIn_##T##_drop(fh_VecIn_##T *vec) {                                          \
+        FH_DROPPED(vec);                                                                           \
+        if (vec->cap == 0) return;                                                                 \
+        fh_VecIn_##T fh_old_ = *vec;                                                               \
+        vec->ptr = NULL;                                                                           \
+        vec->len = vec->cap = 0;                                                                   \
+        if (fh_plain_##T) fh_vec_free(&fh_old_, FH_VEC_ELEMENT(T), FH_ALIGNOF(T), sizeof fh_old_); \
+        else fh_drop_copied(fh_VecIn_##T##_run, &fh_old_, sizeof fh_old_);                         \
     }
 
 #define FH_VEC_CLONE_NAME(T) FH_GLUE fh_Vec_##T fh_Vec_##T##_clone(const fh_Vec_##T *vec);

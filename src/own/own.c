@@ -83,6 +83,18 @@ void fh_drop_later(void (*run)(void *, size_t, size_t), void *p, size_t len, siz
     else run(p, len, cap);
 }
 
+void fh_drop_copied(void (*run)(void *, size_t, size_t), void *p, size_t size) {
+    unsigned depth = fh_drop_depth;
+    void *copy = depth < FH_DROP_DEPTH ? NULL : fh_malloc(size);
+    if (copy) {
+        fh_drop_later(run, memcpy(copy, p, size), true, 0);
+        return;
+    }
+    fh_drop_depth = depth + 1;
+    run(p, false, 0);
+    fh_drop_depth = depth;
+}
+
 /* ---- failure ---- */
 
 void fh_own_no_memory(const char *what, size_t size) {

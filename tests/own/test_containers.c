@@ -12,6 +12,7 @@
 
 MAP(Str, int)
 MAP(int, Str)
+MAP(int, int)
 MAP(uint64_t, uint64_t)
 MAP_CLONE(Str, int)
 OWNER(Vec(int))
@@ -418,6 +419,26 @@ static size_t resident(void) {
 
 /* Also in a mode in which what is dropped waits: with pages of its own, which the first blocks have, and
  * without. */
+/* Each is an argument of another of its kind: no warning of shadowed names, with which this is compiled, and no
+ * name of the one is taken for the other's. */
+static void operations_nest(void **state) {
+    (void)state;
+    own(Vec(int)) v = vec_of(int, 0, 1, 2);
+    own(Map(int, int)) m = {0};
+    *map_entry(&m, 1) = 2;
+    vec_insert(&v, (size_t)*map_get(&m, *map_get(&m, 1) - 1), *vec_at(&v, (size_t)*vec_at(&v, 1)));
+    vec_extend(&v, v.ptr, slice(&v, slice(&v, 0, 1).len, vec_from(int, v.ptr, 0).len + 3).len);
+    assert_int_equal(v.len, 6);
+    assert_int_equal(v.ptr[2], 1);
+    own(Rc(int)) r = rc(int, 5);
+    own(Weak(int)) w = rc_downgrade(int, weak_upgrade(rc_downgrade(int, NULL)));
+    assert_true(weak_upgrade(w) == NULL && *rc_get_mut(rc_get_mut(r)) == 5);
+    Cell(int) c = cell(int, cell(int, 7).value);
+    assert_int_equal(cell_get(&c), 7);
+    own(BoxIn(int)) boxed = box_in(int, NULL, *r + 1);
+    assert_int_equal(*boxed.ptr, 6);
+}
+
 static void what_is_dropped_is_given_back(void **state) {
     (void)state;
     enum { ROUNDS = 40, FIRSTS = 17000, SIZE = 4 << 20 };
@@ -452,6 +473,7 @@ int main(void) {
         cmocka_unit_test(values_that_own_are_dropped_with_the_map),
         cmocka_unit_test(a_flooded_map_changes_its_hash),
         cmocka_unit_test(arguments_are_evaluated_once),
+        cmocka_unit_test(operations_nest),
         cmocka_unit_test(what_is_dropped_is_given_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -223,6 +223,21 @@ static void fields_are_dropped_as_declared_after_the_types_own_drop(void **state
     assert_string_equal(told, "!h123");
 }
 
+/* The type's own drop is for a value, of which there is none any more once it was moved or dropped. */
+static void a_drop_of_ones_own_runs_once_for_a_value(void **state) {
+    (void)state;
+    {
+        own(Guard) empty = {0};
+        own(Guard) moved = {.held = witness('m')};
+        own(Guard) dropped = {.held = witness('d'), .closed = 1};
+        own(Guard) last = move(moved);
+        drop(Guard, &dropped);
+        assert_string_equal(told, "!d");
+        assert_int_equal(dropped.closed, 0);
+    }
+    assert_string_equal(told, "!d!m");
+}
+
 static void a_tagged_union_drops_the_case_it_holds(void **state) {
     (void)state;
     {
@@ -279,6 +294,59 @@ static void vecs_nested_a_million_deep_are_dropped(void **state) {
         Box(Node) above = box(Node);
         if (tree) vec_push(&above->children, take(tree));
         tree = above;
+    }
+}
+
+/* The same in an allocator, and through a Map that has Maps of its own kind. */
+TYPE(Placed);
+struct Placed {
+    BoxIn(Placed) next;
+    VecIn(Placed) children;
+    int number;
+};
+DROP(Placed, (BoxIn(Placed), next), (VecIn(Placed), children))
+TYPE(Trie);
+MAP_NAME(char, Trie)
+MAP_CLONE_LATER(char, Trie)
+struct Trie {
+    Map(char, Trie) below;
+    Str word;
+};
+DROP(Trie, (Map(char, Trie), below), (Str, word))
+CLONE(Trie, (Map(char, Trie), below), (Str, word))
+MAP_BODY(char, Trie)
+MAP_CLONE(char, Trie)
+
+static void what_is_placed_is_dropped_at_any_depth(void **state) {
+    (void)state;
+    own(Arena) arena = {0};
+    struct fh_alloc *rooms[] = {NULL, &arena.alloc};
+    for (int i = 0; i < 2; i++) {
+        own(BoxIn(Placed)) list = {0};
+        own(VecIn(Placed)) tree = {.alloc = rooms[i]};
+        for (int n = 0; n < long_list() / 20; n++) {
+            BoxIn(Placed) longer = box_in(Placed, rooms[i], .next = take(list), .number = n);
+            VecIn(Placed) deeper = {.alloc = rooms[i]};
+            vec_push(&deeper, (Placed){.children = take(tree), .number = n});
+            list = longer, tree = deeper;
+        }
+    }
+}
+static void a_map_may_hold_maps_of_its_own_kind(void **state) {
+    (void)state;
+    own(Trie) root = {0};
+    Trie *at = &root;
+    for (const char *c = "freehold"; *c; c++) at = map_entry(&at->below, *c);
+    at->word = str_from("freehold");
+    own(Trie) copy = clone(Trie, &root);
+    at = &copy;
+    for (const char *c = "freehold"; *c; c++) at = map_get(&at->below, *c);
+    assert_string_equal(str_c(&at->word), "freehold");
+    own(Trie) deep = {0};
+    for (int n = 0; n < long_list() / 100; n++) {
+        Trie above = {0};
+        map_insert(Map(char, Trie), &above.below, 'a', take(deep));
+        deep = above;
     }
 }
 
@@ -612,11 +680,14 @@ int main(void) {
         T(a_forgotten_box_may_be_freed_by_other_code),
         T(dropping_twice_or_an_empty_one_does_nothing),
         T(fields_are_dropped_as_declared_after_the_types_own_drop),
+        T(a_drop_of_ones_own_runs_once_for_a_value),
         T(a_tagged_union_drops_the_case_it_holds),
         T(clones_are_deep),
         T(a_list_of_ten_million_boxes_is_dropped),
         T(a_list_of_a_million_rcs_is_dropped),
         T(vecs_nested_a_million_deep_are_dropped),
+        T(what_is_placed_is_dropped_at_any_depth),
+        T(a_map_may_hold_maps_of_its_own_kind),
         T(trees_at_great_depth_are_dropped),
         T(trees_are_dropped_in_rusts_order),
         T(long_lists_are_dropped_in_rusts_order),

@@ -67,10 +67,10 @@ static void what_is_out_of_range_stops_the_program(void **state) {
         {vec_at_len, "vec_at", "the index is 3, the length 3"},
         {vec_insert_behind, "vec_insert", "the index is 4, the length 3"},
         {vec_remove_len, "vec_remove", "the index is 3, the length 3"},
-        {vec_swap_remove_len, "vec_remove", "the index is 3, the length 3"},
+        {vec_swap_remove_len, "vec_swap_remove", "the index is 3, the length 3"},
         {vec_drain_behind, "vec_drain", "the index is 4, the length 3"},
         {vec_drain_turned, "vec_drain", "the index is 2, the length 1"},
-        {vec_split_behind, "vec_drain", "the index is 4, the length 3"},
+        {vec_split_behind, "vec_split_off", "the index is 4, the length 3"},
         {slice_behind, "slice", "the index is 4, the length 3"},
         {slice_turned, "slice", "the index is 3, the length 2"},
         {str_insert_behind, "str_insert", "the index is 12, the length 11"},
@@ -350,6 +350,11 @@ static void take_and_use(Vec(int) in) {
 }
 static void (*volatile called)(Vec(int)) = take_and_use; /* not inlined: there it is a local as any other */
 static void a_parameter_moved(void) { called(vec_of(int, 1)); }
+static void appended_when_moved(void) {
+    own(Vec(int)) v = vec_of(int, 1), w = vec_of(int, 2);
+    own(Vec(Vec(int))) all = vec_of(Vec(int), move(w));
+    vec_append(&v, &w);
+}
 static void by_hand_moved(void) {
     own(Vec(Vec(int))) all = {0};
     own(ByHand) v = {0};
@@ -361,6 +366,7 @@ static void the_same_variable_is_moved(void **state) {
     (void)state;
     assert_stops(moved_in_an_inner_block, "error[E0382]: use of moved value: `v`", "moved here");
     assert_stops(a_parameter_moved, "error[E0382]: use of moved value: `in`", "moved here");
+    assert_stops(appended_when_moved, "error[E0382]: use of moved value: `w`", "vec_append(&v, &w)");
     assert_stops(by_hand_moved, "error[E0382]: use of moved value: `v`", "moved here");
 }
 
