@@ -5,10 +5,13 @@
  *
  * A value owns all that is in it; dropping the root frees the document, however deep. The reader is recursive,
  * so it refuses documents nested deeper than DEPTH; the drop is not limited. */
-#include <freehold/names.h>
-
+#include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include <freehold/names.h>
 
 enum { DEPTH = 10000 };
 
@@ -94,9 +97,12 @@ static bool read_escape(Reader *r, Str *out) {
         default: return false;
     }
     if (!read_hex(r, &unit)) return false;
+    StrView behind =
+        r->rest; /* half of a pair may stand alone: it becomes U+FFFD, and what follows is read anew */
     if (unit >= 0xd800 && unit < 0xdc00 && take_text(r, view("\\u")) && read_hex(r, &low) && low >= 0xdc00 &&
         low < 0xe000)
         unit = 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00);
+    else r->rest = behind;
     str_push_char(out, unit);
     return true;
 }
@@ -153,12 +159,33 @@ static Json read_object(Reader *r) {
     return move(out);
 }
 
-static Json read_number(Reader *r) {
+/* The digits from *n on, of which there must be some. */
+static bool pass_digits(StrView text, size_t *n) {
+    size_t from = *n;
+    while (*n < text.len && text.ptr[*n] >= '0' && text.ptr[*n] <= '9') ++*n;
+    return *n > from;
+}
+static bool pass(StrView text, size_t *n, const char *any_of) {
+    bool there = *n < text.len && strchr(any_of, text.ptr[*n]) != NULL && text.ptr[*n] != 0;
+    *n += there;
+    return there;
+}
+/* -? (0 | [1-9][0-9]*) (. [0-9]+)? ([eE] [+-]? [0-9]+)?    JSON has no other numbers, though strtod has. */
+static size_t length_of_number(StrView text) {
     size_t n = 0;
-    while (n < r->rest.len && (view_find(view("+-.0123456789eE"), view_n(r->rest.ptr + n, 1)) != FH_NOWHERE))
-        n++;
+    pass(text, &n, "-");
+    if (!pass(text, &n, "0") && !pass_digits(text, &n)) return 0;
+    if (pass(text, &n, ".") && !pass_digits(text, &n)) return 0;
+    if (!pass(text, &n, "eE")) return n;
+    pass(text, &n, "+-");
+    return pass_digits(text, &n) ? n : 0;
+}
+
+static Json read_number(Reader *r) {
+    size_t n = length_of_number(r->rest);
     double number;
-    if (!view_to_double(view_n(r->rest.ptr, n), &number)) return fail(r, "expected a value");
+    if (n == 0 || !view_to_double(view_n(r->rest.ptr, n), &number)) return fail(r, "expected a value");
+    if (isinf(number)) return fail(r, "a number that is too large");
     r->rest = view_n(r->rest.ptr + n, r->rest.len - n);
     return (Json){JSON_NUMBER, .number = number};
 }
@@ -182,7 +209,8 @@ static Json read_value(Reader *r) {
 
 static Result(Json) json_read(StrView text, Str *error) {
     Reader r = {.rest = text, .all = text};
-    own(Json) value = read_value(&r);
+    if (!view_is_utf8(text)) r.error = "the text is not UTF-8";
+    own(Json) value = r.error ? (Json){0} : read_value(&r);
     skip_blanks(&r);
     if (!r.error && r.rest.len > 0) r.error = "more text after the document";
     if (!r.error) return ok(Json, move(value));
@@ -248,7 +276,11 @@ static bool read_file(const char *path, Str *out) {
     if (!file) return false;
     char buffer[4096];
     for (size_t n; (n = fread(buffer, 1, sizeof buffer, file)) > 0;) str_push_view(out, view_n(buffer, n));
-    return fclose(file) == 0;
+    bool read = !ferror(file);
+    int why = errno;
+    fclose(file);
+    errno = why;
+    return read;
 }
 
 int main(int argc, char **argv) {

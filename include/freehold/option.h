@@ -33,7 +33,8 @@
 
 /* fh_some(T, v)  fh_none(T)  fh_ok(T, v)  fh_err(T, error)     make them
  * fh_option_or(o, v)      its value, or v when it is none
- * fh_unwrap(o)            an Option's value; none is reported, then abort. fh_unwrap_ok(r): a Result's, likewise
+ * fh_unwrap(o)            an Option's value; none is reported, then abort. fh_unwrap_ok(r): a Result's, likewise.
+ *                         The value of an owner goes with it: fh_unwrap(fh_move(o)), where o is a variable
  * fh_option_take(p)       the Option at p, which is none afterwards */
 #define fh_some(T, v) FH_WITH(fh_Option(T), v, some, true, FH_UNIQUE(fh_o_))
 #define fh_none(T) FH_ZERO(fh_Option(T))

@@ -93,7 +93,9 @@ FH_API bool fh_view_next_char(fh_str_view *text, uint32_t *character);
  * text after the last separator is a piece too. `rest` starts as the whole text; its ptr is NULL after the last
  * piece. */
 FH_API bool fh_view_next_split(fh_str_view *rest, fh_str_view separator, fh_str_view *piece);
-/* The whole text as a number: true, or false when it is none or out of range (then *out is as it was). */
+/* The whole text as a number: true, or false when it is none (then *out is as it was). An integer that is out
+ * of range is none; a double is what strtod reads, with the locale's decimal point, and inf when it is too
+ * large. */
 FH_API bool fh_view_to_int(fh_str_view text, int64_t *out);
 FH_API bool fh_view_to_double(fh_str_view text, double *out);
 
@@ -159,7 +161,7 @@ FH_INLINE void fh_str_push_view(fh_str *s, fh_str_view text) {
     }
     char *to = s->ptr + len;
     s->len = len + text.len;
-    __builtin_memcpy(to, text.ptr, text.len);
+    if (text.len > 0) __builtin_memcpy(to, text.ptr, text.len); /* of nothing the address may be NULL */
     to[text.len] = 0;
 }
 /* A C string brings its NUL along: one store fewer. memmove, as text may be s itself. */
