@@ -106,8 +106,6 @@ bool fh_check_begin(struct fh_region *region) {
     books->pages = pages;
     books->size = size;
     region->books = books;
-    if (marked())
-        fh_os_commit(region->base, pages * page); /* bytes are marked, so no page needs to be closed */
     fh_lock(&all_lock);
     bool first = all_checked == NULL;
     region->next = all_checked;
@@ -159,6 +157,19 @@ static size_t find_pages(const struct fh_books *books, size_t n) {
     return SIZE_MAX;
 }
 
+/* Where bytes are marked no page needs to be closed: all up to `end` stay accessible. They become so by and by,
+ * because Valgrind takes seconds for a gigabyte. */
+static bool reach(struct fh_region *region, const char *end) {
+    if (end <= region->committed) return true;
+    size_t have = (size_t)(region->committed - region->base), want = 2 * have;
+    size_t need = (size_t)(end - region->base), most = (size_t)(region->end - region->base);
+    if (want < need) want = need;
+    if (want > most) want = most;
+    if (!fh_os_commit(region->committed, want - have)) return false;
+    region->committed = region->base + want;
+    return true;
+}
+
 /* A run of at least `size` bytes, of `wanted` if there is room. */
 static struct run *new_run(struct fh_region *region, size_t size, size_t wanted, struct fh_frame *owner) {
     struct fh_books *books = region->books;
@@ -172,7 +183,7 @@ static struct run *new_run(struct fh_region *region, size_t size, size_t wanted,
     }
     if (first == SIZE_MAX) return NULL;
     char *start = region->base + first * page;
-    if (!marked() && !fh_os_commit(start, n * page)) return NULL;
+    if (!(marked() ? reach(region, start + n * page) : fh_os_commit(start, n * page))) return NULL;
     for (size_t i = first; i < first + n + guard; i++) {
         struct note *note = &books->notes[i];
         fh_tools_unname(note->name);

@@ -7,6 +7,8 @@
 
 #include <freehold/stack.h>
 
+#include "os/os_stack.h"
+
 #if defined(__has_include)
 #if __has_include(<valgrind/memcheck.h>)
 #include <valgrind/memcheck.h>
@@ -86,12 +88,25 @@ static void pushed_late(void) { /* without a frame that has a name */
     sink = p[2];
 }
 
+/* Valgrind takes seconds to make a gigabyte accessible, so that is done by and by. */
+static void large_region(void) {
+    FH_FRAME {
+        char *first = fh_push_bytes(100), byte;
+        expect("pushed", fh_os_peek(first, &byte, 1));
+        expect("never pushed", !fh_os_peek(first + (64 << 20), &byte, 1));
+        char *large = fh_push_bytes(200 << 20);
+        expect("pushed, too", large != NULL && open_to_all(large + (200 << 20) - 100, 100));
+        expect("no room", fh_push_bytes(100 << 20) == NULL);
+    }
+}
+
 static const char *program;
 static void begin_under_valgrind(const char *what) {
-    setenv("FREEHOLD", "region=64k", 1);
+    setenv("FREEHOLD", strcmp(what, "large") == 0 ? "region=256M" : "region=64k", 1);
     execlp("valgrind", "valgrind", "--error-exitcode=9", program, what, (char *)NULL);
     _exit(77);
 }
+static void large_run(void) { begin_under_valgrind("large"); }
 static void good_run(void) { begin_under_valgrind("good"); }
 static void late_run(void) { begin_under_valgrind("late"); }
 static void nameless_run(void) { begin_under_valgrind("nameless"); }
@@ -100,16 +115,20 @@ int main(int argc, char **argv) {
     program = argv[0];
     if (argc > 1 && strcmp(argv[1], "late") == 0) uses_late();
     if (argc > 1 && strcmp(argv[1], "nameless") == 0) pushed_late();
-    if (argc > 1) {
+    if (argc > 1 && strcmp(argv[1], "large") == 0) {
+        large_region();
+    } else if (argc > 1) {
         each_push_to_the_byte();
         memory_of_mine();
-        return failures != 0;
     }
+    if (argc > 1) return failures != 0;
     run_child(good_run);
     if (outcome.status == 77) return 77;                                         /* there is no Valgrind */
     if (strstr(outcome.text, "debuginfo reader: Possibly corrupted")) return 77; /* older than the compiler */
     expect_status("good run", 0);
     expect_text("good run", "ERROR SUMMARY: 0 errors");
+    run_child(large_run);
+    expect_status("large run", 0);
     run_child(late_run);
     expect_text("late", "closed frame of of_second() at ");
     expect_text("late", "test_told_valgrind.c:");
