@@ -415,11 +415,11 @@ class Freehold:
         self.resettle(heap, span)
         if span.free.bit_count() < self.blocks[span.c]:
             return
-        others = any(spans for (c, _), spans in heap.lists.items() if c == span.c and spans != [span])
-        if others:
-            yield from self.rest_or_end(t, heap, span)
+        yield from self.rest_or_end(t, heap, span)
 
     def rest_or_end(self, t, heap, span):
+        if span.rests:
+            return
         bin = heap.bins.setdefault(span.c, Bin())
         if bin.resting < bin.may_rest and heap.resting() + 1 <= source.REST_ALWAYS + heap.granules // source.REST_PART:
             span.rests = True

@@ -275,15 +275,12 @@ static void rest_in_checked_mode(struct fh_heap *heap, struct fh_head *head) {
     if (longest) end_span(heap, longest, head_of(longest));
 }
 
-/* After blocks came back: the span moves to its list, or ends when all its blocks are free. The last span of
- * its class that has free blocks is kept: it is what the next refill would ask for. Tidying ends it when it
- * stays unused. Others rest or end. */
+/* After blocks came back: the span moves to its list, and rests or ends when all its blocks are free. (No span
+ * is kept because it is the last of its class with free blocks: of the larger classes that would be up to 448
+ * KiB each, in every thread.) */
 static void settle_after_give(struct fh_heap *heap, uint32_t g, struct fh_head *head) {
     resettle(heap, g, head);
     if (head->free < head->usable) return;
-    FH_ASSUME(head->bucket < 32); /* it has free blocks, so it is in a list */
-    bool only_one = heap->filled[head->class] == 1u << head->bucket && head->next == 0 && head->prev == 0;
-    if (only_one && heap->bins) return;
     if (heap->private) end_span(heap, g, head);
     else if (fh_space.marked == NULL) rest_or_end(heap, g, head);
     else rest_in_checked_mode(heap, head);

@@ -97,7 +97,7 @@ static size_t spans_after_a_burst(void **p, int n, size_t size) {
 static void spans_rest_between_bursts(void **state) {
     (void)state;
     enum { SIZE = 512, OTHER = 320, A_SPAN = 65536 / SIZE, SPANS = 40 };
-    enum { FEW = 3 }; /* those that hold cached blocks, and one that is kept */
+    enum { FEW = 3 }; /* that hold cached blocks, or have just been learned to be of use */
     static void *p[SPANS * A_SPAN];
     unsigned c = fh_class_of(SIZE);
     usleep(1100 * 1000);
