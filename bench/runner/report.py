@@ -100,6 +100,17 @@ def verdict(value, limit):
     return "%.3f, %s" % (value, "met" if value <= limit else "**not met**")
 
 
+def lean(data):
+    """The subject's peak RSS to that of the leanest among the fast peers of each row; geometric mean."""
+    names, subject, found = list(data["allocators"]), data["subject"], []
+    for row in data["rows"]:
+        rss = medians(row, names, "rss")
+        least = stats.leanest_fast(medians(row, names, "cpu"), rss, subject)
+        if least and rss[subject] is not None:
+            found.append(rss[subject] / least)
+    return stats.geomean(found)
+
+
 def targets(data):
     """The measures that the subject is held to, as (words, value, limit); only those that can be computed. Without a
     limit: what a reader would ask next."""
@@ -115,6 +126,7 @@ def targets(data):
         out.append(("CPU time: geometric mean / that of the best peer", cost[subject] / best, 0.95))
         out.append(("CPU time: geometric mean / virtual best", cost[subject], 1.00))
         out.append(("peak RSS: geometric mean / virtual best", rss[subject], 1.00))
+        out.append(("peak RSS: geometric mean / the leanest fast peer", lean(data), 1.00))
         if "jemalloc" in peers:
             out.append(("peak RSS: geometric mean / that of jemalloc", rss[subject] / rss["jemalloc"], 1.00))
     single = [r[subject] for r in row_ratios(data, "cpu") if r[subject] is not None]

@@ -7,6 +7,7 @@ The words, as the tables use them:
     spread        half of (largest - smallest), relative to the median: 0.02 is "+-2 %"
     best peer     of a row: the smallest median among all allocators but the subject (Freehold)
     ratio         median / the best peer's median, so that 1.00 is level with the best of the others
+    fast peers    of a row: those whose CPU time is at most 1.25 times the least of a peer
     virtual best  an allocator that would be the best peer in every row: the ratio 1.00 everywhere
     geometric mean of the ratios over the rows where every allocator gave a result
 """
@@ -47,6 +48,18 @@ def best_peer(medians, subject):
         return None
     name = min(pool, key=lambda n: (pool[n], n))
     return name, pool[name]
+
+
+FAST = 1.25
+
+
+def leanest_fast(cost, rss, subject):
+    """The least of the fast peers' medians in `rss`, by their medians in `cost`; None where there is none."""
+    peers = {n: v for n, v in cost.items() if n != subject and v is not None and rss.get(n) is not None}
+    if not peers:
+        return None
+    best = min(peers.values())
+    return min(rss[n] for n, v in peers.items() if v <= FAST * best)
 
 
 def ratios(medians, subject):

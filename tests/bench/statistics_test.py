@@ -97,6 +97,17 @@ class Choice(unittest.TestCase):
         self.assertRaises(SystemExit, rows.choose, self.every, "nosuch")
 
 
+class FastPeers(unittest.TestCase):
+    cost = {"quick": 10, "nearly": 12.5, "slow": 12.6, "freehold": 1, "failed": None}
+
+    def test_the_leanest_of_those_that_are_fast(self):
+        rss = {"quick": 30, "nearly": 20, "slow": 10, "freehold": 5, "failed": 1}
+        self.assertEqual(stats.leanest_fast(self.cost, rss, "freehold"), 20)
+
+    def test_without_peers_there_is_none(self):
+        self.assertIsNone(stats.leanest_fast({"freehold": 1}, {"freehold": 1}, "freehold"))
+
+
 class Tables(unittest.TestCase):
     table = {"quick": {"libc": [(4, 10), (4, 10), (5, 10)], "freehold": [(2, 5), (2, 5), (2, 5)]},
              "heavy": {"libc": [(1, 10)], "freehold": [(2, 20)]}}
