@@ -389,11 +389,19 @@ FH_MAP_KEY(uintptr_t)
         V value;                                                                                              \
     };                                                                                                        \
     FH_GLUE void M##_clear(M *map) {                                                                          \
-        if (!fh_plain_##K || !fh_plain_##V) FH_EACH_SLOT(fh_e_, map, true) {                                  \
-                fh_drop_##K(&fh_e_->key);                                                                     \
-                fh_drop_##V(&fh_e_->value);                                                                   \
-            }                                                                                                 \
-        fh_map_forget_all(FH_MAP_RAW(map), sizeof *map->slots);                                               \
+        M fh_old_ = *map;                                                                                     \
+        if (fh_plain_##K && fh_plain_##V) {                                                                   \
+            fh_map_forget_all(FH_MAP_RAW(map), sizeof *map->slots);                                           \
+            return;                                                                                           \
+        }                                                                                                     \
+        __builtin_memset((void *)map, 0, sizeof *map);                                                        \
+        FH_EACH_SLOT(fh_e_, &fh_old_, true) {                                                                 \
+            fh_drop_##K(&fh_e_->key);                                                                         \
+            fh_drop_##V(&fh_e_->value);                                                                       \
+        }                                                                                                     \
+        fh_map_forget_all(FH_MAP_RAW(&fh_old_), sizeof *map->slots);                                          \
+        if (map->slots == NULL) *map = fh_old_;                                                               \
+        else fh_map_free(&fh_old_, sizeof *map->slots);                                                       \
     }                                                                                                         \
     FH_GLUE void M##_run(void *p, size_t len, size_t mask) {                                                  \
         M fh_map_ = FH_ZERO(M);                                                                               \

@@ -194,9 +194,6 @@ FH_INLINE void *fh_used(const void *p, size_t size, const struct fh_site *site) 
 }
 /* The owner at p is dropped now, empty or not: a variable ends. */
 FH_API void fh_note_gone(const void *p, size_t size);
-/* The same; and when it stands in the caller's frame and a scope ends, it is what is returned, without move:
- * stops. */
-FH_API void fh_note_dropped(const void *p, size_t size);
 /* A handle that is written `name` is used by value and was empty; stops when a variable of that name was moved
  * from in this frame. */
 FH_API void fh_note_empty(const char *name, const void *frame, const struct fh_site *site);

@@ -73,11 +73,7 @@ FH_INLINE void fh_mark_use(const void *owner) { (void)owner; }
 #define FH_SET_AT(p) fh_note_set(p)
 #define FH_USED(X, p, text) ((X *)fh_used((p), sizeof(X), fh_at(FH_PLACE(text))))
 #define FH_VALUE_USED(x, name, text) fh_value_used((x), name, __builtin_frame_address(0), fh_at(FH_PLACE(text)))
-#ifdef __clang__ /* the only one that makes a local in its caller's place although it is dropped here */
-#define FH_DROPPED(p) fh_note_dropped((p), sizeof *(p))
-#else
 #define FH_DROPPED(p) fh_note_gone((p), sizeof *(p))
-#endif
 #define FH_SAME(same, text) ((same) ? (void)0 : fh_note_changed(FH_PLACE(text)))
 #define FH_NOTE_fh_mark_move(p, x) \
     fh_note_move((p), sizeof *(p), __builtin_frame_address(0), fh_at(FH_PLACE(#x)), FH_IS_BY_OWN(x))
@@ -102,7 +98,8 @@ FH_INLINE void fh_mark_use(const void *owner) { (void)owner; }
 
 #if defined(FH_CHECKED)
 /* A variable of FH_OWN is known by an alignment that is larger than its type's: no other mark of a variable can
- * be asked for, by both compilers. */
+ * be asked for, by both compilers. It also keeps Clang from making a local that is returned in its caller's
+ * place (where its drop would leave an empty one): a `return x;` without move is the same mistake with both. */
 #define FH_OWN(X, text, scope)                                                                    \
     struct fh_scope scope __attribute__((cleanup(fh_scope_leave), unused)) =                      \
         fh_scope_enter(&scope, __builtin_frame_address(0), FH_PLACE("own(" text ")"), sizeof(X)); \

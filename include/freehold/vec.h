@@ -131,6 +131,9 @@ FH_API const void *fh_vec_room_for(void *vec, size_t size, size_t align, size_t 
 FH_API void fh_vec_fit(void *vec, size_t size, size_t align, size_t whole, size_t unused);
 FH_API void fh_vec_turn(void *vec, size_t size, size_t align, size_t whole, size_t unused);
 FH_API void fh_vec_free(void *vec, size_t size, size_t align, size_t whole);
+/* What stood aside while elements of it were dropped becomes the Vec again; what was pushed meanwhile follows.
+ * */
+FH_API void fh_vec_put_back(void *vec, const void *aside, size_t size, size_t align, size_t whole);
 FH_API void fh_vec_open_gap(void *vec, size_t size, size_t i);
 FH_API void fh_vec_close_gap(void *vec, size_t size, size_t i);
 FH_API void fh_vec_fill_gap(void *vec, size_t size, size_t i);
@@ -377,11 +380,14 @@ FH_INLINE void *fh_vec_end(const void *ptr, size_t len, size_t size) {
         }                                                                                          \
     }                                                                                              \
     FH_GLUE void fh_Vec_##T##_truncate(fh_Vec_##T *vec, size_t len) {                              \
-        size_t fh_old_ = vec->len;                                                                 \
-        if (len >= fh_old_) return;                                                                \
+        if (len >= vec->len) return;                                                               \
+        fh_Vec_##T fh_old_ = *vec;                                                                 \
         vec->len = len;                                                                            \
         if (fh_plain_##T) return;                                                                  \
-        for (size_t fh_i_ = len; fh_i_ < fh_old_; fh_i_++) fh_drop_##T(&vec->ptr[fh_i_]);          \
+        __builtin_memset((void *)vec, 0, sizeof *vec);                                             \
+        for (size_t fh_i_ = len; fh_i_ < fh_old_.len; fh_i_++) fh_drop_##T(&fh_old_.ptr[fh_i_]);   \
+        fh_old_.len = len;                                                                         \
+        fh_vec_put_back(vec, &fh_old_, FH_VEC_ELEMENT(T), FH_ALIGNOF(T), sizeof *vec);             \
     }                                                                                              \
     FH_GLUE void fh_VecIn_##T##_run(void *p, size_t copied, size_t cap) {                          \
         fh_VecIn_##T *fh_vec_ = (fh_VecIn_##T *)p;                                                 \

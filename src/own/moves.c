@@ -23,7 +23,6 @@
  * was set again; its note goes. An owner in the heap (a field) is not noted: taking a field out and looking at
  * it later is what `take` is for, and moves out of fields are checked by the compiler's const alone.
  */
-#include "os/os_stack.h"
 #include "own/checked.h"
 
 #include <string.h>
@@ -46,10 +45,6 @@ struct move {
     bool sure;                   /* that its end will be told */
     struct open_scope outermost; /* of its function */
 };
-
-/* What was dropped last, if it stands in the frame of the caller of the function whose scope ends: that scope.
- * */
-static __thread struct fh_scope returned;
 
 /* Both arrays are made when checked mode first needs them: static TLS is scarce where the library is dlopened.
  * */
@@ -81,7 +76,6 @@ struct fh_scope fh_scope_enter(struct fh_scope *at, const void *frame, const str
     if (!fh_checked_on()) return scope;
     if (scopes == NULL) scopes = fh_calloc(SCOPES, sizeof *scopes);
     if (scopes == NULL) return scope;
-    returned = (struct fh_scope){0};
     drop_stale_scopes(frame);
     if (scope_count < SCOPES) scopes[scope_count] = (struct open_scope){.scope = scope, .at = at};
     scope_count++;
@@ -129,36 +123,9 @@ void fh_note_gone(const void *owner, size_t size) {
     struct open_scope *open;
     if (!fh_checked_on() || fh_dropping || (open = innermost()) == NULL) return;
     if (!is_local(owner, open->scope.frame)) return;
-    returned = (struct fh_scope){0};
     if (size == open->scope.size) open->told = true;
     struct move *known = find(owner);
     if (known) forget_move((size_t)(known - moves));
-}
-
-/* Clang makes a struct that is returned by `return x;` in the caller's place from the beginning, above the
- * frame of the function that it is a local of. So the owner that is dropped there as its scope ends is what the
- * caller gets, empty. What it owned itself is dropped meanwhile, and says nothing; another local of the
- * function does, also an empty one, and so does one of another size. */
-void fh_note_dropped(const void *owner, size_t size) {
-    const struct open_scope *open;
-    if (!fh_checked_on() || fh_dropping || (open = innermost()) == NULL) return;
-    struct fh_os_bounds stack;
-    const struct fh_scope *scope = &open->scope;
-    if (is_local(owner, scope->frame)) fh_note_gone(owner, size);
-    else if ((uintptr_t)owner - (uintptr_t)scope->frame < FAR && size == scope->size &&
-             !all_zero(owner, size) && fh_os_stack_bounds_near(scope->frame, &stack) &&
-             (const char *)owner < stack.high)
-        returned = *scope;
-}
-
-static void check_return(const struct fh_scope *scope) {
-    if (returned.frame != scope->frame || returned.site != scope->site) return;
-    fh_report_begin(
-        "E0505",
-        "an owner is returned without move, and dropped as its scope ends: the caller gets an empty one");
-    fh_report_line("declared here", (struct fh_where){.site = scope->site});
-    fh_report_note("write `return move(x);`");
-    fh_report_end();
 }
 
 /* Of what the innermost scope declared, when no glue has told of its drop: the variables that it may be. */
@@ -175,7 +142,6 @@ static void forget_all_of(const struct fh_scope *scope) {
 
 void fh_scope_leave(struct fh_scope *scope) {
     if (!fh_checked_on() || scope_count == 0) return;
-    if (returned.frame != NULL) check_return(scope);
     const struct open_scope *open = innermost();
     if (open && !open->told) forget_candidates(open);
     scope_count--;

@@ -87,6 +87,19 @@ void fh_vec_free(void *vec, size_t size, size_t align, size_t whole) {
     v->len = v->cap = 0;
 }
 
+void fh_vec_put_back(void *vec, const void *aside, size_t size, size_t align, size_t whole) {
+    FH_ENTER;
+    struct fh_raw_vec old = {0}, *v = vec;
+    memcpy(&old, aside, whole);
+    if (v->len > 0) {
+        need_room(&old, size, align, whole, v->len);
+        memcpy(old.ptr + old.len * size, v->ptr, v->len * size);
+        old.len += v->len;
+    }
+    fh_vec_free(v, size, align, whole);
+    memcpy(v, &old, whole);
+}
+
 /* Memory that is not used goes back; when the smaller block cannot be had, nothing happens. */
 void fh_vec_fit(void *vec, size_t size, size_t align, size_t whole, size_t unused) {
     (void)unused;

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include <cmocka.h>
 
@@ -17,7 +16,6 @@
 #include "heap/check.h"
 #include "os/os_backtrace.h"
 #include "os/os_own.h"
-#include "os/os_stack.h"
 #include "own/checked.h"
 
 #include <freehold/names.h> /* last: <sched.h> has a function `clone` */
@@ -33,16 +31,10 @@ OWNER(Box(int))
 
 /* ---- what the library asks ---- */
 
-static bool notes_refused, no_bounds, no_backtrace;
+static bool notes_refused, no_backtrace;
 void *__real_fh_calloc(size_t n, size_t size);
 void *__wrap_fh_calloc(size_t n, size_t size);
 void *__wrap_fh_calloc(size_t n, size_t size) { return notes_refused ? NULL : __real_fh_calloc(n, size); }
-
-bool __real_fh_os_stack_bounds_near(const void *address, struct fh_os_bounds *bounds);
-bool __wrap_fh_os_stack_bounds_near(const void *address, struct fh_os_bounds *bounds);
-bool __wrap_fh_os_stack_bounds_near(const void *address, struct fh_os_bounds *bounds) {
-    return !no_bounds && __real_fh_os_stack_bounds_near(address, bounds);
-}
 
 unsigned __real_fh_os_backtrace_from(uintptr_t *pcs, unsigned most, const struct fh_os_registers *from);
 unsigned __wrap_fh_os_backtrace_from(uintptr_t *pcs, unsigned most, const struct fh_os_registers *from);
@@ -176,50 +168,25 @@ static void threads_without_notes_go_on(void **state) {
     run_thread(without_notes);
 }
 
-/* ---- what is dropped in the caller's frame ---- */
-
-/* In the caller's frame stands what lies above the own one, on the same stack, and holds something. */
-static void only_what_is_returned_is_taken_for_it(void **state) {
+/* Of a drop only the scope hears that the dropped one stands in, and none that is too deep to be noted. */
+static void a_drop_is_the_end_of_a_local(void **state) {
     (void)state;
-    enum { PAGE = 4096 };
-    char *stack = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    char *base = stack + PAGE, *caller = base + 200, *elsewhere = stack + 3 * PAGE;
-    caller[0] = elsewhere[0] = 1;
-    mprotect(elsewhere, PAGE, PROT_READ); /* the stack ends below it */
-    struct fh_scope none = {base, &in_f, 16, 0};
-    fh_note_dropped(caller, 16); /* no scope is open */
-    fh_scope_leave(&none);
-    for (int kind = 0; kind < 4; kind++) {
-        struct fh_scope f = fh_scope_enter(&f, base, &in_f, 16);
-        fh_dropping = kind == 0 ? &in_f : NULL;
-        no_bounds = kind == 1;
-        if (kind < 2) fh_note_dropped(caller, 16); /* in drop() or set(); where nothing is known of stacks */
-        else if (kind == 2) fh_note_dropped(elsewhere, 16);
-        else {
-            fh_note_dropped(caller, 16);
-            struct fh_scope others = {stack, &in_f, 16, 0}, inlined = {base, &in_g, 16, 0};
-            fh_scope_enter(&others, stack, &in_f, 16);
-            fh_note_dropped(caller, 16);
-            fh_scope_leave(&inlined);
-            fh_scope_enter(&inlined, base, &in_f, 16);
-            fh_note_dropped(caller, 16);
-            fh_scope_leave(&others);
-            fh_scope_enter(&inlined, base, &in_f, 16);
-            fh_note_dropped(caller, 16);
-            fh_scope_leave(&inlined);                  /* of another function, in the same frame */
-            fh_scope_enter(&inlined, base, &in_g, 16); /* forgets it */
-            fh_scope_leave(&inlined);
-        }
-        fh_dropping = NULL;
-        no_bounds = false;
-        fh_scope_leave(&f); /* does not stop */
-    }
+    struct fh_scope f = fh_scope_enter(&f, &one.base, &in_f, sizeof(void *));
+    move_out(&one, 0, &moved_in_f);
+    fh_note_gone(&two, sizeof two); /* another call's, or the caller's */
+    fh_dropping = &in_f;
+    fh_note_gone(&one.owner[0], sizeof(void *)); /* in drop() or set() */
+    fh_dropping = NULL;
+    is_moved("a");
+    fh_note_gone(&one.owner[0], sizeof(void *));
+    is_moved(NULL);
+    fh_scope_leave(&f);
+    fh_note_gone(&one.owner[0], sizeof(void *)); /* no scope is open */
     enum { DEEP = 600 };
     struct fh_scope deep[DEEP];
-    for (int i = 0; i < DEEP; i++) deep[i] = fh_scope_enter(&deep[i], base, &in_f, 16);
-    fh_note_dropped(caller, 16); /* deeper than is noted */
+    for (int i = 0; i < DEEP; i++) deep[i] = fh_scope_enter(&deep[i], &one.base, &in_f, 16);
+    fh_note_gone(&one.owner[0], sizeof(void *));
     for (int i = DEEP; i-- > 0;) fh_scope_leave(&deep[i]);
-    munmap(stack, 4 * PAGE);
 }
 
 /* ---- borrows ---- */
@@ -504,7 +471,7 @@ static void nothing_is_noted_without_the_mode(void **state) {
     move_out(&one, 0, &moved_in_f);
     is_moved(NULL);
     fh_note_use(&one.owner[0], sizeof(void *), &other_in_f);
-    fh_note_dropped(&f, sizeof f);
+    fh_note_gone(&f, sizeof f);
     fh_note_changed(&in_f);
     fh_note_forget(&one.owner[0]);
     fh_note_borrow(&flags[0], &in_f);
@@ -521,7 +488,7 @@ int main(void) {
         cmocka_unit_test(a_move_is_the_functions_that_has_the_variable),
         cmocka_unit_test(what_was_set_again_is_not_moved),
         cmocka_unit_test(threads_without_notes_go_on),
-        cmocka_unit_test(only_what_is_returned_is_taken_for_it),
+        cmocka_unit_test(a_drop_is_the_end_of_a_local),
         cmocka_unit_test(a_refused_borrow_names_the_other_where_it_is_known),
         cmocka_unit_test(moves_are_told),
         cmocka_unit_test(records_are_of_any_size_and_alignment),

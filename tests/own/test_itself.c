@@ -186,6 +186,56 @@ static void a_map_is_asked_by_text_that_stands_in_it(void **state) {
     }
 }
 
+/* ---- drops that reach for the owner that they are dropped from ---- */
+
+TYPE(Echo);
+struct Echo {
+    Str text;
+    int left; /* how often it comes back */
+};
+static Vec(Echo) heard;
+static int made, dropped;
+static Echo echo(int left) {
+    made++;
+    return (Echo){str_of("comes back %d times, and is not short", left), left};
+}
+static void come_back(Echo *e);
+DROP_WITH(Echo, come_back, (Str, text))
+MAP(int, Echo)
+static Map(int, Echo) by_number;
+static void come_back(Echo *e) {
+    dropped++;
+    if (e->left == 0) return;
+    for (int i = 0; i < 3; i++) vec_push(&heard, echo(0));
+    map_insert(Map(int, Echo), &by_number, e->left, echo(e->left - 1));
+    assert_int_equal(e->text.len, strlen(str_c(&e->text)));
+}
+
+static void what_is_dropped_may_put_something_in_its_place(void **state) {
+    (void)state;
+    for (size_t n = 1; n < MOST; n += n < 9 ? 1 : 20)
+        for (int how = 0; how < 6; how++) {
+            for (size_t i = 0; i < n; i++) vec_push(&heard, echo(1));
+            for (size_t i = 0; i < n; i++) map_insert(Map(int, Echo), &by_number, 100 + (int)i, echo(1));
+            switch (how) {
+                case 0: vec_clear(Vec(Echo), &heard); break;
+                case 1: vec_truncate(Vec(Echo), &heard, n / 2); break;
+                case 2: map_clear(Map(int, Echo), &by_number); break;
+                case 3: map_delete(Map(int, Echo), &by_number, 100); break;
+                case 4: map_insert(Map(int, Echo), &by_number, 100, echo(0)); break;
+                default: set(Echo, &heard.ptr[0], echo(0));
+            }
+            assert_int_equal(dropped, made - (int)heard.len - (int)by_number.len);
+            vec_each(e, &heard) assert_true(e->text.len > 30);
+            map_each(e, &by_number) assert_true(e->value.text.len > 30);
+            while (heard.len + by_number.len > 0) {
+                drop(Vec(Echo), &heard);
+                drop(Map(int, Echo), &by_number);
+            }
+            assert_int_equal(dropped, made);
+        }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_vec_is_extended_by_any_part_of_itself),
@@ -198,6 +248,7 @@ int main(void) {
         cmocka_unit_test(a_str_formats_what_stands_in_it),
         cmocka_unit_test(a_str_becomes_what_was_made_of_it),
         cmocka_unit_test(a_map_is_asked_by_text_that_stands_in_it),
+        cmocka_unit_test(what_is_dropped_may_put_something_in_its_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
