@@ -166,13 +166,13 @@ FH_INLINE void fh_str_push_view(fh_str *s, fh_str_view text) {
 }
 /* A C string brings its NUL along: one store fewer. memmove, as text may be s itself. */
 FH_INLINE void fh_str_push(fh_str *s, const char *text) {
-    size_t len = s->len, more = text ? __builtin_strlen(text) : 0;
-    if (FH_UNLIKELY(more >= s->cap - len)) {
+    size_t len = s->len, more = text ? __builtin_strlen(text) : 0, end = len + more;
+    if (FH_UNLIKELY(end >= s->cap)) {
         fh_str_push_slow(s, fh_view_n(text, more));
         return;
     }
     char *to = s->ptr + len;
-    s->len = len + more;
+    s->len = end;
     if (more > 0) __builtin_memmove(to, text, more + 1);
 }
 
