@@ -421,7 +421,8 @@ class Freehold:
         if span.rests:
             return
         bin = heap.bins.setdefault(span.c, Bin())
-        if bin.resting < bin.may_rest and heap.resting() + 1 <= source.REST_ALWAYS + heap.granules // source.REST_PART:
+        part = min(heap.granules // source.REST_PART, source.REST_MOST)
+        if bin.resting < bin.may_rest and heap.resting() + 1 <= source.REST_ALWAYS + part:
             span.rests = True
             bin.resting += 1
             return

@@ -52,6 +52,7 @@ MOST_EMPTIES = _named("src/heap/depot.c", "MOST_EMPTIES")
 OVERFLOW_TIMES = _named("src/heap/depot.c", "TIMES")
 REST_ALWAYS = _number("src/heap/span.c", r"ALWAYS = (\d+), PART")
 REST_PART = _number("src/heap/span.c", r"ALWAYS = \d+, PART = (\d+)")
+REST_MOST = _number("src/heap/span.c", r"ALWAYS = \d+, PART = \d+, MOST = (\d+)")
 DEPOT_PART = _number("src/heap/depot.c", r"most = spans \* class->blocks / (\d+)")
 TOO_MANY = _named("src/heap/span.c", "TOO_MANY")  # touched spans that make a freeing thread do the owner's work
 WORTH = [(int(least), int(shift)) for least, shift in

@@ -65,7 +65,7 @@ struct fh_heap {
     uint32_t lists[FH_CLASS_COUNT][FH_BUCKETS]; /* spans with 2^b <= free < 2^(b+1); full spans are in none  */
     uint32_t spans[FH_CLASS_COUNT];       /* spans owned, by class                                           */
     uint32_t granules;                    /* of all of these                                                 */
-    uint32_t resting;                     /* of those that rest, not in checked mode: span.c                 */
+    uint32_t resting;                     /* of those that rest, 0 in checked mode: span.c                   */
     struct fh_quarantine *quarantine;     /* in checked mode: quarantine.c; used by the owner's thread alone  */
     struct fh_bin hidden[FH_CLASS_COUNT]; /* the bins in use where each call must be seen                    */
     struct fh_heap *next;                 /* in the list of all heaps; threads' heaps stay for ever          */
@@ -143,7 +143,7 @@ void fh_span_end(struct fh_heap *heap, uint32_t g);
 /* Ends all spans of class c whose blocks are all free; those that rest in checked mode only if wished. */
 void fh_span_end_empty(struct fh_heap *heap, unsigned c, bool resting_too);
 
-/* Ends the spans that rest in checked mode, of all heaps; false when there are none. No lock is held. */
+/* Ends the spans that rest, of all heaps; false when there are none (in checked mode). No lock is held. */
 bool fh_span_end_resting(void);
 
 /* Moves one span of class c from a heap to another; both locks are held. False when there is none with free

@@ -2,8 +2,8 @@
  *
  * Free pages go back when their time has come and somebody looks: a thread in one of the heap's slow paths. A
  * program that falls asleep has nobody who looks, and keeps what it last freed. With purge_thread=on there is a
- * thread that does nothing but look, twice in each decay time. It is off by default: a library that is loaded
- * into any program should not bring a thread along.
+ * thread that does nothing but look, twice in each decay time; spans that rest end then, too. It is off by
+ * default: a library that is loaded into any program should not bring a thread along.
  *
  * The thread takes no signals, so no handler of the program's runs on it, and it ends with the process. It does
  * not survive a fork, as no thread does; the child begins its own.
@@ -14,12 +14,14 @@
 #include "../base/settings.h"
 #include "../os/os.h"
 #include "extent.h"
+#include "heap.h"
 
 static void *look_again_and_again(void *unused) {
     enum { LEAST_MS = 10 };
     for (;;) {
         size_t pause = fh_settings.decay_ms / 2;
         fh_os_sleep(pause > LEAST_MS ? pause : LEAST_MS);
+        if (fh_space.marked == NULL) fh_span_end_resting();
         fh_extent_decay();
     }
     return unused;

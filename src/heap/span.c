@@ -121,9 +121,10 @@ static void wake(struct fh_heap *heap, struct fh_head *head) {
 
 /* In fast mode. */
 static bool may_rest(const struct fh_heap *heap, const struct fh_head *head) {
-    enum { ALWAYS = 8, PART = 8 }; /* half a MiB, and an eighth of what the heap has */
+    enum { ALWAYS = 8, PART = 8, MOST = 64 }; /* half a MiB, and an eighth of what the heap has up to 4 MiB */
     const struct fh_bin_book *book = &heap->books[head->class];
-    return book->resting < book->may_rest && heap->resting + head->granules <= ALWAYS + heap->granules / PART;
+    uint32_t part = heap->granules < MOST * PART ? heap->granules / PART : MOST;
+    return book->resting < book->may_rest && heap->resting + head->granules <= ALWAYS + part;
 }
 
 static bool too_many_rest(void) {
@@ -299,12 +300,13 @@ void fh_span_end_empty(struct fh_heap *heap, unsigned c, bool resting_too) {
 
 static void end_resting(struct fh_heap *heap, void *unused) {
     (void)unused;
+    if (fh_space.marked == NULL && heap->resting == 0) return;
     for (unsigned c = 1; c < FH_CLASS_COUNT; c++)
         if (heap->filled[c] && !heap->private) fh_span_end_empty(heap, c, true);
 }
 
 bool fh_span_end_resting(void) {
-    if (atomic_load_explicit(&resting, memory_order_relaxed) == 0) return false;
+    if (fh_space.marked && atomic_load_explicit(&resting, memory_order_relaxed) == 0) return false;
     fh_heap_each(end_resting, NULL);
     return true;
 }

@@ -1,7 +1,7 @@
 /* test_decay.c - free pages go back to the system by time. Run with FREEHOLD=decay=100 (milliseconds).
  *
  * Without purge_thread=on there is no thread that does it: whoever calls the heap when the time has come does.
- * So each test but the first two goes on calling, a little, as a program that has become idle does.
+ * So each test but the first three goes on calling, a little, as a program that has become idle does.
  */
 #include "../heap/names.h"
 #include "../heap/runner.h"
@@ -54,6 +54,22 @@ static void what_is_free_goes_back_while_everyone_sleeps(void **state) {
     t_free(p);
     for (int i = 0; i < 100 && rss_now() >= before + 15 * MIB; i++) sleep_ms(100);
     CHECKF(rss_now() < before + 15 * MIB, "before %zu, after a sleep %zu", before, rss_now());
+}
+
+/* And so does what rested between bursts (src/heap/span.c). */
+static void emptied_spans_go_back_while_everyone_sleeps(void **state) {
+    (void)state;
+    if (!memory_is_measurable() || !thread_purges()) skip();
+    fill_small();
+    free_small();
+    t_trim();
+    size_t before = rss_now(), limit = before + 2 * MIB;
+    for (int burst = 0; burst < 8; burst++) {
+        fill_small();
+        free_small();
+    }
+    for (int i = 0; i < 100 && rss_now() >= limit; i++) sleep_ms(100);
+    CHECKF(rss_now() < limit, "before %zu, after a sleep %zu", before, rss_now());
 }
 
 /* And a child has such a thread too. */
@@ -123,6 +139,7 @@ static void a_thread_that_only_frees_gives_back_too(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_free_goes_back_while_everyone_sleeps),
+        cmocka_unit_test(emptied_spans_go_back_while_everyone_sleeps),
         cmocka_unit_test(so_it_does_in_a_child),
         cmocka_unit_test(large_blocks_go_back),
         cmocka_unit_test(emptied_spans_go_back),

@@ -202,7 +202,7 @@ MUTANTS = [
      "", "interleave"),
     ("spans_never_rest", "heap/span.c", "if (book->may_rest < UINT8_MAX) book->may_rest++;", "", "counting"),
     ("all_spans_rest", "heap/span.c", "return book->resting < book->may_rest && heap->resting", "return heap->resting", "counting"),
-    ("too_many_spans_rest", "heap/span.c", "heap->resting + head->granules <= ALWAYS + heap->granules / PART", "1", "counting"),
+    ("too_many_spans_rest", "heap/span.c", "heap->resting + head->granules <= ALWAYS + part", "1", "counting"),
     ("spans_rest_for_ever", "heap/bin.c", "(book->resting || !book->stirred)", "!book->stirred", "counting"),
     ("resting_not_for_others", "heap/span.c", "if (heap->resting) end_one_resting(heap);", "", "counting"),
     ("depot_unwanted_for_ever", "heap/depot.c",
