@@ -9,9 +9,10 @@
  * of its pages instead.
  *
  * How close: a block ends where its alignment lets it. That is 16 as a rule; in mode=guard what its size needs,
- * see alignment_for. Up to 15 bytes may lie between; they hold canaries, looked at when the block is freed.
- * guard_align=16 keeps every block at a multiple of 16; guard_align=1 puts each right against its guard page,
- * for programs that can live with odd addresses.
+ * see alignment_for. Vector instructions that want 16 there fault; those that only move are done for the
+ * program, see fh_guard_moves. Up to 15 bytes may lie between; they hold canaries, looked at when the block is
+ * freed. guard_align=16 keeps every block at a multiple of 16; guard_align=1 puts each right against its guard
+ * page, for programs that can live with odd addresses.
  *
  * A guarded block in use costs two memory maps, of which the kernel allows 65 530 as a rule: so no more than
  * guard_most are in use at once, and further blocks come from the heap proper.
@@ -450,8 +451,35 @@ void fh_guard_look(const char *call, const void *from, size_t size, uintptr_t ca
     errno = saved;
 }
 
+/* The block that a move wants at a multiple of 16, and that is in use and at none; NULL: there is no such one.
+ * */
+static const struct record *moved_in(const struct fh_os_registers *registers, struct fh_os_move *move) {
+    if (!fh_os_find_move(registers, move) || !fh_guard_owns((const void *)move->address)) return NULL;
+    const struct record *r = record_at(move->address);
+    return r && r->state == FH_MARK_LIVE && (uintptr_t)r->p % 16 != 0 ? r : NULL;
+}
+
+/* Whoever asked for the block may rely on 16. So what the instruction does must be right there: at a multiple
+ * of 16 from the block's start on, and not beyond its pages. */
+bool fh_guard_moves(void *context, const struct fh_os_registers *registers) {
+    struct fh_os_move move;
+    const struct record *r = fh_guard_size ? moved_in(registers, &move) : NULL;
+    if (r == NULL) return false;
+    size_t within = move.address - (uintptr_t)r->p, pages = (size_t)(address_of(r->page + r->pages) - r->p);
+    if (within % 16 != 0 || within >= pages || pages - within < 16) return false;
+    fh_os_do_move(context, &move);
+    return true;
+}
+
 bool fh_guard_explain_alignment(const struct fh_os_registers *registers, struct fh_misuse *m) {
     if (!fh_guard_size || !fh_os_wants_alignment(registers)) return false;
+    struct fh_os_move move;
+    const struct record *moved = moved_in(registers, &move);
+    if (moved) { /* and could not be done: at an odd place, as it would be anywhere; else it goes too far */
+        *m = about(FH_FAULT_BEHIND, NULL, moved->p + moved->asked, 0, moved);
+        m->registers = registers;
+        return (move.address - (uintptr_t)moved->p) % 16 == 0;
+    }
     for (unsigned i = 0; i < FH_OS_REGISTERS; i++) {
         uintptr_t address = registers->r[i];
         const struct record *r = fh_guard_owns((const void *)address) ? record_at(address) : NULL;

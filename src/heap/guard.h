@@ -43,6 +43,10 @@ bool fh_guard_explain_fault(uintptr_t address, const struct fh_os_registers *reg
  * use at a multiple of 16? Then true, and *misuse tells. In a handler. */
 bool fh_guard_explain_alignment(const struct fh_os_registers *registers, struct fh_misuse *misuse);
 
+/* The same, and it is a move that would do no harm had the block been at a multiple of 16: then it is done, and
+ * true. */
+bool fh_guard_moves(void *context, const struct fh_os_registers *registers);
+
 /* A fault elsewhere, in checked mode: through a pointer that is a block's fill, or in the heap's window?
  * `known`: the address is. In a handler. (fault.c) */
 bool fh_check_explain_fault(uintptr_t address, bool known, const struct fh_os_registers *registers,

@@ -1,4 +1,4 @@
-/* os_instruction.c - does an instruction want its memory at a multiple of 16 (or more)?
+/* os_instruction.c - instructions that want their memory at a multiple of 16 (or more).
  *
  * On x86-64 those are the older vector instructions, with memory as an operand, and of the newer ones (VEX,
  * EVEX) the moves that say so. Where the address is another the processor raises a general protection fault,
@@ -8,11 +8,19 @@
  *     C5 x op, C4 x x op       VEX:  the low two bits of the last x say 66, F3 or F2
  *     62 x x x op              EVEX: those of the second x
  *
+ * The older moves between a register and memory, which are nearly all that programs meet this with, can be done
+ * for the program: its operand tells the address, and the registers are what the signal's handler was given.
+ *
+ *     op  mod reg rm  [scale index base]  [displacement]       mod 0, 1, 2: displacement of 0, 8, 32 bits
+ *
  * aarch64 has no such instructions in programs.
  */
 #include "os/os_unwind.h"
 
 #if defined(__x86_64__)
+
+#include <string.h>
+#include <ucontext.h>
 
 enum { WITH_66 = 1 };
 
@@ -39,11 +47,80 @@ bool fh_os_wants_alignment(const struct fh_os_registers *registers) {
     return at[0] == 0x0f && (is_aligned_move(at[1], prefix) || is_packed(at[1], prefix));
 }
 
+/* ---- moves ---- */
+
+/* By the number that instructions have for it. */
+static uintptr_t register_of(const struct fh_os_registers *registers, unsigned number) {
+    static const unsigned char dwarf[8] = {0, 2, 1, 3, 7, 6, 4, 5};
+    return registers->r[number < 8 ? dwarf[number] : number];
+}
+
+enum { REX_B = 1, REX_X = 2, REX_R = 4 }; /* a fourth bit of rm or base, index, reg */
+enum { BY_SCALE = 4, NO_BASE = 5, NO_INDEX = 4, BY_8 = 1, BY_32 = 2, NO_MEMORY = 3 };
+
+static int32_t number_at(const unsigned char *at, bool wide) {
+    int32_t number;
+    if (!wide) return (int8_t)*at;
+    memcpy(&number, at, sizeof number);
+    return number;
+}
+
+/* The address of the operand that begins at `at`, which is moved behind it. (Without a base the displacement
+ * may count from the next instruction on: that is in the program, where nothing is to be moved for it.) */
+static uintptr_t address_of(const struct fh_os_registers *registers, const unsigned char **at, unsigned rex) {
+    unsigned mod = **at >> 6, rm = **at & 7, base = rm;
+    uintptr_t address = 0;
+    ++*at;
+    if (rm == BY_SCALE) {
+        unsigned scale = **at >> 6, index = (**at >> 3 & 7) | (rex & REX_X ? 8 : 0);
+        base = **at & 7;
+        ++*at;
+        if (index != NO_INDEX) address += register_of(registers, index) << scale;
+    }
+    bool without = mod == 0 && base == NO_BASE, wide = without || mod == BY_32;
+    if (!without) address += register_of(registers, base | (rex & REX_B ? 8 : 0));
+    if (mod != 0 || without) address += (uintptr_t)(intptr_t)number_at(*at, wide);
+    *at += wide ? 4 : mod == BY_8 ? 1 : 0;
+    return address;
+}
+
+bool fh_os_find_move(const struct fh_os_registers *registers, struct fh_os_move *move) {
+    const unsigned char *at = (const unsigned char *)registers->pc;
+    unsigned prefix = *at == 0x66 ? WITH_66 : 0, rex = 0;
+    at += prefix;
+    if ((*at & 0xf0) == 0x40) rex = *at++;
+    if (at[0] != 0x0f || !is_aligned_move(at[1], prefix) || at[2] >> 6 == NO_MEMORY) return false;
+    move->stores = at[1] != 0x28 && at[1] != 0x6f;
+    move->vector = (at[2] >> 3 & 7) | (rex & REX_R ? 8 : 0);
+    at += 2;
+    move->address = address_of(registers, &at, rex);
+    move->next = (uintptr_t)at;
+    return true;
+}
+
+void fh_os_do_move(void *context, const struct fh_os_move *move) {
+    mcontext_t *machine = &((ucontext_t *)context)->uc_mcontext;
+    void *vector = &machine->fpregs->_xmm[move->vector], *memory = (void *)move->address;
+    memcpy(move->stores ? memory : vector, move->stores ? vector : memory, 16);
+    machine->gregs[REG_RIP] = (greg_t)move->next;
+}
+
 #else
 
 bool fh_os_wants_alignment(const struct fh_os_registers *registers) {
     (void)registers;
     return false;
+}
+
+bool fh_os_find_move(const struct fh_os_registers *registers, struct fh_os_move *move) {
+    (void)registers;
+    (void)move;
+    return false;
+}
+
+void fh_os_do_move(void *context, const struct fh_os_move *move) {
+    (void)context;
+    (void)move;
 }
 
 #endif

@@ -25,6 +25,17 @@ void fh_os_registers_of(const void *context, struct fh_os_registers *registers);
 /* Does the instruction at pc want its memory at a multiple of 16 or more? (os_instruction.c) */
 bool fh_os_wants_alignment(const struct fh_os_registers *registers);
 
+/* A move of 16 bytes that wants its memory at a multiple of 16. */
+struct fh_os_move {
+    uintptr_t address, next; /* of the memory, and of the next instruction */
+    unsigned vector;         /* the register's number                      */
+    bool stores;
+};
+/* Is the instruction at pc one, of those that can be done for the program? (os_instruction.c) */
+bool fh_os_find_move(const struct fh_os_registers *registers, struct fh_os_move *move);
+/* Does it, whatever the address is, and goes on behind it. `context`: a signal handler's third argument. */
+void fh_os_do_move(void *context, const struct fh_os_move *move);
+
 struct fh_os_unwind_row;
 
 struct fh_os_unwind {

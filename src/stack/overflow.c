@@ -230,6 +230,10 @@ static void on_fault(int signal, siginfo_t *info, void *context) {
     fh_os_registers_of(context, &fault.registers);
     fault.by_instruction = info->si_code == SI_KERNEL;
     fault.address = fault.by_instruction ? fault.registers.pc : (uintptr_t)info->si_addr;
+    if (fault.by_instruction && fh_guard_moves(context, &fault.registers)) {
+        errno = saved;
+        return;
+    }
     struct fh_misuse misuse;
     fault.misuse = &misuse;
     fault.kind = FH_FAULT_OTHER;

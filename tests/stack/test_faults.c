@@ -384,7 +384,7 @@ static void follows_what_was_freed(void) {
 }
 static void wants_sixteen(void) {
 #ifdef __x86_64__
-    __asm__ volatile("movaps (%0), %%xmm0" : : "r"(malloc(24 + 1)) : "xmm0", "memory");
+    __asm__ volatile("paddd (%0), %%xmm0" : : "r"(malloc(24 + 1)) : "xmm0", "memory");
 #endif
 }
 static const struct again {

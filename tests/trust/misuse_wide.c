@@ -458,12 +458,30 @@ static void read_after_realloc(void) {
     give(q);
 }
 
-/* No mistake, but an instruction that wants 16 where guard mode gives 8. */
-static void vector_load(void) {
-    unsigned char *p = block(24);
+/* No mistake, but instructions that want 16 where guard mode gives 8: moves, with each kind of operand. */
 #if defined(__x86_64__)
-    __asm__ volatile("movaps (%0), %%xmm0" : : "r"(p) : "xmm0", "memory");
+#define VECTOR(instruction, p, i) \
+    __asm__ volatile(instruction : : "a"(p), "d"((size_t)(i)) : "r12", "r13", "xmm3", "xmm9", "memory")
+#else
+#define VECTOR(instruction, p, i) ((void)(p))
 #endif
+static void vector_moves(void) {
+    unsigned char *p = block(56), *q = block(56);
+    for (int i = 0; i < 56; i++) p[i] = (unsigned char)i;
+    VECTOR("movaps (%%rax), %%xmm3\n movaps %%xmm3, 16(%%rax)", p, 0);
+    VECTOR("movapd (%%rax,%%rdx,8), %%xmm9\n movapd %%xmm9, 0x90(%%rax,%%rdx,4)", p - 224, 28);
+    VECTOR("mov %%rax, %%r12\n movdqa (%%r12), %%xmm3\n movntdq %%xmm3, 16(%%r12)", p, 0);
+    VECTOR("mov %%rax, %%r13\n movdqa 0(%%r13), %%xmm9\n movntps %%xmm9, 0(,%%rdx,1)", p, q);
+    VECTOR("movaps (%%rax), %%xmm3\n movdqa %%xmm3, 32(%%rdx)", p, q);
+    for (int i = 0; i < 16; i++)
+        if (p[16 + i] != i || p[32 + i] != i || q[i] != i || q[32 + i] != i) exit(9);
+    give(q);
+    give(p);
+}
+static void vector_load_behind(void) { VECTOR("movaps 16(%%rax), %%xmm3", block(24), 0); }
+static void vector_add(void) {
+    unsigned char *p = block(24);
+    VECTOR("paddd (%%rax), %%xmm3", p, 0);
     give(p);
 }
 
@@ -650,7 +668,9 @@ static const struct misuse cases[] = {
     CASE(pointer_from_new),
     CASE(read_after_free_huge),
     CASE(read_after_realloc),
-    CASE(vector_load),
+    CASE(vector_moves),
+    CASE(vector_load_behind),
+    CASE(vector_add),
     CASE(own_overflow),
     CASE(own_overflow_large),
     CASE(own_underflow),
