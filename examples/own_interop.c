@@ -83,7 +83,7 @@ int main(void) {
         for (int i = 0; i < 3; i++) {
             struct list *link = malloc(sizeof *link);
             if (!link) return 1;
-            *link = (struct list){box(User, .id = i + 1), list};
+            *link = (struct list){box(User, .id = i), list};
             list = link;
         }
         list_free_full(list, fh_Box_User_free);

@@ -167,9 +167,13 @@ FH_INLINE void fh_flag_release(int32_t *flag) { *flag = *flag < 0 ? 0 : *flag - 
     FH_GLUE void fh_RefCell_##T##_drop(fh_RefCell_##T *cell) {                                 \
         FH_DROPPED(cell);                                                                      \
         if (FH_UNLIKELY(cell->fh_flag != 0)) fh_borrow_refused(&cell->fh_flag, 'd');           \
+        if (!fh_plain_##T && !fh_is_empty(&cell->value, sizeof(T))) fh_drop_##T(&cell->value); \
+    }                                                                                          \
+    FH_GLUE void fh_drop_fh_RefCell_##T(fh_RefCell_##T *cell) {                                \
+        FH_DROPPED(cell);                                                                      \
+        if (FH_UNLIKELY(cell->fh_flag != 0)) fh_borrow_refused(&cell->fh_flag, 'd');           \
         fh_drop_##T(&cell->value);                                                             \
     }                                                                                          \
-    FH_GLUE void fh_drop_fh_RefCell_##T(fh_RefCell_##T *cell) { fh_RefCell_##T##_drop(cell); } \
     enum { fh_plain_fh_RefCell_##T = 0 };                                                      \
     FH_RC_BODIES(fh_RefCell_##T)
 

@@ -25,7 +25,8 @@
  *
  *     FH_TYPE(T); + FH_DROP(T, (X, field)...)      a struct T: FH_TYPE before it, so that it may refer to itself
  *                   FH_DROP_WITH(T, f, (X, field)...)     f(T *) runs first, as Rust's Drop::drop, then the fields;
- *                                 not for a T that is all zero, as one is that was moved from or dropped before
+ *                                 not for a variable or field that is all zero, as one is that was moved from or
+ *                                 dropped before; for what a Box, Vec, Rc, Map ... holds always
  *                   FH_DROP_ENUM(T, tag, (CASE, X, field)...)   a tagged union: only the fields of its case
  *     FH_PLAIN(T)        a type that is complete and owns nothing (any integer, struct, enum ...)
  *     FH_OWNER(X)        a type that is complete and has X_drop(X *): fh_Vec(fh_Box(T)) and fh_Rc are declared already
@@ -83,19 +84,25 @@
         FH_DROPPED(self);                                    \
         FH_EACH(FH_DROP_FIELD, T, ##__VA_ARGS__)             \
     }                                                        \
+    FH_GLUE void fh_drop_##T(T *p) { T##_drop(p); }          \
     FH_REST(T, FH_EACH(FH_REST_FIELD, T, ##__VA_ARGS__))     \
     enum { fh_plain_##T = FH_COUNT(T, ##__VA_ARGS__) == 0 }; \
     FH_STRUCT_BODIES(T)
 
+/* What a container holds is there, whatever its bytes are; of a variable or a field only its bytes tell. */
 #define FH_DROP_WITH(T, function, ...)                   \
+    FH_GLUE void fh_drop_##T(T *self) {                  \
+        FH_DROPPED(self);                                \
+        function(self);                                  \
+        FH_EACH(FH_DROP_FIELD, T, ##__VA_ARGS__)         \
+    }                                                    \
     FH_GLUE void T##_drop(T *self) {                     \
         FH_DROPPED(self);                                \
         if (fh_is_empty(self, sizeof *self)) return;     \
-        function(self);                                  \
-        FH_EACH(FH_DROP_FIELD, T, ##__VA_ARGS__)         \
+        fh_drop_##T(self);                               \
         __builtin_memset((void *)self, 0, sizeof *self); \
     }                                                    \
-    FH_REST_NONE(T, T##_drop(self))                      \
+    FH_REST_NONE(T, fh_drop_##T(self))                   \
     enum { fh_plain_##T = 0 };                           \
     FH_STRUCT_BODIES(T)
 
@@ -104,19 +111,19 @@
         FH_DROPPED(self);                                      \
         FH_EACH(FH_DROP_CASE, tag, ##__VA_ARGS__)              \
     }                                                          \
+    FH_GLUE void fh_drop_##T(T *p) { T##_drop(p); }            \
     FH_REST_NONE(T, T##_drop(self)) enum { fh_plain_##T = 0 }; \
     FH_STRUCT_BODIES(T)
 
-#define FH_STRUCT_BODIES(T)                         \
-    FH_GLUE void fh_drop_##T(T *p) { T##_drop(p); } \
-    FH_BODIES(T)                                    \
-    FH_REFCELL_BODIES(T)                            \
-    FH_VEC_OF_OWNERS(fh_Box_##T)                    \
-    FH_VEC_OF_OWNERS(fh_Rc_##T)                     \
-    FH_VEC_OF_OWNERS(fh_Arc_##T)                    \
-    FH_VEC_OF_OWNERS(fh_Weak_##T)                   \
-    FH_VEC_OF_HANDLES(fh_Rc_##T)                    \
-    FH_VEC_OF_HANDLES(fh_Arc_##T)                   \
+#define FH_STRUCT_BODIES(T)       \
+    FH_BODIES(T)                  \
+    FH_REFCELL_BODIES(T)          \
+    FH_VEC_OF_OWNERS(fh_Box_##T)  \
+    FH_VEC_OF_OWNERS(fh_Rc_##T)   \
+    FH_VEC_OF_OWNERS(fh_Arc_##T)  \
+    FH_VEC_OF_OWNERS(fh_Weak_##T) \
+    FH_VEC_OF_HANDLES(fh_Rc_##T)  \
+    FH_VEC_OF_HANDLES(fh_Arc_##T) \
     FH_VEC_OF_HANDLES(fh_Weak_##T)
 
 /* An Rc clones without its T being cloned. */

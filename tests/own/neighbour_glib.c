@@ -24,7 +24,7 @@ int main(void) {
         g_autoptr(Person) p = box(Person, .name = str_from("auto"));
         g_autoptr(GPtrArray) all = g_ptr_array_new_with_free_func(fh_Box_Person_free);
         for (int i = 0; i < 10; i++) g_ptr_array_add(all, box(Person, .name = str_of("person %d", i)));
-        GList *list = g_list_prepend(NULL, box(Person, .name = str_from("listed")));
+        GList *list = g_list_prepend(NULL, box(Person));
         g_list_free_full(list, fh_Box_Person_free);
         own(GText) text = g_strdup_printf("%s and %u", str_c(&p->name), all->len);
         if (g_strcmp0(text, "auto and 10") != 0) return 1;

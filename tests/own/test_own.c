@@ -297,6 +297,38 @@ static void vecs_nested_a_million_deep_are_dropped(void **state) {
     }
 }
 
+/* But what a container holds is a value, though all of its bytes may be zero: the first of a count from 0. */
+static int numbered_ended;
+TYPE(Numbered);
+struct Numbered {
+    int number;
+};
+static void end_numbered(Numbered *numbered) { numbered_ended += numbered->number == 0; }
+DROP_WITH(Numbered, end_numbered)
+MAP(Str, Numbered)
+
+#define ENDS_ONE(...)                        \
+    do {                                     \
+        numbered_ended = 0;                  \
+        { __VA_ARGS__; }                     \
+        assert_int_equal(numbered_ended, 1); \
+    } while (0)
+
+static void what_a_container_holds_is_dropped_whatever_its_bytes(void **state) {
+    (void)state;
+    ENDS_ONE(own(Box(Numbered)) box = box(Numbered));
+    ENDS_ONE(own(BoxIn(Numbered)) box = box_in(Numbered, NULL));
+    ENDS_ONE(own(Rc(Numbered)) rc = rc(Numbered));
+    ENDS_ONE(own(Arc(Numbered)) arc = arc(Numbered));
+    ENDS_ONE(own(Vec(Numbered)) vec = {0}; vec_push(&vec, (Numbered){0}));
+    ENDS_ONE(own(VecIn(Numbered)) vec = {0}; vec_push(&vec, (Numbered){0}));
+    ENDS_ONE(own(Vec(Numbered)) vec = {0}; vec_push(&vec, (Numbered){0}); vec_clear(Vec(Numbered), &vec));
+    ENDS_ONE(own(Map(Str, Numbered)) map = {0};
+             map_insert(Map(Str, Numbered), &map, str_from("zero"), (Numbered){0}));
+    ENDS_ONE(own(Option(Numbered)) some = some(Numbered, (Numbered){0}));
+    ENDS_ONE(own(Rc(RefCell(Numbered))) rc = rc(RefCell(Numbered)));
+}
+
 /* The same in an allocator, and through a Map that has Maps of its own kind. */
 TYPE(Placed);
 struct Placed {
@@ -686,6 +718,7 @@ int main(void) {
         T(a_list_of_ten_million_boxes_is_dropped),
         T(a_list_of_a_million_rcs_is_dropped),
         T(vecs_nested_a_million_deep_are_dropped),
+        T(what_a_container_holds_is_dropped_whatever_its_bytes),
         T(what_is_placed_is_dropped_at_any_depth),
         T(a_map_may_hold_maps_of_its_own_kind),
         T(trees_at_great_depth_are_dropped),
