@@ -18,7 +18,11 @@
 #if defined(__clang__)
 #define NOINLINE __attribute__((noinline))
 #else
+#ifdef __clang__ /* makes no clones */
+#define NOINLINE __attribute__((noinline))
+#else
 #define NOINLINE __attribute__((noinline, noclone))
+#endif
 #endif
 
 static volatile char sink;
@@ -91,7 +95,7 @@ NOINLINE static void dig(void *context) {
     struct dig *dig_ = context;
     volatile char array[64];
     char *here = __builtin_frame_address(0);
-    array[0] = (char)dig_->depth;
+    array[0] = array[63] = (char)dig_->depth; /* both ends, lest a compiler make it shorter */
     if (here < dig_->low || here > dig_->high) {
         dig_->further++;
         dig_->low = here - fh_stack_left();

@@ -11,7 +11,11 @@
 #if defined(__clang__)
 #define NOINLINE __attribute__((noinline))
 #else
+#ifdef __clang__ /* makes no clones */
+#define NOINLINE __attribute__((noinline))
+#else
 #define NOINLINE __attribute__((noinline, noclone))
+#endif
 #endif
 
 /* The compiler must believe that somebody looks at all of the array, so that it is there as a whole. */

@@ -34,6 +34,20 @@
 static void yield(void);
 
 #define BEFORE(operation) (yield(), operation)
+#ifdef __clang__ /* has builtins of their own for _Atomic */
+#define FETCH(what) __c11_atomic_fetch_##what
+#define LOAD __c11_atomic_load
+#define STORE __c11_atomic_store
+#define EXCHANGE __c11_atomic_exchange
+#define COMPARE_EXCHANGE(p, e, v, success, failure) \
+    __c11_atomic_compare_exchange_strong(p, e, v, success, failure)
+#else
+#define FETCH(what) __atomic_fetch_##what
+#define LOAD __atomic_load_n
+#define STORE __atomic_store_n
+#define EXCHANGE __atomic_exchange_n
+#define COMPARE_EXCHANGE(p, e, v, success, failure) __atomic_compare_exchange_n(p, e, v, 0, success, failure)
+#endif
 #undef atomic_load
 #undef atomic_load_explicit
 #undef atomic_store
@@ -43,16 +57,16 @@ static void yield(void);
 #undef atomic_fetch_add_explicit
 #undef atomic_fetch_sub_explicit
 #undef atomic_compare_exchange_weak
-#define atomic_load(p) BEFORE(__atomic_load_n(p, __ATOMIC_SEQ_CST))
-#define atomic_load_explicit(p, order) BEFORE(__atomic_load_n(p, __ATOMIC_SEQ_CST))
-#define atomic_store(p, v) BEFORE(__atomic_store_n(p, v, __ATOMIC_SEQ_CST))
-#define atomic_store_explicit(p, v, order) BEFORE(__atomic_store_n(p, v, __ATOMIC_SEQ_CST))
-#define atomic_exchange(p, v) BEFORE(__atomic_exchange_n(p, v, __ATOMIC_SEQ_CST))
-#define atomic_fetch_or(p, v) BEFORE(__atomic_fetch_or(p, v, __ATOMIC_SEQ_CST))
-#define atomic_fetch_add_explicit(p, v, order) BEFORE(__atomic_fetch_add(p, v, __ATOMIC_SEQ_CST))
-#define atomic_fetch_sub_explicit(p, v, order) BEFORE(__atomic_fetch_sub(p, v, __ATOMIC_SEQ_CST))
+#define atomic_load(p) BEFORE(LOAD(p, __ATOMIC_SEQ_CST))
+#define atomic_load_explicit(p, order) BEFORE(LOAD(p, __ATOMIC_SEQ_CST))
+#define atomic_store(p, v) BEFORE(STORE(p, v, __ATOMIC_SEQ_CST))
+#define atomic_store_explicit(p, v, order) BEFORE(STORE(p, v, __ATOMIC_SEQ_CST))
+#define atomic_exchange(p, v) BEFORE(EXCHANGE(p, v, __ATOMIC_SEQ_CST))
+#define atomic_fetch_or(p, v) BEFORE(FETCH(or)(p, v, __ATOMIC_SEQ_CST))
+#define atomic_fetch_add_explicit(p, v, order) BEFORE(FETCH(add)(p, v, __ATOMIC_SEQ_CST))
+#define atomic_fetch_sub_explicit(p, v, order) BEFORE(FETCH(sub)(p, v, __ATOMIC_SEQ_CST))
 #define atomic_compare_exchange_weak(p, e, v) \
-    BEFORE(__atomic_compare_exchange_n(p, e, v, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+    BEFORE(COMPARE_EXCHANGE(p, e, v, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
 
 /* A lock may be waited for: the scheduler lets others go on then. */
 static void take_any_lock(struct fh_lock *lock);
@@ -170,7 +184,7 @@ static int now = -1, preemptions, bound;
 
 static bool can_run(int i) {
     return !threads[i].done &&
-           (threads[i].wants == NULL || __atomic_load_n(&threads[i].wants->word, __ATOMIC_SEQ_CST) == 0);
+           (threads[i].wants == NULL || LOAD(&threads[i].wants->word, __ATOMIC_SEQ_CST) == 0);
 }
 
 /* Who goes on: choice 0 is whoever runs now, if he can; the others count as a preemption then. */
