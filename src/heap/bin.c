@@ -11,11 +11,10 @@
  *                     magazine at the depot, for a thread that allocates, as long as there is room
  *
  * Who only frees is told by a credit: a refill earns two, a flush of what others have allocated costs one. A
- * thread that does both keeps its
- * blocks to itself, because its own processor has them in its cache: sent through the depot they wander between
- * processors (four threads that each allocate and free 4000 blocks: 1.7 of the best peer's time with every bin
- * using the depot, 1.15 so). And for one that only frees a larger bin is nothing but memory lying idle: it gets
- * a quarter of the 32 KiB.
+ * thread that does both keeps its blocks to itself, because its own processor has them in its cache: sent
+ * through the depot they wander between processors (four threads that each allocate and free 4000 blocks: 1.7
+ * of the best peer's time with every bin using the depot, 1.15 so). And for one that only frees a larger bin is
+ * nothing but memory lying idle: it gets a quarter of the 32 KiB.
  *
  * Tidying, once a second for heaps in use, empties the bins and depots in which nothing happened, and ends what
  * spans rest (span.c).
