@@ -48,6 +48,19 @@ static void advise_dropped(const struct fh_record *r) {
                    "share it by Rc, or clone() it");
 }
 
+/* The record says that the block is live. Within it nothing faults but what another thread is dropping just
+ * now: the block is gone already, and the record does not tell yet. */
+static void begin_live(const struct fh_record *r, uintptr_t address) {
+    if (address < r->block)
+        fh_report_begin("bounds", "access %zu bytes before the beginning of %s", (size_t)(r->block - address),
+                        r->what);
+    else if (address - r->block < r->size)
+        fh_report_begin("E0505", "use of %s after it was dropped: another thread is just dropping it", r->what);
+    else
+        fh_report_begin("bounds", "access %zu bytes past the end of %s", (size_t)(address - r->block - r->size),
+                        r->what);
+}
+
 /* `code` is where the fault was, `where` the place in the program from which that was called. */
 static void explain_record(const struct fh_record *r, uintptr_t address, uintptr_t pc, struct fh_where where) {
     char code[400] = "";
@@ -68,8 +81,7 @@ static void explain_record(const struct fh_record *r, uintptr_t address, uintptr
         fh_report_line("used here", where);
         fh_report_line(set ? "assigned to here" : "dropped here", r->ended);
     } else {
-        fh_report_begin("bounds", "access %zu bytes past the end of %s", (size_t)(address - r->block - r->size),
-                        r->what);
+        begin_live(r, address);
         fh_report_line("used here", where);
     }
     fh_report_record(r);
