@@ -1,4 +1,4 @@
-/* os_own.c - see os_own.h: faults, exit, threads' numbers, names of code, the program's data, random bytes. */
+/* os_own.c - see os_own.h: faults, exit, threads' numbers, the program's data, random bytes. */
 #include "os/os_own.h"
 
 #include "os/os.h"
@@ -8,15 +8,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <link.h>
-#include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -61,150 +58,6 @@ uint64_t fh_os_thread(void) {
 
 bool fh_os_thread_lives(uint64_t thread) { return syscall(SYS_tgkill, getpid(), (pid_t)thread, 0) == 0; }
 bool fh_os_thread_is_main(uint64_t thread) { return thread == (uint64_t)getpid(); }
-
-/* ---- names of code ---- */
-
-/* Lets addr2line tell the line at `offset` of `module`, innermost first where functions were inlined. The child
- * gets an environment of its own: it shall not be checked. */
-static bool ask_addr2line(const char *module, uintptr_t offset, char *text, size_t size) {
-    char address[32], path[] = "PATH=/usr/local/bin:/usr/bin:/bin";
-    snprintf(address, sizeof address, "0x%zx", offset);
-    char *arguments[] = {(char *)(uintptr_t) "addr2line", (char *)(uintptr_t) "-pfiCe",
-                         (char *)(uintptr_t)module, address, NULL};
-    char *environment[] = {path, NULL};
-    int ends[2];
-    if (pipe2(ends, O_CLOEXEC) != 0) return false;
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
-    posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
-    pid_t child;
-    bool started = posix_spawnp(&child, "addr2line", &actions, NULL, arguments, environment) == 0;
-    posix_spawn_file_actions_destroy(&actions);
-    close(ends[1]);
-    size_t length = 0;
-    struct pollfd ready = {.fd = ends[0], .events = POLLIN};
-    while (started && length < size - 1 && poll(&ready, 1, 5000) == 1) {
-        ssize_t got = read(ends[0], text + length, size - 1 - length);
-        if (got <= 0) break;
-        length += (size_t)got;
-    }
-    close(ends[0]);
-    if (started) {
-        if (length == 0) kill(child, SIGKILL);
-        waitpid(child, NULL, 0);
-    }
-    text[length] = 0;
-    return length > 0;
-}
-
-/* The next of the lines "function at /path/file.c:12 (discriminator 3)" and " (inlined by) function at ...",
- * which tells where it is; cut out of the text. */
-static bool next_line(char **lines, char **function, char **place) {
-    for (char *line = *lines; line && *line; line = *lines) {
-        *lines = strchr(line, '\n');
-        if (*lines) *(*lines)++ = 0;
-        const char inlined[] = " (inlined by) ";
-        if (strncmp(line, inlined, sizeof inlined - 1) == 0) line += sizeof inlined - 1;
-        char *at = strstr(line, " at ");
-        if (at == NULL || strchr(at, '?') != NULL) continue;
-        *at = 0;
-        char *more = strchr(at + 4, ' ');
-        if (more) *more = 0;
-        *function = line;
-        *place = at + 4;
-        return true;
-    }
-    return false;
-}
-
-/* Is the place in this library's own source or in one of its headers? Its sources are where this file is, in
- * the words of the compiler that wrote both. */
-static bool is_library(const char *place) {
-    size_t sources = sizeof __FILE__ - sizeof "os/os_own.c";
-    if (sources > 0 && strncmp(place, __FILE__, sources) == 0) return true;
-    return strstr(place, "/freehold/") && strstr(place, ".h:");
-}
-
-/* The first line that is not in a header of this library, else the last, as "file.c:12 (function)". */
-static bool choose_line(char *lines, char *text, size_t size) {
-    char *function, *place;
-    while (next_line(&lines, &function, &place)) {
-        if (is_library(place) && lines && *lines) continue;
-        snprintf(text, size, "%s (%s)", strrchr(place, '/') ? strrchr(place, '/') + 1 : place, function);
-        return true;
-    }
-    return false;
-}
-
-/* The address of the call in its module's file. */
-static uintptr_t offset_of(uintptr_t pc, const Dl_info *info) {
-    const ElfW(Ehdr) *head = info->dli_fbase;
-    return head->e_type == ET_EXEC ? pc - 1 : pc - 1 - (uintptr_t)info->dli_fbase;
-}
-
-/* The lines at a return address. */
-static bool lines_of(uintptr_t pc, const Dl_info *info, char *lines, size_t size) {
-    uintptr_t offset = offset_of(pc, info);
-    if (strchr(info->dli_fname, '/')) return ask_addr2line(info->dli_fname, offset, lines, size);
-    char self[512]; /* the program, as it was called */
-    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-    if (n <= 0) return false;
-    self[n] = 0;
-    return ask_addr2line(self, offset, lines, size);
-}
-
-void fh_os_describe_code(uintptr_t pc, char *text, size_t size) {
-    Dl_info info;
-    snprintf(text, size, "0x%zx", pc);
-    if (pc == 0 || dladdr((void *)(pc - 1), &info) == 0 || info.dli_fname == NULL) return;
-    char lines[2000];
-    if (lines_of(pc, &info, lines, sizeof lines) && choose_line(lines, text, size)) return;
-    const char *base = strrchr(info.dli_fname, '/') ? strrchr(info.dli_fname, '/') + 1 : info.dli_fname;
-    if (info.dli_sname)
-        snprintf(text, size, "%s+0x%zx (%s)", info.dli_sname, pc - (uintptr_t)info.dli_saddr, base);
-    else snprintf(text, size, "%s+0x%zx", base, offset_of(pc, &info));
-}
-
-/* Whether the module is one of the C library or this library, loaded. */
-static bool is_system(const char *module) {
-    static const char *const names[] = {"libc.", "libc-", "ld-", "libm.", "libm-", "libpthread", "libfreehold"};
-    const char *base = strrchr(module, '/') ? strrchr(module, '/') + 1 : module;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strncmp(base, names[i], strlen(names[i])) == 0) return true;
-    return false;
-}
-
-enum whose { OURS, PERHAPS, PROGRAM };
-
-/* Told by addr2line, else guessed by the names of module and function. (Clang says of what a header's macro
- * writes that it is where the macro is used: such functions begin with fh_.) */
-static enum whose whose_code(uintptr_t pc) {
-    Dl_info info;
-    if (dladdr((void *)(pc - 1), &info) == 0 || info.dli_fname == NULL || is_system(info.dli_fname))
-        return OURS;
-    char lines[2000], *rest = lines, *function, *place;
-    if (lines_of(pc, &info, lines, sizeof lines) && next_line(&rest, &function, &place)) {
-        do
-            if (!is_library(place) && strncmp(function, "fh_", 3) != 0) return PROGRAM;
-        while (next_line(&rest, &function, &place));
-        return OURS;
-    }
-    struct fh_os_code code;
-    fh_os_code_of(pc, false, &code);
-    return code.function && strncmp(code.function, "fh_", 3) == 0 ? OURS : PERHAPS;
-}
-
-uintptr_t fh_os_program_code(const uintptr_t *pcs, unsigned count) {
-    uintptr_t perhaps = 0;
-    for (unsigned i = 0; i < count; i++) {
-        enum whose whose = whose_code(pcs[i]);
-        if (whose == PROGRAM) return pcs[i];
-        if (whose == PERHAPS && perhaps == 0) perhaps = pcs[i];
-    }
-    if (perhaps) return perhaps;
-    return count ? pcs[0] : 0;
-}
 
 /* ---- data ---- */
 

@@ -27,7 +27,8 @@
 static char reports[300]; /* error_file */
 static bool json;
 
-static void *volatile hidden;
+/* One for each thread: with one for all, a thread would free another's block now and then. */
+static __thread void *volatile hidden;
 
 __attribute__((noinline)) static void free_twice(void) {
     hidden = fh_malloc(100);
