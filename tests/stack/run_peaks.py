@@ -7,18 +7,25 @@ import sys
 
 SOURCE = r"""
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <threads.h>
 #include <unistd.h>
 static void use(size_t n) { volatile char b[n]; for (size_t i = 0; i < n; i += 512) b[i] = 1; }
+static atomic_int staying;
 static void *ends(void *n) {
     pthread_setname_np(pthread_self(), "ends");
     use((size_t)n);
-    if ((size_t)n == 500000) usleep(100000); /* ends when younger ones run */
+    while ((size_t)n == 500000 && staying < 2) usleep(1000); /* ends when younger ones run */
     return 0;
 }
-static void *stays(void *n) { pthread_setname_np(pthread_self(), "stays"); use((size_t)n); for (;;) pause(); }
+static void *stays(void *n) {
+    pthread_setname_np(pthread_self(), "stays");
+    use((size_t)n);
+    staying++;
+    for (;;) pause();
+}
 static int c11(void *n) { pthread_setname_np(pthread_self(), "c11"); use((size_t)n); return 0; }
 int main(void) {
     pthread_t id, last;
@@ -35,7 +42,7 @@ int main(void) {
     pthread_create(&id, 0, stays, (void *)4000000);
     pthread_create(&id, &small, stays, (void *)1000000);
     pthread_join(last, 0);
-    usleep(200000);
+    while (staying < 2) usleep(1000);
     use(2000000);
     pid_t child = fork(); /* which has one of these threads */
     if (child == 0) {

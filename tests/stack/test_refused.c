@@ -376,7 +376,7 @@ static void threads_that_run_already(void) {
     for (int i = 0; i < 2; i++) MUST(read(ready[0], &byte, 1) == 1);
     refuse_from(STACK, 2); /* the report's own stack and the caller's are had */
     MUST(fh_stack_install() == 0);
-    for (int tries = 0; refusals == 0 && tries < 1000; tries++) usleep(1000);
+    for (int tries = 0; refusals == 0 && tries < 100000; tries++) usleep(1000);
     usleep(20000);
     MUST(refusals == 1 && write(gate[1], "go", 2) == 2);
     for (int i = 0; i < 2; i++) pthread_join(id[i], NULL);

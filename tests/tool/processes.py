@@ -1,6 +1,7 @@
 """Children and programs begun by exec are followed; each file is accounted for exactly once."""
 import json
 import os
+import signal
 import subprocess
 import tempfile
 import time
@@ -125,8 +126,12 @@ class Exec(Test):
 
 class Running(Test):
     def test_process_that_outlives_the_program(self):
-        run = Run("sh", "-c", '"$0" waits 3 >/dev/null 2>&1 & sleep 0.5', SUBJECT)
+        script = '"$0" waits 200 >"$1" 2>&1 & until grep -q ready "$1"; do sleep 0.1; done'
+        with tempfile.TemporaryDirectory() as folder:
+            run = Run("sh", "-c", script, SUBJECT, folder + "/said")
         waiting = [other for other in others(run, begun_by="exec") if " waits" in other["command"]]
+        for other in waiting:
+            os.kill(other["pid"], signal.SIGKILL)
         self.assertEqual([other["ended"] for other in waiting], [{"how": "running"}], run)
 
 

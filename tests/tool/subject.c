@@ -8,6 +8,7 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
@@ -115,6 +116,30 @@ static int counts_signals(const char *number) {
     say("signals: ");
     say_number((unsigned long)signals_seen);
     return 7;
+}
+
+/* Says "one more" for each of this signal until a byte comes to read, then how many came. */
+static int answers_signals(const char *number) {
+    struct sigaction action = {.sa_handler = count_signal};
+    struct pollfd input = {.fd = 0, .events = POLLIN};
+    unsigned long answered = 0;
+    sigaction(atoi(number), &action, NULL);
+    say("ready\n");
+    while (poll(&input, 1, 10) <= 0)
+        for (; answered < (unsigned long)signals_seen; answered++) say("one more\n");
+    say("signals: ");
+    say_number((unsigned long)signals_seen);
+    return 7;
+}
+
+/* Until it was stopped and goes on. */
+static int waits_until_continued(const char *unused) {
+    (void)unused;
+    struct sigaction action = {.sa_handler = count_signal};
+    sigaction(SIGCONT, &action, NULL);
+    say("ready\n");
+    for (int i = 0; i < 20000 && signals_seen == 0; i++) usleep(10000);
+    return signals_seen == 0;
 }
 
 static int says_whether_ignored(const char *number) {
@@ -289,6 +314,8 @@ int main(int argc, char **argv) {
         {"exits_at_once", exits_at_once},
         {"dies", dies},
         {"counts_signals", counts_signals},
+        {"answers_signals", answers_signals},
+        {"waits_until_continued", waits_until_continued},
         {"says_whether_ignored", says_whether_ignored},
         {"waits", waits},
         {"forks", forks},

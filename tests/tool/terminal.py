@@ -16,6 +16,10 @@ from common import COMMAND, SUBJECT, Test, environment, main
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 
 
+def resize(fd, rows, columns):
+    fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+
 class Terminal:
     """A program on a terminal of its own."""
 
@@ -27,13 +31,10 @@ class Terminal:
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             try:
+                resize(0, rows, columns)  # here, so that the program never sees it happen
                 os.execvpe(words[0], words, environment(**changes))
             finally:
                 os._exit(99)
-        self.resize(rows, columns)
-
-    def resize(self, rows, columns):
-        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def type(self, keys):
         os.write(self.fd, keys.encode())
@@ -60,6 +61,17 @@ class Terminal:
             if not self.read_more(until):
                 raise AssertionError("%r did not come; there is %r" % (pattern, self.text))
 
+    def type_until(self, keys, pattern, seconds=120):
+        """Types the keys again and again until the pattern comes."""
+        until = time.monotonic() + seconds
+        while True:
+            self.type(keys)
+            try:
+                return self.expect(pattern, 0.5)
+            except AssertionError:
+                if time.monotonic() >= until:
+                    raise
+
     def finish(self, seconds=120):
         """Everything up to the end, and the wait status."""
         until = time.monotonic() + seconds
@@ -82,18 +94,20 @@ def shell():
 class Keys(Test):
     def test_each_interrupt_comes_once(self):
         for key, number in (("\x03", signal.SIGINT), ("\x1c", signal.SIGQUIT)):
-            terminal = Terminal(COMMAND, "run", SUBJECT, "counts_signals", str(int(number)))
+            terminal = Terminal(COMMAND, "run", SUBJECT, "answers_signals", str(int(number)))
             terminal.expect("ready\n")
             for _ in range(10):  # a single second one might come before the first is handled, and be lost in it
                 terminal.type(key)
-                time.sleep(0.05)
+                terminal.expect("one more\n")
+            time.sleep(0.3)  # for those that should not come
+            terminal.type("\n")
             terminal.expect(r"signals: 10\n")
             text, status = terminal.finish()
             self.assertIn("exit 7", text)
             self.assertEqual(os.waitstatus_to_exitcode(status), 7)
 
     def test_interrupt_that_kills_still_gives_a_report(self):
-        terminal = Terminal(COMMAND, "run", SUBJECT, "waits", "30")
+        terminal = Terminal(COMMAND, "run", SUBJECT, "waits", "100")
         terminal.expect("ready\n")
         terminal.type("\x03")
         text, status = terminal.finish()
@@ -103,7 +117,7 @@ class Keys(Test):
     def test_window_size(self):
         terminal = Terminal(COMMAND, "run", SUBJECT, "counts_signals", str(int(signal.SIGWINCH)))
         terminal.expect("ready\n")
-        terminal.resize(30, 90)
+        resize(terminal.fd, 30, 90)
         terminal.expect(r"signals: 1\n")
         terminal.finish()
 
@@ -111,7 +125,7 @@ class Keys(Test):
 class Jobs(Test):
     def test_stop_and_go_on(self):
         terminal = shell()
-        terminal.type("%s run %s waits 1; echo status $?\n" % (COMMAND, SUBJECT))
+        terminal.type("%s run %s waits_until_continued; echo status $?\n" % (COMMAND, SUBJECT))
         terminal.expect("\nready\n")
         terminal.type("\x1a")
         terminal.expect("Stopped")
@@ -126,10 +140,11 @@ class Jobs(Test):
         """As editors do: they put the terminal in order, then stop. (A handler must not print while a print goes on.)"""
         script = ("import os, signal, time\n"
                   "say = lambda text: os.write(1, (text + chr(10)).encode())\n"
+                  "gone_on = []\n"
                   "def stop(*_):\n say('in order')\n os.kill(os.getpid(), signal.SIGSTOP)\n"
-                  " say('back')\n"
+                  " say('back')\n gone_on.append(1)\n"
                   "signal.signal(signal.SIGTSTP, stop)\nsay('set' + ' up')\n"
-                  "for i in range(10): time.sleep(0.1)\n")
+                  "for i in range(1000):\n if gone_on: break\n time.sleep(0.1)\n")
         terminal = shell()
         terminal.type("%s run /usr/bin/python3 -c \"%s\"\n" % (COMMAND, script.replace("\n", "\x16\n")))
         terminal.expect("set up")
@@ -146,9 +161,7 @@ class Jobs(Test):
         terminal = shell()
         terminal.type("%s run cat &\n" % COMMAND)
         terminal.expect(r"\[1\]")
-        time.sleep(0.5)
-        terminal.type("\n")
-        terminal.expect("Stopped")
+        terminal.type_until("\n", "Stopped")
         terminal.type("fg\n")
         terminal.expect("run cat\n")
         time.sleep(0.5)
@@ -161,7 +174,7 @@ class Jobs(Test):
 
     def test_killed_job(self):
         terminal = shell()
-        terminal.type("%s run %s waits 20 &\n" % (COMMAND, SUBJECT))
+        terminal.type("%s run %s waits 100 &\n" % (COMMAND, SUBJECT))
         terminal.expect("ready\n")
         terminal.type("kill %1; wait; echo done\n")
         terminal.expect("killed by SIGTERM")
@@ -179,9 +192,7 @@ class Jobs(Test):
 
 
 def report_on_terminal(*words, columns=80, **changes):
-    """Waits before it runs, so that the terminal has its size by then."""
-    terminal = Terminal("sh", "-c", 'read x; exec "$@"', "sh", COMMAND, "run", *words, columns=columns, **changes)
-    terminal.type("\n")
+    terminal = Terminal(COMMAND, "run", *words, columns=columns, **changes)
     text, _ = terminal.finish()
     return text[text.index("freehold  "):]
 

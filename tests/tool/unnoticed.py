@@ -137,7 +137,7 @@ class Signals(Test):
             self.assertIn(b"exit 7", err)
 
     def test_signal_that_the_program_does_not_handle(self):
-        process = self.start("waits", "20")
+        process = self.start("waits", "100")
         process.stdout.readline()
         process.terminate()
         _, err = process.communicate(timeout=300)
