@@ -74,6 +74,8 @@ static const struct row rows[] = {
     {"region_abort", SWITCH, ANY_TIME, FIELD(region_abort),
      "a push that does not fit ends the process, with a report"},
     {"report", TEXT, AT_START, FIELD(report), "directory in which each process keeps its numbers"},
+    {"report_quiet", SWITCH, AT_START, FIELD(report_quiet),
+     "say nothing where that cannot be done (freehold run sets it)"},
     {"on_error", CHOICE, ANY_TIME, CHOICES(on_error, on_error_words),
      "misuse: abort, or report and go on where that is safe"},
     {"error_format", CHOICE, ANY_TIME, CHOICES(error_format, format_words),

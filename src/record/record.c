@@ -21,8 +21,9 @@
  * knows them.
  *
  * When the directory is gone, cannot be reached (chroot, another user, another mount namespace) or takes no
- * more, the process counts in its own memory and nobody reads it. It is never told: it did not ask for any of
- * this.
+ * more, the process counts in its own memory and nobody reads it. Under `freehold run` (report_quiet=on) it is
+ * never told: it did not ask for any of this. Who names a directory by hand is told when the program begins;
+ * its children by fork are not.
  */
 #include "record/record.h"
 
@@ -88,6 +89,9 @@ FH_AT_START void fh_on_start(void) {
     if (!atomic_load_explicit(&done, memory_order_relaxed)) {
         introduce(fh_counters);
         in_file = move_to_file(fh_counters);
+        if (!in_file && !fh_settings.report_quiet)
+            fh_say("FREEHOLD: report=%s: no file can be made there, so no numbers are kept",
+                   fh_settings.report);
         atomic_store_explicit(&done, true, memory_order_release);
     }
     fh_unlock(&lock);

@@ -126,12 +126,13 @@ static void spans_rest_between_bursts(void **state) {
     for (int tries = 0; !spans_rest_before_the_next_tidying() && tries < 20; tries++) {}
     CHECKF(rests.first <= FEW, "%zu spans after a burst that none has followed", rests.first);
     CHECKF(rests.six >= 5, "%zu spans between bursts of six", rests.six);
-    CHECKF(rests.forty > rests.six && rests.forty <= rests.most, "%zu spans between bursts of forty, and not %zu",
-           rests.forty, rests.most);
+    CHECKF(rests.forty > rests.six && rests.forty <= rests.most,
+           "%zu spans between bursts of forty, and not %zu", rests.forty, rests.most);
     CHECKF(rests.other <= FEW, "%zu are kept from another class", rests.other);
     for (int i = 0; i < 6; i++) spans_after_a_burst(resting, 6 * A_SPAN, REST_SIZE);
     usleep(1100 * 1000);
-    for (int i = 0; i < 80; i++) allocate_and_free(resting, 100, REST_OTHER); /* a tidying, at most one new span */
+    for (int i = 0; i < 80; i++)
+        allocate_and_free(resting, 100, REST_OTHER); /* a tidying, at most one new span */
     CHECKF(stats_now()->classes[c].spans <= FEW, "%zu rest a second later", stats.classes[c].spans);
     fh_trim();
     CHECKF(stats_now()->classes[c].spans == 0, "%zu rest after a trim", stats.classes[c].spans);

@@ -223,6 +223,14 @@ class Options(Test):
         self.wrong("--fast", "--set", "count=off", "ls")
         self.wrong("itself", "--set", "report=/tmp", "ls")
 
+    def test_directory_that_takes_no_numbers(self):
+        """Said where somebody names it by hand: `freehold run` has made its own, and the program shall not notice."""
+        env = environment(LD_PRELOAD=LIBRARY, FREEHOLD="report=/nonexistent/of numbers")
+        done = subprocess.run([SUBJECT, "exits", "5"], env=env, capture_output=True, check=False)
+        self.assertEqual(done.returncode, 5, done)
+        self.assertEqual(done.stderr.decode().splitlines(), ["freehold: FREEHOLD: report=/nonexistent/of numbers: no file "
+                         "can be made there, so no numbers are kept"])
+
     def test_wrong_subcommand(self):
         self.wrong('there is no subcommand "ls"; to run a program: freehold run ls', "ls", command=None)
         self.wrong('there is no subcommand "ls"', "help", "ls", command=None)

@@ -98,7 +98,8 @@ class Surroundings(Test):
                   env=environment(FREEHOLD="decay=1s"))
         words = run.out.decode().strip().split(",")
         self.assertEqual(words[:3], ["decay=1s", "region=1M", "count=on"], run)
-        self.assertTrue(words[3].startswith("report="), run)
+        self.assertEqual(words[3], "report_quiet=on", run)
+        self.assertTrue(words[4].startswith("report="), run)
 
     def test_limit_is_a_setting(self):
         run = Run("python3", "-c", "try: bytes(1 << 30)\nexcept MemoryError: print('refused')",
@@ -215,6 +216,7 @@ class HardLife(Test):
         script = 'd=${FREEHOLD##*report=}; rm -r "$d"; ls / >/dev/null; exit 4'
         run = Run("sh", "-c", script)
         self.assertEqual(run.status, 4, run)
+        self.assertFalse(run.err.startswith("freehold:"), run)
         self.assertIsNone(run.program)
         self.assertIn("No numbers came from the program", run.report["note"])
 

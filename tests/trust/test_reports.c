@@ -118,9 +118,7 @@ static void on_alarm(int unused) {
     drain();
 }
 
-static void pause_for(long milliseconds) {
-    nanosleep(&(struct timespec){0, milliseconds * 1000000}, NULL);
-}
+static void pause_for(long milliseconds) { nanosleep(&(struct timespec){0, milliseconds * 1000000}, NULL); }
 
 static bool first_thread_sleeps(void) {
     char path[64], text[200] = "";
