@@ -53,6 +53,16 @@ else()
     set(replaces_malloc 1)
 endif()
 
+# LD_PRELOAD takes its value apart at blanks and colons, so it cannot name what lies below a folder with one in its
+# name. Such a build tree is reached by a link.
+set(FREEHOLD_PRELOAD_TREE ${PROJECT_BINARY_DIR})
+if(PROJECT_BINARY_DIR MATCHES "[ :]")
+    string(MD5 digest "${PROJECT_BINARY_DIR}")
+    set(FREEHOLD_PRELOAD_TREE /tmp/freehold-build-${digest})
+    file(CREATE_LINK ${PROJECT_BINARY_DIR} ${FREEHOLD_PRELOAD_TREE} RESULT linked SYMBOLIC)
+    message(STATUS "LD_PRELOAD cannot name ${PROJECT_BINARY_DIR}; the tests go by the link ${FREEHOLD_PRELOAD_TREE}")
+endif()
+
 # The tests with the label `core`: tests/variants builds these alone in its other builds.
 add_custom_target(core_tests)
 if(TARGET freehold_shared)
@@ -127,7 +137,7 @@ function(freehold_script name script)
     add_test(NAME ${name} COMMAND ${interpreter} ${path} ${T_ARGS} WORKING_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})
     set(environment
         FREEHOLD_SOURCE=${PROJECT_SOURCE_DIR} FREEHOLD_BUILD=${PROJECT_BINARY_DIR}
-        FREEHOLD_LIB=${PROJECT_BINARY_DIR}/libfreehold.so FREEHOLD_COMMAND=${PROJECT_BINARY_DIR}/freehold
+        FREEHOLD_LIB=${FREEHOLD_PRELOAD_TREE}/libfreehold.so FREEHOLD_COMMAND=${PROJECT_BINARY_DIR}/freehold
         CC=${CMAKE_C_COMPILER} CXX=${CMAKE_CXX_COMPILER} ${T_ENVIRONMENT})
     freehold_test_properties(${name} "${T_LABELS}" "${T_TIMEOUT}" "${T_SERIAL}" "${environment}")
 endfunction()

@@ -52,7 +52,7 @@ def measure(build, folder, cases=None):
     """(pattern, threads) -> atomics a pair on the real library; None where the tools are missing."""
     if os.uname().machine != "x86_64" or not all(map(shutil.which, ("valgrind", "objdump", os.environ.get("CC") or "gcc"))):
         return None
-    library, binary = os.path.join(os.path.realpath(build), "libfreehold.so"), os.path.join(folder, "patterns")
+    library, binary = os.path.join(os.path.abspath(build), "libfreehold.so"), os.path.join(folder, "patterns")
     subprocess.run([os.environ.get("CC") or "gcc", "-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-fno-builtin-malloc",
                     "-fno-builtin-free", "-pthread", "-o", binary, os.path.join(HERE, "patterns.c")], check=True)
     addresses, found = atomic_addresses(library), {}

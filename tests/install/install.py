@@ -4,6 +4,7 @@ against either library; and it still is after the whole prefix has been moved.
 """
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -67,8 +68,8 @@ def works(program, prefix, uses_shared):
 def by_pkg_config(prefix, folder, compiler, suffix, standard):
     libdir = next(prefix.rglob("freehold.pc")).parent
     env = dict(os.environ, PKG_CONFIG_PATH=str(libdir), PKG_CONFIG_LIBDIR=str(libdir))
-    flags = run("pkg-config", "--cflags", "freehold", env=env).split()
-    libs = run("pkg-config", "--libs", "freehold", env=env).split()
+    flags = shlex.split(run("pkg-config", "--cflags", "freehold", env=env))
+    libs = shlex.split(run("pkg-config", "--libs", "freehold", env=env))
     expect(run("pkg-config", "--modversion", "freehold", env=env).strip() == version(), "the version is the project's")
     source, program = folder / f"main.{suffix}", folder / f"pkg-{suffix}"
     source.write_text(PROGRAM)

@@ -328,7 +328,8 @@ def test(name, library, witness, only_settings=None):
     if missing:
         print("%s: cannot be run, missing: %s" % (name, ", ".join(missing)))
         return False
-    base = tempfile.mkdtemp(prefix="freehold-%s." % name)
+    temporary = tempfile.gettempdir()
+    base = tempfile.mkdtemp(prefix="freehold-%s." % name, dir="/tmp" if re.search("[ :]", temporary) else temporary)
     os.chmod(base, 0o755)
     good = True
     try:

@@ -179,23 +179,26 @@ static void looked_up(void) {
 
 /* ---- the list ---- */
 
-static int gate[2], ready[2];
-static void *waits(void *unused) {
-    char byte;
-    MUST(write(ready[1], "r", 1) == 1);
-    while (read(gate[0], &byte, 1) != 1) {}
-    return unused;
-}
-static pthread_t begin_one(const pthread_attr_t *attributes) {
+/* A thread that waits, each at a gate of its own: at one for all, another might take what was meant for it. */
+struct one {
     pthread_t id;
+    int gate[2], ready[2];
+};
+static void *waits(void *argument) {
+    struct one *one = argument;
     char byte;
-    if (gate[1] == 0) MUST(pipe(gate) == 0 && pipe(ready) == 0);
-    MUST(pthread_create(&id, attributes, waits, NULL) == 0 && read(ready[0], &byte, 1) == 1);
-    return id;
+    MUST(write(one->ready[1], "r", 1) == 1);
+    while (read(one->gate[0], &byte, 1) != 1) {}
+    return NULL;
 }
-static void end_one(pthread_t id) {
-    MUST(write(gate[1], "g", 1) == 1);
-    pthread_join(id, NULL);
+static void begin_one(struct one *one) {
+    char byte;
+    MUST(pipe(one->gate) == 0 && pipe(one->ready) == 0);
+    MUST(pthread_create(&one->id, NULL, waits, one) == 0 && read(one->ready[0], &byte, 1) == 1);
+}
+static void end_one(struct one *one) {
+    MUST(write(one->gate[1], "g", 1) == 1);
+    pthread_join(one->id, NULL);
 }
 
 static unsigned running, within, ended;
@@ -215,13 +218,15 @@ static void count_ended(const struct fh_thread_place *place) {
 }
 static void those_that_run_are_listed(void) {
     fh_threads_watch(count_ended);
-    pthread_t one = begin_one(NULL), two = begin_one(NULL);
+    struct one one, two;
+    begin_one(&one);
+    begin_one(&two);
     fh_threads_running(count_running, &running);
     MUST(running == 2 && within == 0 && ended == 0);
-    end_one(one);
+    end_one(&one);
     MUST(ended == 1);
     fh_threads_watch(NULL); /* nobody wants to know any more */
-    end_one(two);
+    end_one(&two);
     MUST(ended == 1);
     running = 0;
     fh_threads_running(count_running, &running);
@@ -289,7 +294,8 @@ static void peaks_that_are_not_told(void) {
     may_not_ask = false;
     run_one(NULL, 1000);
     MUST(told == 1);
-    pthread_t id = begin_one(NULL);
+    struct one one;
+    begin_one(&one);
     told = 0;
     fh_peaks_now(note_peak);
     MUST(told == 2);
@@ -297,7 +303,7 @@ static void peaks_that_are_not_told(void) {
     main_refused = true;
     fh_peaks_now(note_peak);
     MUST(told == 1 && last.id != fh_os_process_id());
-    end_one(id);
+    end_one(&one);
 }
 
 static void ends_well(const char *what, void (*function)(void)) {

@@ -12,7 +12,7 @@
 static void *reader(void *in) {
     const volatile int *lent = in;
     int sum = 0;
-    for (int i = 0; i < 200; i++) {
+    for (int i = 0; i < 5000; i++) {
         usleep(1000);
         sum += *lent; /* wrong: the owner's scope is over by now */
     }
