@@ -67,7 +67,7 @@ static bool next_line(char **lines, char **function, char **place) {
         char *at = strstr(line, " at ");
         if (at == NULL || strchr(at, '?') != NULL) continue;
         *at = 0;
-        char *more = strchr(at + 4, ' ');
+        char *more = strstr(at + 4, " (discriminator "); /* a path may have blanks */
         if (more) *more = 0;
         *function = line;
         *place = at + 4;

@@ -110,6 +110,15 @@ static void the_place_is_told_where_it_is_known(void **state) {
     else assert_stops(index_at_a_known_place, "test_stops.c:", "index out of range in vec_at");
 }
 
+static void index_in_a_file_with_blanks(void);
+static void a_place_may_have_blanks_in_its_name(void **state) {
+    (void)state;
+    const char *settings = getenv("FREEHOLD");
+    if (settings == NULL || strstr(settings, "mode=fast")) skip();
+    assert_stops(index_in_a_file_with_blanks, "freehold: of its own.c:1 (index",
+                 "index out of range in vec_at");
+}
+
 /* ---- memory ---- */
 
 static void too_large(void) {
@@ -361,6 +370,7 @@ int main(void) {
         cmocka_unit_test(what_is_out_of_range_stops_the_program),
         cmocka_unit_test(a_cut_through_a_character_stops_the_program),
         cmocka_unit_test(the_place_is_told_where_it_is_known),
+        cmocka_unit_test(a_place_may_have_blanks_in_its_name),
         cmocka_unit_test(the_report_says_how_much_was_wanted),
         cmocka_unit_test(counts_that_cannot_be_stop_the_program),
 #ifdef FH_CHECKED
@@ -371,3 +381,7 @@ int main(void) {
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
+
+/* The last of this file, since from here on it has another name. */
+#line 1 "/a folder/of its own.c"
+static void index_in_a_file_with_blanks(void) { fh_own_out_of_range("vec_at", 3, 3); }
