@@ -21,19 +21,20 @@ extern new_handler _ZSt15get_new_handlerv(void) __attribute__((weak));      /* s
 extern _Noreturn void _ZSt17__throw_bad_allocv(void) __attribute__((weak)); /* std::__throw_bad_alloc() */
 
 /* Tries again as long as the program's handler hopes; NULL when there is no handler. */
-static void *retry(size_t size, size_t align) {
+static void *retry(size_t size, size_t align, unsigned kind, uintptr_t caller) {
     while (_ZSt15get_new_handlerv) {
         new_handler handler = _ZSt15get_new_handlerv();
         if (handler == NULL) return NULL;
         handler(); /* may throw */
-        void *block = fh_alloc_slow(size, align);
+        void *block = fh_new_slow(size, align, kind, caller);
         if (block) return block;
     }
     return NULL;
 }
 
-static __attribute__((noinline, cold)) void *new_failed(size_t size, size_t align) {
-    void *block = retry(size, align);
+static __attribute__((noinline, cold)) void *new_failed(size_t size, size_t align, unsigned kind,
+                                                        uintptr_t caller) {
+    void *block = retry(size, align, kind, caller);
     if (block) return block;
     if (_ZSt17__throw_bad_allocv) _ZSt17__throw_bad_allocv();
     fh_fatal("operator new: no memory for %zu bytes, and no C++ runtime to throw std::bad_alloc", size);
@@ -44,7 +45,7 @@ FH_INLINE void *new (size_t size, unsigned kind, uintptr_t caller) {
     void *block = fh_fast_take(size);
     if (FH_LIKELY(block != NULL)) return block;
     block = fh_new_slow(size, 1, kind, caller);
-    return FH_LIKELY(block != NULL) ? block : new_failed(size, 1);
+    return FH_LIKELY(block != NULL) ? block : new_failed(size, 1, kind, caller);
 }
 
 FH_INLINE void *new_aligned(size_t size, size_t align, unsigned kind, uintptr_t caller) {
@@ -52,7 +53,7 @@ FH_INLINE void *new_aligned(size_t size, size_t align, unsigned kind, uintptr_t 
         align <= FH_SMALL_MAX && size <= FH_SMALL_MAX ? fh_fast_take(fh_aligned_size(size, align)) : NULL;
     if (FH_LIKELY(block != NULL)) return block;
     block = fh_new_slow(size, align, kind, caller);
-    return FH_LIKELY(block != NULL) ? block : new_failed(size, align);
+    return FH_LIKELY(block != NULL) ? block : new_failed(size, align, kind, caller);
 }
 
 #define CALLER ((uintptr_t)__builtin_return_address(0))

@@ -4,6 +4,7 @@
 
 #include <freehold/heap.h>
 #include <malloc.h>
+#include <sys/resource.h>
 #include <cstdlib>
 #include <cstring>
 #include <limits>
@@ -158,6 +159,37 @@ void the_new_handler_is_called_until_it_gives_up() {
     std::set_new_handler(nullptr);
 }
 
+rlimit data; // as it was
+
+void makes_room() {
+    handler_calls++;
+    setrlimit(RLIMIT_DATA, &data);
+    std::set_new_handler(nullptr); // once is enough
+}
+
+// The block that comes after the handler has helped is new's like any other, also to who compares kinds.
+void what_new_gives_after_its_handler_made_room_can_be_deleted() {
+    if (!memory_is_measurable()) return; // an emulator needs memory, too
+    getrlimit(RLIMIT_DATA, &data);
+    for (int form = 0; form < 4; form++) {
+        const std::size_t n =
+            hidden(std::size_t{64} << (20 + form)); // more than is at hand from the one before
+        rlimit low = {std::size_t{1} << 20, data.rlim_max};
+        handler_calls = 0;
+        std::set_new_handler(makes_room);
+        CHECK(setrlimit(RLIMIT_DATA, &low) == 0);
+        switch (form) {
+            case 0: ::operator delete(keep(::operator new(n)), n); break;
+            case 1: ::operator delete[](keep(::operator new[](n))); break;
+            case 2:
+                ::operator delete (keep(::operator new (n, std::align_val_t{64})), n, std::align_val_t{64});
+                break;
+            default: ::operator delete[](keep(::operator new[](n, std::nothrow)), std::nothrow); break;
+        }
+        CHECKF(handler_calls == 1, "form %d: the handler was called %d times", form, handler_calls);
+    }
+}
+
 struct alignas(128) wide {
     char at[200];
     ~wide() { at[0] = 0; }
@@ -192,7 +224,7 @@ void objects_arrays_and_containers() {
 }
 
 void new_and_malloc_are_one_heap() {
-    if (!heap_is_freehold()) return;
+    if (!heap_is_freehold() || heap_is_checked()) return; // there it is a mistake
     // Not what C++ allows its programs, but what the drop-in promises: one block is as good as another.
     for (std::size_t size = 1; size < 50000; size = size * 2 + 1) {
         void *p = keep(::operator new(size));
@@ -253,6 +285,7 @@ int main() {
     new_of_nothing_gives_distinct_blocks();
     failure_throws_or_gives_null();
     the_new_handler_is_called_until_it_gives_up();
+    what_new_gives_after_its_handler_made_room_can_be_deleted();
     objects_arrays_and_containers();
     new_and_malloc_are_one_heap();
     thread_local_destructors_use_the_heap();

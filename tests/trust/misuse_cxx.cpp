@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <new>
+#include <sys/resource.h>
 
 namespace {
 
@@ -28,6 +29,15 @@ void malloc_then_delete() { delete static_cast<small_type *>(hide(malloc(sizeof(
 void new_then_delete_array() { ::operator delete[](hide(::operator new(40))); }
 void new_array_then_delete() { ::operator delete(hide(::operator new[](40))); }
 void new_array_then_free() { free(hide(new char[40])); }
+rlimit data;
+void makes_room() { setrlimit(RLIMIT_DATA, &data); }
+void new_after_handler_then_free() {
+    getrlimit(RLIMIT_DATA, &data);
+    rlimit low = {std::size_t{1} << 20, data.rlim_max};
+    std::set_new_handler(makes_room);
+    setrlimit(RLIMIT_DATA, &low);
+    free(hide(::operator new (std::size_t{64} << 20)));
+}
 void sized_delete_wrong() { delete static_cast<small_type *>(hide(new large_type)); }
 void aligned_new_then_delete() { ::operator delete(hide(::operator new(64, std::align_val_t(64)))); }
 void delete_wrong_alignment() {
@@ -102,6 +112,7 @@ const struct {
     {"new_then_delete_array", new_then_delete_array},
     {"new_array_then_delete", new_array_then_delete},
     {"new_array_then_free", new_array_then_free},
+    {"new_after_handler_then_free", new_after_handler_then_free},
     {"sized_delete_wrong", sized_delete_wrong},
     {"aligned_new_then_delete", aligned_new_then_delete},
     {"delete_wrong_alignment", delete_wrong_alignment},
