@@ -1,6 +1,7 @@
 /* interleave.c - every interleaving of the cross-thread protocol of src/heap, up to a number of preemptions:
- * remote frees and their collection (span.c), parking, adopting and draining of heaps (heap.c), magazines on
- * their way (depot.c).
+ * remote frees and their collection, spans that rest (span.c), parking, adopting and draining of heaps
+ * (heap.c), magazines on their way (depot.c). Spans rest by other rules in checked mode: so there are scenarios
+ * in both.
  *
  * The real code is compiled here with atomics and locks that first give the scheduler a chance: threads are
  * coroutines, and a switch can happen before each of them. The explorer goes
@@ -12,8 +13,8 @@
  *
  * After each run the heaps are collected one after the other, and then nothing may be lost: in each span,
  * blocks that are not free in its bitmap are exactly those that the scenario still holds, no remote bit is
- * left, and the lists agree. The operations are sequentially consistent here, as they are in the code for all
- * that the protocol relies on.
+ * left, and the lists and all counts of spans agree. The operations are sequentially consistent here, as they
+ * are in the code for all that the protocol relies on.
  *
  *     INTERLEAVE_BOUND=4 interleave     more preemptions (3 unless told)
  */
@@ -93,6 +94,7 @@ static struct fh_head heads[GRANULES];
 static uint64_t bits[GRANULES][FH_WORDS];
 static struct fh_remote remotes[GRANULES];
 static uint8_t classes[GRANULES];
+static struct fh_marked marked[GRANULES]; /* only that there are some matters here */
 static struct fh_heap heaps[THREADS];
 static const char *scenario;
 static void (*scenarios_begin)(void);
@@ -114,7 +116,8 @@ void fh_lock_wait(struct fh_lock *lock) { (void)lock, fail("waits for a lock"); 
 void fh_lock_wake(struct fh_lock *lock) { (void)lock; }
 void (*fh_lock_is_own)(void);
 struct fh_mark *fh_check_new_marks(unsigned blocks) {
-    return (void)blocks, NULL;
+    static struct fh_mark marks[1];
+    return (void)blocks, marks;
 }
 void fh_check_give_marks(struct fh_mark *marks, unsigned blocks) { (void)marks, (void)blocks; }
 void fh_check_begin_span(uint32_t g, unsigned c, struct fh_mark *marks) { (void)g, (void)c, (void)marks; }
@@ -238,13 +241,14 @@ static void drop_lock(struct fh_heap *heap) { fh_unlock(&heap->lock); }
 
 enum { MOST_LIVE = 128 };
 static void *live[MOST_LIVE];
-static unsigned test_class;
+static unsigned test_class, other_class; /* blocks that are eight to a granule; or are all of it */
+static uint32_t rest_elsewhere; /* granules of which checked mode believes that they rest in other heaps */
 
-static void *take_block(struct fh_heap *heap) {
+static void *take_of(struct fh_heap *heap, unsigned c) {
     void *block = NULL;
     take_lock(heap);
     fh_span_collect(heap);
-    if (fh_span_take(heap, test_class, &block + 1, 1) != 1) fail("no block");
+    if (fh_span_take(heap, c, &block + 1, 1) != 1) fail("no block");
     drop_lock(heap);
     for (int i = 0; i < MOST_LIVE; i++) {
         if (live[i] == block) fail("a block was handed out twice");
@@ -254,14 +258,18 @@ static void *take_block(struct fh_heap *heap) {
     }
     return block;
 }
-static void give_blocks(struct fh_heap *heap, void **blocks, unsigned n) {
+static void *take_block(struct fh_heap *heap) { return take_of(heap, test_class); }
+static void give_of(struct fh_heap *heap, unsigned c, void **blocks, unsigned n) {
     for (unsigned k = 0; k < n; k++)
         for (int i = 0; i < MOST_LIVE; i++)
             if (live[i] == blocks[k]) live[i] = NULL;
     take_lock(heap);
     fh_span_collect(heap);
-    fh_span_give(heap, test_class, blocks, n);
+    fh_span_give(heap, c, blocks, n);
     drop_lock(heap);
+}
+static void give_blocks(struct fh_heap *heap, void **blocks, unsigned n) {
+    give_of(heap, test_class, blocks, n);
 }
 static void collect(struct fh_heap *heap) {
     take_lock(heap);
@@ -287,33 +295,64 @@ static void check_span(uint32_t g) {
         fail("a span is in a wrong list");
 }
 
+/* What each heap counts, and what all count together in checked mode, is what there is. */
+static void check_counts(void) {
+    uint32_t at_rest_in_all = 0;
+    for (int i = 0; i < THREADS; i++) {
+        uint32_t spans[FH_CLASS_COUNT] = {0}, at_rest[FH_CLASS_COUNT] = {0}, granules = 0, granules_at_rest = 0;
+        for (uint32_t g = 1; g < GRANULES; g++) {
+            const struct fh_head *head = &heads[g];
+            if (head->kind != FH_SPAN || head->owner != &heaps[i]) continue;
+            spans[head->class]++;
+            granules += head->granules;
+            at_rest[head->class] += head->rests;
+            granules_at_rest += head->rests ? head->granules : 0;
+        }
+        at_rest_in_all += granules_at_rest;
+        if (heaps[i].granules != granules) fail("a heap has miscounted its granules");
+        if (heaps[i].resting != (fh_space.marked ? 0 : granules_at_rest))
+            fail("a heap has miscounted what rests");
+        for (unsigned c = 1; c < FH_CLASS_COUNT; c++) {
+            if (heaps[i].spans[c] != spans[c]) fail("a heap has more or fewer spans than it owns");
+            if (heaps[i].books[c].resting != (fh_space.marked ? 0 : at_rest[c]))
+                fail("a heap has miscounted what rests of a class");
+        }
+    }
+    if (!fh_space.marked) return;
+    if (resting - rest_elsewhere != at_rest_in_all) fail("what rests was miscounted");
+    if (resting > rest_elsewhere + 1) fail("more rests than may");
+}
+
+/* Where the heaps are in the list of all, what rests can be had back. */
+static void check_all_can_be_had_back(void) {
+    if (all_heaps == NULL) return;
+    fh_span_end_resting();
+    for (uint32_t g = 1; g < GRANULES; g++)
+        if (heads[g].kind == FH_SPAN && heads[g].rests) fail("a span rests on");
+    check_counts();
+}
+
 static void check_all(void) {
     for (int round = 0; round < 3; round++)
         for (int i = 0; i < THREADS; i++) collect(&heaps[i]);
     for (int i = 0; i < THREADS; i++)
         if (heaps[i].touched) fail("a touched span was not collected");
-    unsigned spans[THREADS] = {0}, at_rest[THREADS] = {0};
-    for (uint32_t g = 1; g < GRANULES; g++) {
-        if (heads[g].kind != FH_SPAN) continue;
-        check_span(g);
-        for (int i = 0; i < THREADS; i++) {
-            spans[i] += heads[g].owner == &heaps[i];
-            at_rest[i] += heads[g].owner == &heaps[i] && heads[g].rests;
-        }
-    }
-    for (int i = 0; i < THREADS; i++) {
-        if (heaps[i].spans[test_class] != spans[i]) fail("a heap has more or fewer spans than it owns");
-        if (heaps[i].books[test_class].resting != at_rest[i]) fail("a heap has miscounted what rests");
-    }
+    for (uint32_t g = 1; g < GRANULES; g++)
+        if (heads[g].kind == FH_SPAN) check_span(g);
+    check_counts();
+    check_all_can_be_had_back();
 }
 
 /* ---------------------------------------------------------------- scenarios ---- */
 
 static void *own[MOST_LIVE];
 static unsigned own_count;
+static bool checked; /* the scenario takes place in checked mode */
 
 static void begin_with(size_t size, unsigned blocks) {
     test_class = fh_class_of(size);
+    fh_space.marked = checked ? marked : NULL;
+    resting = rest_elsewhere;
     memset(heads, 0, sizeof heads);
     memset(bits, 0, sizeof bits);
     memset(remotes, 0, sizeof remotes);
@@ -323,6 +362,8 @@ static void begin_with(size_t size, unsigned blocks) {
     memset(depots, 0, sizeof depots);
     parked_first = parked_last = NULL;
     parked_count = 0;
+    all_heaps = NULL;
+    other_class = fh_class_of(FH_SMALL_MAX);
     for (int i = 0; i < THREADS; i++) heaps[i].bins = heaps[i].hidden;
     own_count = blocks;
     for (unsigned i = 0; i < blocks; i++) own[i] = take_block(&heaps[0]);
@@ -370,6 +411,72 @@ static void rest_owner(void) {
 }
 static void rest_first(void) { give_blocks(&heaps[1], &own[0], 4); }
 static void rest_second(void) { give_blocks(&heaps[2], &own[4], 4); }
+
+/* The same, but the owner needs a span of another size: what rests ends for it, and begins again as that,
+ * perhaps before the others' pushes. */
+static void rest_ends_owner(void) {
+    collect(&heaps[0]);
+    void *block = take_of(&heaps[0], other_class);
+    give_of(&heaps[0], other_class, &block, 1);
+    (void)take_of(&heaps[0], other_class);
+}
+
+/* Or its owner's thread ends. */
+static void rest_parks(void) {
+    collect(&heaps[0]);
+    fh_lock(&heaps[0].lock);
+    leave(&heaps[0]);
+    fh_unlock(&heaps[0].lock);
+    park(&heaps[0]);
+}
+static void rest_adopts(void) {
+    give_blocks(&heaps[2], &own[4], 4);
+    (void)take_block(&heaps[2]); /* which looks into what is parked */
+}
+
+/* Or somebody else wants back what rests in all heaps. */
+static void begin_rest_taken(void) {
+    begin_rest();
+    for (int i = 0; i < THREADS; i++) fh_heap_enlist(&heaps[i]);
+    give_blocks(&heaps[1], &own[0], 4);
+}
+static void rest_taken_owner(void) {
+    collect(&heaps[0]);
+    (void)take_block(&heaps[0]);
+    (void)take_block(&heaps[0]);
+}
+static void rest_taken_ends(void) {
+    (void)fh_span_end_resting();
+    (void)fh_span_end_resting();
+}
+static void rest_taken_frees(void) { give_blocks(&heaps[1], &own[4], 4); }
+
+/* In checked mode: two spans become empty; one of them may rest, as so much does elsewhere. Each thread has a
+ * heap of its own that wants blocks meanwhile. */
+static void begin_both_rest(void) { begin_blocks(17); }
+static void both_rest_owner(void) {
+    collect(&heaps[0]);
+    (void)take_block(&heaps[0]);
+    collect(&heaps[0]);
+}
+static void both_rest_first(void) { give_blocks(&heaps[1], &own[0], 8); }
+static void both_rest_second(void) { give_blocks(&heaps[2], &own[8], 8); }
+
+/* And one that rests in a parked heap moves to a heap that takes from it. */
+static void begin_rest_moves(void) {
+    begin_blocks(8);
+    heaps[0].bins = NULL;
+    park(&heaps[0]);
+}
+static void rest_moves_first(void) { give_blocks(&heaps[1], &own[0], 7); }
+static void rest_moves_second(void) {
+    void *block = take_block(&heaps[2]);
+    give_blocks(&heaps[2], &block, 1);
+}
+static void rest_moves_last(void) {
+    give_blocks(&heaps[1], &own[7], 1);
+    (void)fh_span_end_resting();
+}
 
 /* The span moves to another heap while a third thread frees into it. */
 static void begin_move(void) {
@@ -570,20 +677,42 @@ static const struct {
     const char *name;
     void (*begin)(void);
     void (*run[THREADS])(void);
+    bool checked;
 } scenarios[] = {
-    {"two threads free, the owner collects", begin_two, {two_owner, two_first, two_second}},
-    {"the blocks lie in two words", begin_words, {words_owner, words_first, words_second}},
-    {"a span ends and begins again", begin_life, {life_owner, life_freer, life_next}},
-    {"a span rests", begin_rest, {rest_owner, rest_first, rest_second}},
-    {"a span moves to another heap", begin_move, {move_other, move_adopter, move_freer}},
-    {"a heap is parked, adopted, scavenged", begin_park, {park_ends, park_adopts, park_scavenges}},
-    {"who frees does the owner's work", begin_help, {help_owner, help_first, help_second}},
-    {"magazines come and go", begin_depot, {depot_frees, depot_takes, depot_drains}},
+    {"two threads free, the owner collects", begin_two, {two_owner, two_first, two_second}, false},
+    {"the blocks lie in two words", begin_words, {words_owner, words_first, words_second}, false},
+    {"a span ends and begins again", begin_life, {life_owner, life_freer, life_next}, false},
+    {"a span rests", begin_rest, {rest_owner, rest_first, rest_second}, false},
+    {"what rests ends for another size", begin_rest, {rest_ends_owner, rest_first, rest_second}, false},
+    {"a heap is parked in which a span rests", begin_rest, {rest_parks, rest_first, rest_adopts}, false},
+    {"what rests is wanted back",
+     begin_rest_taken,
+     {rest_taken_owner, rest_taken_ends, rest_taken_frees},
+     false},
+    {"a span rests, checked", begin_rest, {rest_owner, rest_first, rest_second}, true},
+    {"two spans rest, checked", begin_both_rest, {both_rest_owner, both_rest_first, both_rest_second}, true},
+    {"a heap is parked in which a span rests, checked",
+     begin_rest,
+     {rest_parks, rest_first, rest_adopts},
+     true},
+    {"what rests is wanted back, checked",
+     begin_rest_taken,
+     {rest_taken_owner, rest_taken_ends, rest_taken_frees},
+     true},
+    {"what rests moves, checked",
+     begin_rest_moves,
+     {rest_moves_first, rest_moves_second, rest_moves_last},
+     true},
+    {"a span moves to another heap", begin_move, {move_other, move_adopter, move_freer}, false},
+    {"a heap is parked, adopted, scavenged", begin_park, {park_ends, park_adopts, park_scavenges}, false},
+    {"who frees does the owner's work", begin_help, {help_owner, help_first, help_second}, false},
+    {"magazines come and go", begin_depot, {depot_frees, depot_takes, depot_drains}, false},
 };
 
 static void run_once(int s) {
     now = -1;
     scenarios_begin = scenarios[s].begin;
+    checked = scenarios[s].checked;
     scenarios_begin();
     steps = preemptions = 0;
     for (int i = 0; i < THREADS; i++) {
@@ -623,6 +752,7 @@ int main(void) {
                                  .bits = bits,
                                  .remotes = remotes,
                                  .mapped = GRANULES};
+    rest_elsewhere = 64 + GRANULES / 16 - 1; /* in checked mode, one more may rest: too_many_rest */
     bound = getenv("INTERLEAVE_BOUND") ? atoi(getenv("INTERLEAVE_BOUND")) : 3;
     for (size_t s = 0; s < sizeof scenarios / sizeof *scenarios; s++) {
         scenario = scenarios[s].name;
