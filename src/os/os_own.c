@@ -56,7 +56,12 @@ uint64_t fh_os_thread(void) {
     return number;
 }
 
-bool fh_os_thread_lives(uint64_t thread) { return syscall(SYS_tgkill, getpid(), (pid_t)thread, 0) == 0; }
+bool fh_os_thread_lives(uint64_t thread) {
+    int saved = errno;
+    bool gone = syscall(SYS_tgkill, getpid(), (pid_t)thread, 0) != 0 && errno == ESRCH;
+    errno = saved;
+    return !gone;
+}
 bool fh_os_thread_is_main(uint64_t thread) { return thread == (uint64_t)getpid(); }
 
 /* ---- data ---- */

@@ -18,7 +18,8 @@ bool fh_os_at_exit(void (*hook)(void));
 bool fh_os_at_quick_exit(void (*hook)(void));
 _Noreturn void fh_os_exit_now(int status);
 
-/* A number for the calling thread that no other living thread has; whether a thread with that number lives. */
+/* A number for the calling thread that no other living thread has, the kernel's; whether a thread with that
+ * number lives, which is true, too, where a sandbox forbids the question. */
 uint64_t fh_os_thread(void);
 bool fh_os_thread_lives(uint64_t thread);
 bool fh_os_thread_is_main(uint64_t thread);

@@ -80,8 +80,6 @@ void fh_os_signal_threads(int signal, void *value);
 void fh_os_signal_again(int signal, void *info);
 /* Did the process send this signal to itself, with this value (fh_os_signal_threads)? In a handler. */
 bool fh_os_signal_is_own(const void *info, const void *value);
-/* Does a thread of this number run in the process? */
-bool fh_os_thread_runs(unsigned id);
 /* Sleeps for a millisecond. In a handler. */
 void fh_os_pause(void);
 /* Takes the lock, unless somebody keeps it for more than a twentieth of a second: it may be this very thread,

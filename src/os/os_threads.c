@@ -23,13 +23,6 @@ unsigned fh_os_thread_id(bool *main) {
     return id;
 }
 
-bool fh_os_thread_runs(unsigned id) {
-    int saved = errno;
-    bool runs = syscall(SYS_tgkill, getpid(), id, 0) == 0;
-    errno = saved;
-    return runs;
-}
-
 void fh_os_thread_name(char name[16]) {
     memset(name, 0, 16);
     prctl(PR_GET_NAME, name);

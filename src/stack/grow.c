@@ -13,6 +13,7 @@
  * by the next thread that maps one, or ends, when no thread of that number runs any more.
  */
 #include "os/os.h"
+#include "os/os_own.h"
 #include "stack/callstack.h"
 #include "stack/tools.h"
 
@@ -69,7 +70,7 @@ static void give_back_ended(void) {
     if (__atomic_load_n(&ending, __ATOMIC_RELAXED) == NULL || !fh_trylock(&ending_lock)) return;
     struct fh_further_stack *first = ending, **at = &first, *stack;
     while ((stack = *at) != NULL) {
-        if (fh_os_thread_runs(stack->last_thread)) {
+        if (fh_os_thread_lives(stack->last_thread)) {
             at = &stack->outer;
         } else {
             *at = stack->outer;

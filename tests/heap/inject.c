@@ -54,16 +54,40 @@ __asm__(".text\n"
 
 /* ---------------------------------------------------------------- which call fails ---- */
 
-const long inject_calls[] = {SYS_mmap,       SYS_munmap, SYS_mremap, SYS_madvise,     SYS_mprotect,
-                             SYS_getrandom,  SYS_openat, SYS_pipe2,  SYS_sigaltstack, SYS_prlimit64,
-                             SYS_readlinkat, SYS_futex,  SYS_read,   SYS_write,       -1};
+/* Not: what cannot fail (getpid, gettid), and what the C library calls with all signals blocked, where a
+ * trapped call ends the process (rt_sigprocmask, clone). */
+const long inject_calls[] = {SYS_mmap,
+                             SYS_munmap,
+                             SYS_mremap,
+                             SYS_madvise,
+                             SYS_mprotect,
+                             SYS_getrandom,
+                             SYS_openat,
+                             SYS_pipe2,
+                             SYS_sigaltstack,
+                             SYS_prlimit64,
+                             SYS_readlinkat,
+                             SYS_futex,
+                             SYS_read,
+                             SYS_write,
+                             SYS_close,
+                             SYS_newfstatat,
+                             SYS_getdents64,
+                             SYS_mincore,
+                             SYS_tgkill,
+                             SYS_sched_getaffinity,
+                             SYS_rt_sigaction,
+                             SYS_process_vm_readv,
+                             -1};
 
-volatile bool inject_armed;
+volatile bool inject_armed, inject_no_pipes;
 volatile unsigned inject_seen, inject_failed;
 static struct inject_plan plan;
 
 static bool falls(long number, unsigned long address, unsigned long protection) {
-    if (!inject_armed || (plan.only >= 0 && plan.only != number)) return false;
+    if (!inject_armed) return false;
+    if (number == SYS_pipe2 && inject_no_pipes) return true;
+    if (plan.only >= 0 && plan.only != number) return false;
     bool commits = (number == SYS_mmap || number == SYS_mprotect) && protection & PROT_WRITE;
     if (plan.when == INJECT_COMMITS && !commits) return false;
     if (plan.when == INJECT_PLACED && (number != SYS_mmap || address == 0)) return false;
@@ -84,10 +108,17 @@ static int error_of(long number) {
         case SYS_pipe2: return ENFILE;
         case SYS_getrandom: return ENOSYS;
         case SYS_futex: return EINTR;
-        case SYS_read: return EIO;
+        case SYS_read:
+        case SYS_close: return EIO;
         case SYS_write: return ENOSPC;
         case SYS_prlimit64:
+        case SYS_tgkill:
+        case SYS_process_vm_readv:
+        case SYS_sched_getaffinity:
         case SYS_readlinkat: return EPERM;
+        case SYS_newfstatat: return EACCES;
+        case SYS_getdents64: return ENOENT;
+        case SYS_rt_sigaction: return EINVAL;
         default: return ENOMEM;
     }
 }
@@ -113,7 +144,7 @@ void inject_change(const struct inject_plan *p) { plan = *p; }
 bool inject_install(const struct inject_plan *p, bool others) {
     struct sigaction action = {.sa_sigaction = on_sigsys, .sa_flags = SA_SIGINFO | SA_NODEFER};
     uintptr_t pass = (uintptr_t)kernel_call_passed;
-    struct sock_filter code[32] = {LOAD(nr)};
+    struct sock_filter code[48] = {LOAD(nr)};
     unsigned char count = 0, n = 1;
     while (inject_calls[count] >= 0 && (others || count < INJECT_MEMORY)) count++;
     for (unsigned char i = 0; i < count; i++)

@@ -43,6 +43,8 @@ void inject_change(const struct inject_plan *plan);
 
 /* While true, calls are counted, and those planned fail. */
 extern volatile bool inject_armed;
+/* Beside what is planned each pipe is refused: so no helper is started (posix_spawn blocks signals). */
+extern volatile bool inject_no_pipes;
 extern volatile unsigned inject_seen, inject_failed;
 
 #endif

@@ -6,6 +6,7 @@
  *     commits             a kernel that does not overcommit: reserved is granted, writable is not
  *     map limit           the kernel's limit of mappings is used up by the program
  *     RLIMIT_AS, limit=   no more address space; no more than the heap may hold
+ *     reports             the same while a mistake of the program is reported: the process ends as it shall, and says why
  *
  * Requests may be refused meanwhile, with NULL and ENOMEM, and must change nothing then. Afterwards everything
  * that the program holds is verified, the walker checks the heap's books, and the program goes on as if nothing
@@ -17,15 +18,20 @@
 #include "../heap/inject.h"
 #include "heap/space.h"
 #include "heap/valid.h"
+#include "os/os_own.h"
+#include "os/os_stack.h"
 
 #include <freehold/settings.h>
 
 #include <errno.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static struct program program;
@@ -114,6 +120,67 @@ static void each_call_may_fail(void) {
     sweep(INJECT_COMMITS, -1, false, 0.1);
 }
 
+/* ---- reports ---- */
+
+static void makes_a_mistake(void *arg) {
+    volatile bool sees = heap_is_checked();
+    (void)arg;
+    char *block = fh_malloc(100), *volatile freed = block;
+    CHECK(block);
+    fh_free(block);
+    inject_no_pipes = true;
+    if (!inject_install(&plan, true)) _exit(77);
+    inject_armed = true;
+    if (sees) fh_free(freed); /* twice */
+    else fh_free((char *)&plan);
+    _exit(3);
+}
+
+/* Does it end as a mistake shall? And does it say so, where nobody keeps it from writing? */
+static void report_under(enum inject_when when, unsigned n, long only) {
+    static struct outcome out;
+    plan = (struct inject_plan){when, n, only, false};
+    run_child(&out, makes_a_mistake, NULL, 60);
+    bool may_write = only >= 0 && only != SYS_write, may_signal = only >= 0 && only != SYS_tgkill;
+    bool ended = !out.exited && (out.code == SIGABRT || (!may_signal && out.code == SIGSEGV));
+    bool said = strstr(out.text, heap_is_checked() ? "heap misuse: block freed twice" : "freehold: free of");
+    CHECKF(ended && (said || !may_write), "when %d, n %u, call %ld: %s %d; its output:\n%.600s", (int)when, n,
+           only, out.exited ? "exit status" : "ended by signal", out.code, out.text);
+}
+
+static void a_mistake_is_told_whatever_is_refused(void) {
+    for (unsigned i = 0; inject_calls[i] >= 0; i++) report_under(INJECT_FROM_NTH, 1, inject_calls[i]);
+    for (unsigned n = 1; n <= 40; n++) report_under(INJECT_NTH, n, -1);
+    report_under(INJECT_FROM_NTH, 1, -1);
+}
+
+/* ---- whether a thread lives ---- */
+
+static void *says_its_number(void *number) {
+    bool main;
+    *(unsigned *)number = fh_os_thread_id(&main);
+    return NULL;
+}
+
+static void asks_for_threads(void *arg) {
+    unsigned gone = 0;
+    pthread_t thread;
+    (void)arg;
+    CHECK(pthread_create(&thread, NULL, says_its_number, &gone) == 0 && pthread_join(thread, NULL) == 0);
+    plan = (struct inject_plan){INJECT_FROM_NTH, 1, SYS_tgkill, false};
+    if (!inject_install(&plan, true)) _exit(77);
+    CHECK(!fh_os_thread_lives(gone));
+    inject_armed = true;
+    CHECK(fh_os_thread_lives(fh_os_thread()) && inject_failed == 1);
+}
+
+/* Else its stack would be given back while it runs, where a sandbox forbids the question. */
+static void a_thread_of_which_nothing_is_known_lives(void) {
+    static struct outcome out;
+    run_child(&out, asks_for_threads, NULL, 60);
+    check_clean(&out, "whether a thread lives");
+}
+
 /* ---- limits of the kernel ---- */
 
 static void begin_before_limits(void) {
@@ -171,6 +238,8 @@ int main(void) {
     seconds = (double)env_number("TEST_SECONDS", 6);
     each_call_of_the_beginning_may_fail();
     each_call_may_fail();
+    a_mistake_is_told_whatever_is_refused();
+    a_thread_of_which_nothing_is_known_lives();
     under_limits(without_mappings, "the limit of mappings");
     under_limits(without_address_space, "the limit of address space");
     under_limits(at_the_heaps_own_limit, "the setting limit");
