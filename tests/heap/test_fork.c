@@ -69,7 +69,7 @@ static void stop_churn(pthread_t *t) {
     for (unsigned i = 0; i < SHARED; i++) drop_shared(atomic_exchange(&shared[i], NULL));
 }
 
-enum { PATIENCE = 150 }; /* seconds that a child has to end with status 0 */
+enum { PATIENCE = 400 }; /* seconds that a child has to end with status 0 */
 
 static void wait_for(pid_t pid) {
     CHECKF(pid > 0, "fork: errno %d", errno);

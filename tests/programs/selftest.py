@@ -49,8 +49,9 @@ def main():
             with open(text, "w") as out:
                 out.write(COMMON + source)
             subprocess.run([os.environ.get("CC") or "cc", "-O1", "-fno-builtin", "-shared", "-fPIC", text, "-o", library], check=True)
+            limit = ["--limit", "5"] if words == "time is up" else []
             result = subprocess.run([sys.executable, os.path.join(HERE, "run.py"), "--library", library, "--witness", witness,
-                                     "--settings", "", "--limit", "5", program], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                                     "--settings", "", *limit, program], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
             said = result.stdout.decode()
             noticed = result.returncode == 0 if words is None else result.returncode == 1 and words in said
             print("a library %s: %s" % (name, "as expected" if noticed else "NOT NOTICED\n" + said))
