@@ -10,7 +10,8 @@ import unittest
 from pathlib import Path
 
 top = Path(os.environ.get("FREEHOLD_SOURCE", Path(__file__).resolve().parents[2]))
-build = Path(os.environ.get("FREEHOLD_BUILD", top / "build")) / "tests" / "bench-failures"
+library_of_this_build = Path(os.environ.get("FREEHOLD_LIB", top / "build/libfreehold.so"))  # a path that LD_PRELOAD takes
+build = library_of_this_build.parent / "tests" / "bench-failures"
 
 LIAR = """
 #include <stdlib.h>
