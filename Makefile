@@ -53,6 +53,7 @@ run:
 test:
 	@./setup test
 	@cmake -S . -B $(BUILD) -DFREEHOLD_TESTS=ON
+	@tests/run --ask $(BUILD) "$(ONLY)" "$(LABEL)"
 	@$(CMAKE_BUILD)
 	@tests/run $(BUILD) "$(ONLY)" "$(LABEL)"
 
