@@ -65,7 +65,7 @@ bench:
 # The loader finds new libraries in /usr/local/lib only after ldconfig.
 install:
 	@$(MAKE) --no-print-directory library
-	@cmake --install $(BUILD) --prefix $(PREFIX)
+	@cmake --install $(BUILD) --prefix "$(PREFIX)"
 	@test -n "$(DESTDIR)" || test "$$(id -u)" != 0 || ! command -v ldconfig >/dev/null || ldconfig
 
 format:

@@ -107,13 +107,13 @@ def loader_is_told(folder):
     tools, diary = folder / "tools", folder / "diary"
     tools.mkdir(parents=True)
     diary.touch()
-    for name, text in (("cmake", ":"), ("id", "echo 0"), ("ldconfig", f"echo told >>{diary}")):
+    for name, text in (("cmake", ":"), ("id", "echo 0"), ("ldconfig", f"echo told >>'{diary}'")):
         (tools / name).write_text(f"#!/bin/sh\n{text}\n")
         (tools / name).chmod(0o755)
     env = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "DESTDIR")}
     env["PATH"] = f"{tools}:{env['PATH']}"
     for more, told in (("DESTDIR=", "told\n"), (f"DESTDIR={folder}/stage", "told\n")):
-        run("make", "-C", SOURCE, f"BUILD={BUILD}", f"PREFIX={folder}/prefix", more, "install", env=env)
+        run("make", "-C", SOURCE, f"BUILD={os.path.relpath(BUILD, SOURCE)}", f"PREFIX={folder}/prefix", more, "install", env=env)
         expect(diary.read_text() == told, f"ldconfig is called once, and not with a DESTDIR ({more})")
 
 
