@@ -98,7 +98,7 @@ def installs():
 
 
 def lists_are_old():
-    status, text, diary = world(fails='[ -e "{0}" ] || exit 100'.format("$(dirname $0)/../lists")).setup("run")
+    status, text, diary = world(fails='[ -e "{0}" ] || exit 100'.format('$(dirname "$0")/../lists')).setup("run")
     order = [line.split()[1] for line in diary.splitlines()]
     expect(status == 0 and order == ["install", "update", "install"], "old package lists are fetched anew", text, order)
 

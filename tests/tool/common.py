@@ -10,6 +10,8 @@ COMMAND = os.environ["FREEHOLD_COMMAND"]
 LIBRARY = os.environ["FREEHOLD_LIB"]
 BUILD = os.environ["FREEHOLD_BUILD"]
 CC = os.environ["CC"]
+if " " in tempfile.gettempdir() or ":" in tempfile.gettempdir():  # LD_PRELOAD and "#!" take no such path
+    tempfile.tempdir = "/tmp"
 SUBJECT = os.path.join(BUILD, "tests/tool/run.subject")
 
 # A class of blocks for each request: as <freehold/heap.h> says.

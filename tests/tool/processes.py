@@ -86,7 +86,8 @@ class Exec(Test):
         self.assertEqual(run.status, 0, run)
         self.assert_counts(run, allocations=1013)
         programs = others(run, begun_by="exec")
-        commands = [other["command"].split()[1] for other in programs if other["command"].startswith(SUBJECT)]
+        commands = [other["command"].removeprefix(SUBJECT).split()[0] for other in programs
+                    if other["command"].startswith(SUBJECT)]
         self.assertEqual(commands, ["forks_many", "exits_at_once"], run)
         self.assert_sound(run)
 

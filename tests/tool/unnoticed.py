@@ -90,7 +90,10 @@ class Surroundings(Test):
     def test_preloaded_libraries_stay(self):
         run = Run(SUBJECT, "says_variable", "LD_PRELOAD", env=environment(LD_PRELOAD="libdl.so.2"))
         ours, theirs = run.out.decode().strip().split(":")
-        self.assertEqual(os.path.realpath(ours), os.path.realpath(LIBRARY))
+        if " " in os.path.realpath(LIBRARY):  # it was reached by a link, which is gone
+            self.assertEqual(os.path.basename(ours), "libfreehold.so")
+        else:
+            self.assertEqual(os.path.realpath(ours), os.path.realpath(LIBRARY))
         self.assertEqual(theirs, "libdl.so.2")
 
     def test_settings_stay(self):
