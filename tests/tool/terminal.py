@@ -10,6 +10,7 @@ import sys
 import termios
 import time
 import unicodedata
+from shlex import quote
 
 from common import COMMAND, SUBJECT, Test, environment, main
 
@@ -125,7 +126,7 @@ class Keys(Test):
 class Jobs(Test):
     def test_stop_and_go_on(self):
         terminal = shell()
-        terminal.type("%s run %s waits_until_continued; echo status $?\n" % (COMMAND, SUBJECT))
+        terminal.type("%s run %s waits_until_continued; echo status $?\n" % (quote(COMMAND), quote(SUBJECT)))
         terminal.expect("\nready\n")
         terminal.type("\x1a")
         terminal.expect("Stopped")
@@ -146,7 +147,7 @@ class Jobs(Test):
                   "signal.signal(signal.SIGTSTP, stop)\nsay('set' + ' up')\n"
                   "for i in range(1000):\n if gone_on: break\n time.sleep(0.1)\n")
         terminal = shell()
-        terminal.type("%s run /usr/bin/python3 -c \"%s\"\n" % (COMMAND, script.replace("\n", "\x16\n")))
+        terminal.type("%s run /usr/bin/python3 -c \"%s\"\n" % (quote(COMMAND), script.replace("\n", "\x16\n")))
         terminal.expect("set up")
         terminal.type("\x1a")
         terminal.expect("in order")
@@ -159,7 +160,7 @@ class Jobs(Test):
 
     def test_background_job_that_reads(self):
         terminal = shell()
-        terminal.type("%s run cat &\n" % COMMAND)
+        terminal.type("%s run cat &\n" % quote(COMMAND))
         terminal.expect(r"\[1\]")
         terminal.type_until("\n", "Stopped")
         terminal.type("fg\n")
@@ -174,7 +175,7 @@ class Jobs(Test):
 
     def test_killed_job(self):
         terminal = shell()
-        terminal.type("%s run %s waits 100 &\n" % (COMMAND, SUBJECT))
+        terminal.type("%s run %s waits 100 &\n" % (quote(COMMAND), quote(SUBJECT)))
         terminal.expect("ready\n")
         terminal.type("kill %1; wait; echo done\n")
         terminal.expect("killed by SIGTERM")
@@ -184,7 +185,7 @@ class Jobs(Test):
 
     def test_pipeline(self):
         terminal = shell()
-        terminal.type("%s run seq 100000 | tail -1\n" % COMMAND)
+        terminal.type("%s run seq 100000 | tail -1\n" % quote(COMMAND))
         terminal.expect("\n100000\n|exit 0")
         terminal.expect("\n100000\n|exit 0")
         terminal.type("exit\n")
