@@ -244,6 +244,20 @@ void fh_depot_show(unsigned c, void (*visit)(void *arg, void *const *blocks, uns
             visit(arg, base, (unsigned)(uintptr_t)base[-2]);
 }
 
+static bool depot_is_valid(const struct depot *depot) {
+    size_t blocks = 0, empties = 0;
+    for (void **base = depot->first; base; base = next_of(base)) blocks += (size_t)(uintptr_t)base[-2];
+    for (void **base = depot->empties; base; base = next_of(base)) empties++;
+    return blocks == blocks_in(depot) && empties == depot->empty_count && empties <= MOST_EMPTIES &&
+           (empties == 0) == (spare_capacity(depot) == 0);
+}
+
+bool fh_depot_is_valid(unsigned c) {
+    bool valid = true;
+    for (unsigned shard = 0; shard < SHARDS; shard++) valid = valid && depot_is_valid(&depots[shard][c]);
+    return valid;
+}
+
 void fh_depot_lock_all(void) {
     for (unsigned shard = 0; shard < shard_count(); shard++)
         for (unsigned c = 1; c < FH_CLASS_COUNT; c++) fh_lock(&depots[shard][c].lock);

@@ -57,6 +57,9 @@ size_t fh_depot_blocks(unsigned c);
 /* Shows each full magazine's blocks; the depots are locked (fh_depot_lock_all). */
 void fh_depot_show(unsigned c, void (*visit)(void *arg, void *const *blocks, unsigned count), void *arg);
 
+/* Do the depots of class c hold what they say? They are locked. */
+bool fh_depot_is_valid(unsigned c);
+
 void fh_depot_lock_all(void);
 void fh_depot_unlock_all(void);
 

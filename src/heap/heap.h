@@ -146,6 +146,9 @@ void fh_span_end_empty(struct fh_heap *heap, unsigned c, bool resting_too);
 /* Ends the spans that rest, of all heaps; false when there are none (in checked mode). No lock is held. */
 bool fh_span_end_resting(void);
 
+/* Granules that rest in all heaps, in checked mode: for who looks whether the books are whole. */
+uint32_t fh_span_resting(void);
+
 /* Moves one span of class c from a heap to another; both locks are held. False when there is none with free
  * blocks. */
 bool fh_span_move(struct fh_heap *from, struct fh_heap *to, unsigned c);

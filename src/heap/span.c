@@ -132,6 +132,8 @@ static bool too_many_rest(void) {
     return atomic_load_explicit(&resting, memory_order_relaxed) > ALWAYS + fh_space.mapped / 16;
 }
 
+uint32_t fh_span_resting(void) { return atomic_load_explicit(&resting, memory_order_relaxed); }
+
 /* The one that rests longest, or nearly, in a list of all that have as many free blocks. */
 static uint32_t longest_resting(uint32_t list) {
     enum { FEW = 128 };

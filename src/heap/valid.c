@@ -5,8 +5,11 @@
  *     extents     trees, list by age and counts agree with the granules (extent.c)
  *     spans       class table, bitmap, summary, count of free blocks and list agree; blocks that wait in the remote bitmap
  *                 are not free as well; whoever has remote frees is on its owner's list of touched spans
+ *     marks       in checked mode: no block that is free is the program's
  *     heaps       each list holds spans of this heap, each once; as many spans as the heap counts, and as many that
- *                 rest
+ *                 rest; what a heap of the program's own counts; a parked one has no thread
+ *     all heaps   spans of each class, and in checked mode what rests, are as many as all count together
+ *     depots      count what they hold
  *     bins        hold blocks of their class that are free in no bitmap, each once
  *
  * Everything is locked meanwhile. Bins are changed by their threads without a lock, so they are looked at only
@@ -15,9 +18,11 @@
 #include "valid.h"
 
 #include "../base/report.h"
+#include "check.h"
 #include "depot.h"
 #include "extent.h"
 #include "heap.h"
+#include "large.h"
 
 #include <string.h>
 
@@ -63,6 +68,19 @@ static void check_remote(uint32_t g) {
     if (any) expect(atomic_load(&remote->queued), "a remote free that nobody will collect", g);
 }
 
+/* In checked mode, where a block is marked before it is given back. */
+static void check_marks(uint32_t g) {
+    if (fh_space.marked == NULL) return;
+    const struct fh_mark *marks = fh_space_marks(g);
+    for (unsigned w = 0; whole && w < (head_of(g)->blocks + 63u) / 64u; w++) {
+        uint64_t free = fh_space.bits[g][w] | atomic_load(&fh_space.remotes[g].bits[w]);
+        for (; free; free &= free - 1) {
+            struct fh_mark mark = fh_mark_read(marks + w * 64 + (unsigned)__builtin_ctzll(free));
+            expect(fh_mark_state(&mark) != FH_MARK_LIVE, "a block is free and in use", g);
+        }
+    }
+}
+
 static void check_span(uint32_t g) {
     const struct fh_head *head = head_of(g);
     unsigned c = head->class;
@@ -85,6 +103,7 @@ static void check_span(uint32_t g) {
                "the inside of a span", g);
     }
     check_remote(g);
+    check_marks(g);
 }
 
 static void check_granules(void) {
@@ -139,6 +158,45 @@ static void check_counts(const struct fh_heap *heap) {
     expect(granules == heap->granules && at_rest == heap->resting, "a heap's count of granules", granules);
 }
 
+/* What a heap of the program's own says of its blocks. */
+static void check_private(const struct fh_heap *heap) {
+    const struct fh_private *private = heap->private;
+    size_t blocks = 0, live = 0, held = 0;
+    for (uint32_t g = private->larges; g; g = head_of(g)->next) {
+        expect(head_of(g)->kind == FH_LARGE && head_of(g)->private == heap, "a large block of another heap", g);
+        blocks++;
+        live += fh_large_usable(g);
+        held += fh_large_usable(g);
+    }
+    for (uint32_t g = 1; whole && g < fh_space.mapped; g += head_of(g)->granules) {
+        const struct fh_head *head = head_of(g);
+        if (head->kind != FH_SPAN || head->private != heap) continue;
+        blocks += (size_t)(head->usable - head->free);
+        live += (size_t)(head->usable - head->free) * fh_classes[head->class].size;
+        held += (size_t)head->granules << FH_GRANULE_SHIFT;
+    }
+    expect(blocks == private->blocks && live == private->live,
+           "a heap of the program's own has miscounted blocks", 0);
+    expect(private->allocs - private->frees == blocks, "a heap of the program's own has miscounted calls", 0);
+    expect(held == private->held && held <= private->held_peak,
+           "a heap of the program's own has miscounted memory", 0);
+}
+
+/* What no heap counts by itself. */
+static void check_sums(void) {
+    uint32_t spans[FH_CLASS_COUNT] = {0}, at_rest = 0;
+    for (uint32_t g = 1; g < fh_space.mapped; g += head_of(g)->granules) {
+        if (head_of(g)->kind != FH_SPAN) continue;
+        spans[head_of(g)->class]++;
+        at_rest += head_of(g)->rests ? head_of(g)->granules : 0;
+    }
+    for (unsigned c = 1; c < FH_CLASS_COUNT; c++) {
+        expect(spans[c] == atomic_load(&fh_class_spans[c]), "the count of all spans of a class", c);
+        expect(fh_depot_is_valid(c), "a depot has miscounted", c);
+    }
+    expect(fh_space.marked == NULL || at_rest == fh_span_resting(), "the count of what rests", at_rest);
+}
+
 static void check_touched(const struct fh_heap *heap) {
     unsigned n = 0;
     for (uint32_t g = atomic_load(&heap->touched); whole && g; g = atomic_load(&fh_space.remotes[g].next)) {
@@ -164,6 +222,8 @@ static void check_heap(const struct fh_heap *heap, bool quiet) {
         if (quiet && heap->bins) check_bin(heap, c);
     }
     if (whole) check_counts(heap);
+    if (whole && heap->private) check_private(heap);
+    expect(!heap->parked || heap->bins == NULL, "a parked heap with a thread", 0);
     check_touched(heap);
 }
 
@@ -209,6 +269,7 @@ bool fh_heap_is_valid(bool quiet) {
     if (whole) whole = fh_extent_is_valid();
     for (const struct fh_heap *heap = fh_heap_first(); whole && heap; heap = heap->next)
         check_heap(heap, quiet);
+    if (whole) check_sums();
     if (whole && quiet) check_cached();
     bool result = whole;
     fh_heap_unlock_everything();
