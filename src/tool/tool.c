@@ -10,7 +10,10 @@ static void say(const char *format, va_list args) __attribute__((format(printf, 
 
 static void say(const char *format, va_list args) {
     char *text = NULL;
-    if (vasprintf(&text, format, args) < 0) return;
+    if (vasprintf(&text, format, args) < 0) {
+        fputs("freehold: out of memory\n", stderr);
+        return;
+    }
     fprintf(stderr, "freehold: %s\n", text);
     free(text);
 }

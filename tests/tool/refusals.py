@@ -231,6 +231,13 @@ class Options(Test):
         self.assertEqual(done.stderr.decode().splitlines(), ["freehold: FREEHOLD: report=/nonexistent/of numbers: no file "
                          "can be made there, so no numbers are kept"])
 
+    def test_limit_is_the_programs_and_not_the_commands(self):
+        """The command has this heap, too, and reads FREEHOLD: with little room it could not even say so."""
+        for limit in ("1", "1K", "100K"):
+            run = Run(SUBJECT, "exits", "5", env=environment(FREEHOLD="limit=" + limit))
+            self.assertEqual((run.status, run.err), (5, ""), run)
+            self.assert_counts(run, finished=True)
+
     def test_wrong_subcommand(self):
         self.wrong('there is no subcommand "ls"; to run a program: freehold run ls', "ls", command=None)
         self.wrong('there is no subcommand "ls"', "help", "ls", command=None)
