@@ -329,6 +329,53 @@ static void a_child_finds_the_bins_of_others_whole(void **state) {
     for (int i = 0; i < 2; i++) CHECK(pthread_join(t[i], NULL) == 0);
 }
 
+/* A thread that has freed nearly all that it had, but no whole span. */
+enum { LEFT = 200000, LEFT_SIZE = 200, ONE_IN = 100 };
+
+static atomic_bool has_freed;
+
+static void *leaves_holes(void *arg) {
+    static char *own[LEFT];
+    for (int i = 0; i < LEFT; i++) memset(own[i] = t_malloc(LEFT_SIZE), 1, LEFT_SIZE);
+    for (int i = 0; i < LEFT; i++)
+        if (i % ONE_IN) t_free(own[i]);
+    atomic_store(&has_freed, true);
+    while (!atomic_load(&stop)) sleep_ms(1);
+    for (int i = 0; i < LEFT; i += ONE_IN) t_free(own[i]);
+    return arg;
+}
+
+static void fill_holes(void) {
+    size_t before = rss_now(), most = (size_t)LEFT * LEFT_SIZE / 4;
+    for (int i = 0; i < LEFT * 3 / 4; i++) {
+        char *p = t_malloc(LEFT_SIZE);
+        CHECK(p);
+        memset(p, 2, LEFT_SIZE);
+    }
+    CHECKF(rss_now() < before + most, "resident memory went from %zu to %zu KiB", before >> 10,
+           rss_now() >> 10);
+}
+
+/* That thread is not there in a child, and what it had free is the child's. */
+static void what_other_threads_had_free_serves_the_child(void **state) {
+    (void)state;
+    skip_under_tsan();
+    if (!memory_is_measurable() || heap_is_checked()) return;
+    pthread_t t;
+    atomic_store(&stop, false);
+    CHECK(pthread_create(&t, NULL, leaves_holes, NULL) == 0);
+    while (!atomic_load(&has_freed)) sleep_ms(1);
+    pid_t pid = fork();
+    CHECK(pid >= 0);
+    if (pid == 0) {
+        fill_holes();
+        _exit(0);
+    }
+    wait_for(pid);
+    atomic_store(&stop, true);
+    CHECK(pthread_join(t, NULL) == 0);
+}
+
 /* Handlers of the program's own around fork may use the heap: they run while the heap is held for the fork, or
  * before, as the order of their registration says. */
 static atomic_int handler_calls;
@@ -376,6 +423,7 @@ static void a_very_large_alignment_does_not_keep_from_forking(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_other_threads_had_free_serves_the_child), /* first: there is one other heap yet */
         cmocka_unit_test(child_and_parent_go_on_while_threads_are_in_the_heap),
         cmocka_unit_test(several_threads_may_fork_at_once),
         cmocka_unit_test(a_child_may_start_threads),

@@ -178,6 +178,38 @@ static void check_long_where_short_were(void) {
     CHECKF(out.exited && out.code == 0 && out.text[0] == 0, "longer blocks: %d: %s", out.code, out.text);
 }
 
+/* ---- a large block ---- */
+
+enum { LARGE = 200000, LARGE_MOST = 900000, LARGES = 40 };
+
+static size_t large_from, large_length;
+
+/* Above the allowance a freed large block is not made inaccessible: what was written to its ends, or to more
+ * than a 16th of it, is seen when it is to serve others, and not only at the exit. */
+static void write_to_a_large_one(void *unused) {
+    (void)unused;
+    for (unsigned i = 0; i < LARGES; i++) free(malloc(LARGE_MOST));
+    void *p = malloc(LARGE);
+    volatile unsigned char *stale = bytes(p);
+    free(p);
+    for (size_t i = 0; i < large_length; i++) stale[large_from + i] ^= 1;
+    for (unsigned i = 0; i < LARGES; i++) free(malloc(LARGE));
+    _Exit(0);
+}
+
+static void check_a_large_one(size_t from, size_t length) {
+    enum { TRIES = 5 }; /* the allowance grows with time: it may be there for a process that has to wait */
+    static struct outcome out;
+    large_from = from;
+    large_length = length;
+    for (unsigned i = 0; i < TRIES; i++) {
+        run_child(&out, write_to_a_large_one, NULL, 60);
+        if (out.exited && count(out.text, "heap misuse") == 1 && count(out.text, "left the quarantine") == 1)
+            return;
+    }
+    CHECKF(false, "a large block: ended with %d: %s", out.code, out.text);
+}
+
 /* ---- each byte ---- */
 
 static char reports[40]; /* name of a file */
@@ -223,6 +255,9 @@ static void check_each_byte(void) {
 int main(void) {
     check_fresh_ones();
     check_long_where_short_were();
+    check_a_large_one(100, 1);
+    check_a_large_one(60000, LARGE / 15);
+    check_a_large_one(LARGE - 1, 1);
     check_each_byte();
     for (mistake = mistakes; mistake < mistakes + sizeof mistakes / sizeof *mistakes; mistake++) {
         for (unsigned i = 0; i < SIZES; i++) {
