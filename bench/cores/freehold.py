@@ -46,6 +46,7 @@ class Heap:
         self.touched_line = machine.line("a heap's touched spans", number)
         self.touched, self.touched_count = [], 0
         self.lists, self.bins, self.granules = {}, {}, 0
+        self.spare = {}  # magazines at hand, by capacity
 
     def resting(self):
         return sum(bin.resting for bin in self.bins.values())
@@ -85,20 +86,25 @@ class Freehold:
             self.heaps += 1
         self.mine[t.number] = heap
 
+    def parked_of(self, t):
+        return self.parked_lock, self.parked
+
     def take_parked(self, t):
-        if not self.parked:
+        lock, parked = self.parked_of(t)
+        if not parked:
             return None
-        yield from t.lock(self.parked_lock)
-        heap = self.parked.pop(0) if self.parked else None
-        yield from t.atomic(self.parked_lock.line)  # parked_count
-        yield from t.unlock(self.parked_lock)
+        yield from t.lock(lock)
+        heap = parked.pop(0) if parked else None
+        yield from t.atomic(lock.line)  # parked_count
+        yield from t.unlock(lock)
         return heap
 
     def park(self, t, heap, behind=False):
-        yield from t.lock(self.parked_lock)
-        self.parked.insert(len(self.parked) if behind else 0, heap)
-        yield from t.atomic(self.parked_lock.line)
-        yield from t.unlock(self.parked_lock)
+        lock, parked = self.parked_of(t)
+        yield from t.lock(lock)
+        parked.insert(len(parked) if behind else 0, heap)
+        yield from t.atomic(lock.line)
+        yield from t.unlock(lock)
 
     def end_thread(self, t):
         heap = self.mine.pop(t.number)
@@ -107,7 +113,7 @@ class Freehold:
         for c, bin in heap.bins.items():
             if bin.magazine:
                 yield from self.give(t, heap, c, bin.blocks)
-                yield from self.magazine_end(t, bin.magazine)
+                yield from self.magazine_end(t, heap, bin.magazine)
         for (c, bucket), spans in list(heap.lists.items()):
             for span in [s for s in spans if s.free.bit_count() == self.blocks[c]]:
                 yield from self.end_span(t, heap, span)
@@ -168,20 +174,36 @@ class Freehold:
                 done += 1
         t.pairs += len(blocks)
 
-    # ---- bins (bin.c)
+    # ---- magazines (magazine.c)
 
-    def magazine_new(self, t, capacity):
-        yield from t.lock(self.meta)
-        free = self.meta_free.setdefault(capacity, [])
-        magazine = free.pop() if free else Magazine(capacity)
-        yield from t.unlock(self.meta)
+    def magazine_new(self, t, heap, capacity):
+        spare = heap.spare.setdefault(capacity, [])
+        if not spare:
+            yield from t.lock(self.meta)
+            free = self.meta_free.setdefault(capacity, [])
+            for _ in range(min(len(free), self.half(capacity))):
+                spare.append(free.pop())
+            if not spare:
+                spare.append(Magazine(capacity))
+            yield from t.unlock(self.meta)
+        magazine = spare.pop()
         self.fetch(t, magazine)
         return magazine
 
-    def magazine_end(self, t, magazine):
-        yield from t.lock(self.meta)
-        self.meta_free.setdefault(magazine.capacity, []).append(magazine)
-        yield from t.unlock(self.meta)
+    def magazine_end(self, t, heap, magazine):
+        spare = heap.spare.setdefault(magazine.capacity, [])
+        if len(spare) >= source.most_spare(magazine.capacity):
+            spare.append(magazine)
+            yield from t.lock(self.meta)
+            self.meta_free.setdefault(magazine.capacity, []).extend(spare[:self.half(magazine.capacity)])
+            del spare[:self.half(magazine.capacity)]
+            yield from t.unlock(self.meta)
+            return
+        spare.append(magazine)
+
+    @staticmethod
+    def half(capacity):
+        return source.most_spare(capacity) // 2 or 1
 
     def fetch(self, t, magazine):
         """Its lines come here, as they are written or read one after the other."""
@@ -189,17 +211,19 @@ class Freehold:
             t.move_lines(magazine.lines())
         magazine.core = t.number
 
-    def open_bin(self, t, c, bin):
+    # ---- bins (bin.c)
+
+    def open_bin(self, t, heap, c, bin):
         most = self.most[c]
-        bin.magazine = yield from self.magazine_new(t, min(most, source.FIRST_CAPACITY))
+        bin.magazine = yield from self.magazine_new(t, heap, min(most, source.FIRST_CAPACITY))
         bin.batch = 1 if most < source.FIRST_BATCH else source.FIRST_BATCH
 
-    def grow(self, t, bin, most):
+    def grow(self, t, heap, bin, most):
         if bin.magazine.capacity >= most:
             return False
         old = bin.magazine
-        bin.magazine = yield from self.magazine_new(t, old.capacity * 2 + source.HEAD)
-        yield from self.magazine_end(t, old)
+        bin.magazine = yield from self.magazine_new(t, heap, old.capacity * 2 + source.HEAD)
+        yield from self.magazine_end(t, heap, old)
         return True
 
     def refill(self, t, heap, c, bin):
@@ -207,12 +231,12 @@ class Freehold:
         yield from t.lock(heap.lock)
         yield from self.collect(t, heap)
         if bin.magazine is None:
-            yield from self.open_bin(t, c, bin)
+            yield from self.open_bin(t, heap, c, bin)
         if bin.credit < source.MOST_CREDIT:
             bin.credit += 2
         if not (yield from self.exchange(t, heap, c, bin)):
             if bin.batch * 2 >= bin.magazine.capacity:
-                yield from self.grow(t, bin, self.most[c])
+                yield from self.grow(t, heap, bin, self.most[c])
             bin.blocks = yield from self.take(t, heap, c, min(bin.batch, bin.magazine.capacity))
             bin.blocks.reverse()
             bin.batch = max(bin.batch, min(bin.batch * 2, bin.magazine.capacity // source.FULL_BATCH))
@@ -232,7 +256,7 @@ class Freehold:
                 unwanted = self.put_empty(depot, bin.magazine)
             yield from t.unlock(depot.lock)
             for magazine in unwanted:
-                yield from self.magazine_end(t, magazine)
+                yield from self.magazine_end(t, heap, magazine)
             if full:
                 bin.magazine, bin.blocks = full
                 self.fetch(t, bin.magazine)
@@ -244,10 +268,10 @@ class Freehold:
         yield from t.lock(heap.lock)
         yield from self.collect(t, heap)
         if bin.magazine is None:
-            yield from self.open_bin(t, c, bin)
+            yield from self.open_bin(t, heap, c, bin)
         only_frees = bin.credit == 0
         most = self.one_way[c] if only_frees else self.most[c]
-        if len(bin.blocks) == bin.magazine.capacity and not (yield from self.grow(t, bin, most)) \
+        if len(bin.blocks) == bin.magazine.capacity and not (yield from self.grow(t, heap, bin, most)) \
                 and not (only_frees and (yield from self.hand_over(t, heap, c, bin))):
             keep = bin.magazine.capacity // source.KEPT
             oldest = bin.blocks[:len(bin.blocks) - keep]
@@ -309,7 +333,7 @@ class Freehold:
             return False
         empty = None
         if not self.has_empty(depot, bin.magazine.capacity):
-            empty = yield from self.magazine_new(t, bin.magazine.capacity)
+            empty = yield from self.magazine_new(t, heap, bin.magazine.capacity)
         put = yield from t.trylock(depot.lock)
         if put:
             if empty is None and self.has_empty(depot, bin.magazine.capacity):
@@ -321,7 +345,7 @@ class Freehold:
             yield from t.unlock(depot.lock)
         if not put:
             if empty:
-                yield from self.magazine_end(t, empty)
+                yield from self.magazine_end(t, heap, empty)
             return False
         self.fetch(t, empty)
         bin.magazine, bin.blocks = empty, []
@@ -340,7 +364,7 @@ class Freehold:
         yield from t.unlock(depot.lock)
         if full:
             yield from self.give(t, heap, c, full[1])
-            yield from self.magazine_end(t, full[0])
+            yield from self.magazine_end(t, heap, full[0])
 
     # ---- spans (span.c)
 

@@ -32,7 +32,9 @@ def _named(file, name):
 
 GRANULE = 1 << _number("src/heap/space.h", r"FH_GRANULE_SHIFT (\d+)")
 WORDS = _number("src/heap/space.h", r"FH_WORDS (\d+)")
-HEAD = _named("src/heap/depot.h", "FH_MAGAZINE_HEAD")
+HEAD = _named("src/heap/magazine.h", "FH_MAGAZINE_HEAD")
+SPARE = _named("src/heap/magazine.h", "FH_MAGAZINES_SPARE")
+SPARE_BYTES = _named("src/heap/magazine.c", "MOST_BYTES")
 FIRST_CAPACITY = _named("src/heap/bin.c", "FIRST_CAPACITY")
 FIRST_BATCH = _named("src/heap/bin.c", "FIRST_BATCH")
 KEPT = _number("src/heap/bin.c", r"keep = book->capacity / (\d+)u")  # a part of a full bin that a flush leaves
@@ -65,10 +67,12 @@ _find("src/heap/bin.c", r"(if \(!only_frees && !fh_span_is_own\(heap, p\)\) book
 _find("src/heap/span.c", r"(if \(book->ended\) \{\s+book->ended--;)")
 _find("src/heap/span.c", r"(if \(heap->resting\) end_one_resting\(heap\);)")
 _find("src/heap/depot.c", r"(if \(fh_trylock\(&depot->lock\)\) \{\s+done = change_full)")
-_find("src/heap/depot.c", r"(void \*\*fh_magazine_new\(unsigned capacity\) \{\s+void \*\*words = fh_meta_take)")
+_find("src/heap/magazine.c", r"(unsigned half = most_spare\(capacity\) / 2;\s+return half > 0 \? half : 1;)")
+_find("src/heap/magazine.c", r"(if \(at_hand->count\[size\] == 0 && !fetch\(at_hand, capacity\)\) return NULL;)")
+_find("src/heap/magazine.c", r"(if \(at_hand->count\[size\] == most\) give_back\(at_hand, capacity\);)")
 _find("src/heap/span.c", r"(before = atomic_fetch_or\(&remote->bits\[w\], mask\))")
 MOST_CREDIT = _named("src/heap/bin.c", "MOST_CREDIT")
-_find("src/heap/bin.c", r"(!grow\(bin, book, most\) && !\(only_frees && hand_over\(heap, c, bin, book\)\))")
+_find("src/heap/bin.c", r"(!grow\(heap, c, most\) && !\(only_frees && hand_over\(heap, c, bin, book\)\))")
 _find("src/heap/heap.c", r"(heap->next_parked = parked_first;)")
 
 
@@ -88,6 +92,11 @@ def bin_most(size, bytes_at_most=None):
 
 def bin_one_way(size):
     return bin_most(size, BIN_BYTES // ONE_WAY)
+
+
+def most_spare(capacity):
+    """As in magazine.c: how many magazines of one size a heap keeps at hand."""
+    return min(SPARE, SPARE_BYTES // ((capacity + HEAD) * 8))
 
 
 def depot_most(size, spans, shards):

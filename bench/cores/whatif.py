@@ -1,6 +1,6 @@
 """Changes to the heap, tried in the model before anybody builds them."""
 
-from freehold import Freehold, Magazine
+from freehold import Freehold
 
 
 class OwnShelf(Freehold):
@@ -24,7 +24,7 @@ class OwnShelf(Freehold):
     def hand_over(self, t, heap, c, bin):
         at_hand = self.shelf.get((t.number, c))
         if at_hand is None or (not at_hand[1] and at_hand[0].capacity == bin.magazine.capacity):
-            empty = at_hand[0] if at_hand else (yield from self.magazine_new(t, bin.magazine.capacity))
+            empty = at_hand[0] if at_hand else (yield from self.magazine_new(t, heap, bin.magazine.capacity))
             self.shelf[t.number, c] = (bin.magazine, bin.blocks)
             bin.magazine, bin.blocks = empty, []
             return True
@@ -37,7 +37,7 @@ class OwnShelf(Freehold):
             yield from t.lock(heap.lock)
             if blocks:
                 yield from self.give(t, heap, key[1], blocks)
-            yield from self.magazine_end(t, magazine)
+            yield from self.magazine_end(t, heap, magazine)
             yield from t.unlock(heap.lock)
         yield from super().end_thread(t)
 
@@ -55,32 +55,30 @@ class OneDepot(Freehold):
         return 1
 
 
-class BooksInShards(Freehold):
-    """The books' lock for each eight threads, too: what threads that end and begin would gain."""
+class NothingAtHand(Freehold):
+    """Each magazine comes from the books and goes back to them at once."""
 
-    name = "the books in shards"
+    name = "no magazines at hand"
 
-    def magazine_new(self, t, capacity):
-        lock = self.books(t)
-        yield from t.lock(lock)
-        free = self.meta_free.setdefault((lock, capacity), [])
-        magazine = free.pop() if free else Magazine(capacity)
-        yield from t.unlock(lock)
-        self.fetch(t, magazine)
-        return magazine
+    def magazine_end(self, t, heap, magazine):
+        yield from t.lock(self.meta)
+        self.meta_free.setdefault(magazine.capacity, []).append(magazine)
+        yield from t.unlock(self.meta)
 
-    def magazine_end(self, t, magazine):
-        lock = self.books(t)
-        yield from t.lock(lock)
-        self.meta_free.setdefault((lock, magazine.capacity), []).append(magazine)
-        yield from t.unlock(lock)
+    @staticmethod
+    def half(capacity):
+        return 1
 
-    def books(self, t):
-        shard = t.number // 8
-        if shard not in self.shelves:
-            self.shelves[shard] = self.m.lock("the books' lock", shard)
-        return self.shelves[shard]
+
+class ParkedInShards(Freehold):
+    """A list of parked heaps, with its lock, for each eight threads; a thread looks into its own only."""
+
+    name = "parked heaps in shards"
 
     def __init__(self, machine, sizes):
         super().__init__(machine, sizes)
-        self.shelves = {}
+        self.lists = {}
+
+    def parked_of(self, t):
+        shard = t.number // 8
+        return self.m.lock("the parked heaps' lock", shard), self.lists.setdefault(shard, [])

@@ -48,9 +48,11 @@ static void load(struct fh_bin *bin, struct fh_bin_book *book, void **base, unsi
     bin->end = base + capacity;
 }
 
-static bool open_bin(struct fh_bin *bin, struct fh_bin_book *book, unsigned c) {
+static bool open_bin(struct fh_heap *heap, unsigned c) {
+    struct fh_bin *bin = &heap->bins[c];
+    struct fh_bin_book *book = &heap->books[c];
     unsigned most = fh_classes[c].bin_most, capacity = most < FIRST_CAPACITY ? most : FIRST_CAPACITY;
-    void **base = fh_magazine_new(capacity);
+    void **base = fh_magazine_new(&heap->magazines, capacity);
     if (base == NULL) return false;
     load(bin, book, base, capacity, 0);
     book->batch = most < FIRST_BATCH ? 1 : FIRST_BATCH;
@@ -58,14 +60,17 @@ static bool open_bin(struct fh_bin *bin, struct fh_bin_book *book, unsigned c) {
 }
 
 /* Doubles the bin, with its blocks, unless it is as large as `most` lets it be or there is no memory. */
-static bool grow(struct fh_bin *bin, struct fh_bin_book *book, unsigned most) {
+static bool grow(struct fh_heap *heap, unsigned c, unsigned most) {
+    struct fh_bin *bin = &heap->bins[c];
+    struct fh_bin_book *book = &heap->books[c];
     unsigned capacity = book->capacity, count = count_in(bin, book);
     if (capacity >= most) return false;
-    void **old = book->base, **base = fh_magazine_new(capacity * 2u + FH_MAGAZINE_HEAD);
+    void **old = book->base;
+    void **base = fh_magazine_new(&heap->magazines, capacity * 2u + FH_MAGAZINE_HEAD);
     if (base == NULL) return false;
     memcpy(base, old, count * sizeof(void *));
     load(bin, book, base, capacity * 2u + FH_MAGAZINE_HEAD, count);
-    fh_magazine_end(old, capacity);
+    fh_magazine_end(&heap->magazines, old, capacity);
     return true;
 }
 
@@ -74,7 +79,7 @@ static void close_bin(struct fh_heap *heap, unsigned c) {
     struct fh_bin_book *book = &heap->books[c];
     if (book->base == NULL) return;
     fh_span_give(heap, c, book->base, count_in(bin, book));
-    fh_magazine_end(book->base, book->capacity);
+    fh_magazine_end(&heap->magazines, book->base, book->capacity);
     book->base = NULL;
     fh_bin_close(bin);
 }
@@ -85,9 +90,9 @@ void fh_bin_close_all(struct fh_heap *heap) {
 
 void fh_bin_drain_depot(struct fh_heap *heap, unsigned c, bool all) {
     unsigned capacity;
-    for (void **base; (base = fh_depot_get_idle(c, all, &capacity));) {
+    for (void **base; (base = fh_depot_get_idle(c, all, &heap->magazines, &capacity));) {
         fh_span_give(heap, c, base, capacity);
-        fh_magazine_end(base, capacity);
+        fh_magazine_end(&heap->magazines, base, capacity);
     }
 }
 
@@ -125,9 +130,9 @@ static bool fill(struct fh_heap *heap, unsigned c, struct fh_bin *bin, struct fh
 }
 
 /* Exchanges the empty magazine for a full one, if the depot has one. */
-static bool exchange(const struct fh_heap *heap, unsigned c, struct fh_bin *bin, struct fh_bin_book *book) {
+static bool exchange(struct fh_heap *heap, unsigned c, struct fh_bin *bin, struct fh_bin_book *book) {
     unsigned capacity = book->capacity;
-    void **full = fh_depot_change_empty(c, heap->shard, book->base, &capacity);
+    void **full = fh_depot_change_empty(c, heap->shard, &heap->magazines, book->base, &capacity);
     if (full == NULL) return false;
     load(bin, book, full, capacity, capacity);
     return true;
@@ -145,13 +150,13 @@ static void *refill(struct fh_heap *heap, unsigned c) {
     fh_span_collect(heap);
     note_event(heap, book);
     void *block = NULL;
-    if (book->base == NULL && !open_bin(bin, book, c)) { /* no memory for a magazine: one block without it */
+    if (book->base == NULL && !open_bin(heap, c)) { /* no memory for a magazine: one block without it */
         fh_span_take(heap, c, &block + 1, 1);
         return block;
     }
     if (book->credit < MOST_CREDIT) book->credit += 2;
     if (!exchange(heap, c, bin, book)) {
-        if (book->batch * 2u >= book->capacity) grow(bin, book, fh_classes[c].bin_most);
+        if (book->batch * 2u >= book->capacity) grow(heap, c, fh_classes[c].bin_most);
         if (!fill(heap, c, bin, book)) return NULL;
         next_batch(book);
     }
@@ -168,8 +173,8 @@ void *fh_bin_refill(struct fh_heap *heap, unsigned c) {
 /* ---- flush ---- */
 
 /* Leaves the full magazine at the depot and goes on with an empty one. */
-static bool hand_over(const struct fh_heap *heap, unsigned c, struct fh_bin *bin, struct fh_bin_book *book) {
-    void **empty = fh_depot_change_full(c, heap->shard, book->base, book->capacity);
+static bool hand_over(struct fh_heap *heap, unsigned c, struct fh_bin *bin, struct fh_bin_book *book) {
+    void **empty = fh_depot_change_full(c, heap->shard, &heap->magazines, book->base, book->capacity);
     if (empty == NULL) return false;
     load(bin, book, empty, book->capacity, 0);
     return true;
@@ -185,7 +190,7 @@ static void give_oldest(struct fh_heap *heap, unsigned c, struct fh_bin *bin, st
     void **unwanted = fh_depot_overflowed(c, heap->shard, count, &capacity);
     if (unwanted == NULL) return;
     fh_span_give(heap, c, unwanted, capacity);
-    fh_magazine_end(unwanted, capacity);
+    fh_magazine_end(&heap->magazines, unwanted, capacity);
 }
 
 /* The first few blocks of a class that a thread frees without having allocated any, and that are another's, go
@@ -202,13 +207,13 @@ static void flush(struct fh_heap *heap, unsigned c, void *p) {
     struct fh_bin_book *book = &heap->books[c];
     fh_span_collect(heap);
     note_event(heap, book);
-    if (book->base == NULL && (is_stray(heap, book, p) || !open_bin(bin, book, c))) {
+    if (book->base == NULL && (is_stray(heap, book, p) || !open_bin(heap, c))) {
         fh_span_give(heap, c, &p, 1);
         return;
     }
     bool only_frees = book->credit == 0;
     unsigned most = only_frees ? fh_classes[c].bin_one_way : fh_classes[c].bin_most;
-    if (bin->top == bin->end && !grow(bin, book, most) && !(only_frees && hand_over(heap, c, bin, book)))
+    if (bin->top == bin->end && !grow(heap, c, most) && !(only_frees && hand_over(heap, c, bin, book)))
         give_oldest(heap, c, bin, book);
     if (!only_frees && !fh_span_is_own(heap, p)) book->credit--;
     *bin->top++ = p;

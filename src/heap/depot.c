@@ -2,7 +2,6 @@
 #include "depot.h"
 
 #include "../os/os.h"
-#include "meta.h"
 
 enum {
     SHARDS = 8,        /* depots of a class, at most */
@@ -55,25 +54,12 @@ static uint32_t most_blocks(unsigned c) {
     return most > least ? most : least;
 }
 
-/* ---- magazines ---- */
-
 static void **next_of(void **base) { return base[-1]; }
 
-void **fh_magazine_new(unsigned capacity) {
-    void **words = fh_meta_take((capacity + FH_MAGAZINE_HEAD) * sizeof(void *));
-    if (words == NULL) return NULL;
-    words[1] = NULL;
-    return words + FH_MAGAZINE_HEAD;
-}
-
-void fh_magazine_end(void **base, unsigned capacity) {
-    fh_meta_give(base - FH_MAGAZINE_HEAD, (capacity + FH_MAGAZINE_HEAD) * sizeof(void *));
-}
-
-static void end_empties(void **base, unsigned capacity) {
+static void end_empties(struct fh_magazines *at_hand, void **base, unsigned capacity) {
     for (void **next; base; base = next) {
         next = next_of(base);
-        fh_magazine_end(base, capacity);
+        fh_magazine_end(at_hand, base, capacity);
     }
 }
 
@@ -149,19 +135,20 @@ static bool change_full(struct depot *depot, uint32_t most, void **full, unsigne
     return true;
 }
 
-void **fh_depot_change_full(unsigned c, unsigned shard, void **full, unsigned capacity) {
+void **fh_depot_change_full(unsigned c, unsigned shard, struct fh_magazines *at_hand, void **full,
+                            unsigned capacity) {
     struct depot *depot = depot_of(c, shard, 0);
     uint32_t most = most_blocks(c);
     if (blocks_in(depot) + capacity > most) return NULL;
     void **empty = NULL;
-    if (spare_capacity(depot) != capacity && (empty = fh_magazine_new(capacity)) == NULL) return NULL;
+    if (spare_capacity(depot) != capacity && (empty = fh_magazine_new(at_hand, capacity)) == NULL) return NULL;
     bool done = false;
     if (fh_trylock(&depot->lock)) {
         done = change_full(depot, most, full, capacity, &empty);
         fh_unlock(&depot->lock);
     }
     if (done) return empty;
-    if (empty) fh_magazine_end(empty, capacity);
+    if (empty) fh_magazine_end(at_hand, empty, capacity);
     return NULL;
 }
 
@@ -178,7 +165,8 @@ void **fh_depot_overflowed(unsigned c, unsigned shard, unsigned count, unsigned 
 
 /* ---- a thread that allocates ---- */
 
-static void **change_empty(struct depot *depot, void **empty, unsigned *capacity) {
+static void **change_empty(struct depot *depot, struct fh_magazines *at_hand, void **empty,
+                           unsigned *capacity) {
     bool nothing = blocks_in(depot) == 0 && overflow_of(depot) == 0;
     if (nothing || !fh_trylock(&depot->lock)) return NULL;
     set_overflow(depot, 0); /* here is somebody who wants blocks, though there may be none */
@@ -187,14 +175,15 @@ static void **change_empty(struct depot *depot, void **empty, unsigned *capacity
     void **full = take_full(depot, capacity);
     void **unwanted = full ? put_empty(depot, empty, &emptied) : NULL;
     fh_unlock(&depot->lock);
-    end_empties(unwanted, emptied);
+    end_empties(at_hand, unwanted, emptied);
     return full;
 }
 
-void **fh_depot_change_empty(unsigned c, unsigned shard, void **empty, unsigned *capacity) {
+void **fh_depot_change_empty(unsigned c, unsigned shard, struct fh_magazines *at_hand, void **empty,
+                             unsigned *capacity) {
     unsigned looks = shard_count() < LOOKS ? shard_count() : LOOKS;
     for (unsigned look = 0; look < looks; look++) {
-        void **full = change_empty(depot_of(c, shard, look), empty, capacity);
+        void **full = change_empty(depot_of(c, shard, look), at_hand, empty, capacity);
         if (full) return full;
     }
     return NULL;
@@ -202,7 +191,7 @@ void **fh_depot_change_empty(unsigned c, unsigned shard, void **empty, unsigned 
 
 /* ---- tidying ---- */
 
-static void **get_idle(struct depot *depot, bool all, unsigned *capacity) {
+static void **get_idle(struct depot *depot, bool all, struct fh_magazines *at_hand, unsigned *capacity) {
     if (blocks_in(depot) == 0 && spare_capacity(depot) == 0) return NULL;
     fh_lock(&depot->lock);
     bool idle = all || !depot->used;
@@ -218,13 +207,13 @@ static void **get_idle(struct depot *depot, bool all, unsigned *capacity) {
         }
     }
     fh_unlock(&depot->lock);
-    end_empties(empties, emptied);
+    end_empties(at_hand, empties, emptied);
     return base;
 }
 
-void **fh_depot_get_idle(unsigned c, bool all, unsigned *capacity) {
+void **fh_depot_get_idle(unsigned c, bool all, struct fh_magazines *at_hand, unsigned *capacity) {
     for (unsigned shard = 0; shard < shard_count(); shard++) {
-        void **base = get_idle(&depots[shard][c], all, capacity);
+        void **base = get_idle(&depots[shard][c], all, at_hand, capacity);
         if (base) return base;
     }
     return NULL;

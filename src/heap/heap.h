@@ -26,6 +26,7 @@
 #define FH_HEAP_HEAP_H
 
 #include "class.h"
+#include "magazine.h"
 #include "space.h"
 
 #include "../os/os.h"
@@ -66,6 +67,7 @@ struct fh_heap {
     uint32_t spans[FH_CLASS_COUNT];       /* spans owned, by class                                           */
     uint32_t granules;                    /* of all of these                                                 */
     uint32_t resting;                     /* of those that rest, 0 in checked mode: span.c                   */
+    struct fh_magazines magazines;        /* that no bin uses at the moment                                  */
     struct fh_quarantine *quarantine;     /* in checked mode: quarantine.c; used by the owner's thread alone  */
     struct fh_bin hidden[FH_CLASS_COUNT]; /* the bins in use where each call must be seen                    */
     struct fh_heap *next;                 /* in the list of all heaps; threads' heaps stay for ever          */

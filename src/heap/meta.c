@@ -52,21 +52,30 @@ static void *split(unsigned i) {
     return piece;
 }
 
-void *fh_meta_take(size_t size) {
-    unsigned i = index_of(size);
+unsigned fh_meta_take_some(size_t size, void **taken, unsigned most) {
+    unsigned i = index_of(size), count = 0;
     fh_lock(&lock);
     void *piece = split(i);
     if (piece == NULL) piece = cut((size_t)1 << (SMALLEST_SHIFT + i));
+    if (piece) taken[count++] = piece;
+    for (; pieces[i] && count < most; count++) taken[count] = split(i);
     fh_unlock(&lock);
-    return piece;
+    return count;
 }
 
-void fh_meta_give(void *memory, size_t size) {
+void fh_meta_give_some(void *const *given, unsigned count, size_t size) {
     unsigned i = index_of(size);
     fh_lock(&lock);
-    put(i, memory);
+    while (count > 0) put(i, given[--count]);
     fh_unlock(&lock);
 }
+
+void *fh_meta_take(size_t size) {
+    void *piece;
+    return fh_meta_take_some(size, &piece, 1) ? piece : NULL;
+}
+
+void fh_meta_give(void *memory, size_t size) { fh_meta_give_some(&memory, 1, size); }
 
 size_t fh_meta_bytes(void) { return atomic_load_explicit(&bytes, memory_order_relaxed); }
 

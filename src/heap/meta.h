@@ -15,6 +15,11 @@
 void *fh_meta_take(size_t size);
 void fh_meta_give(void *piece, size_t size);
 
+/* The same for several of one size, under the lock once. Takes one, and up to `most` if there are some that
+ * nobody uses; returns how many, 0 when the system refuses. */
+unsigned fh_meta_take_some(size_t size, void **taken, unsigned most);
+void fh_meta_give_some(void *const *given, unsigned count, size_t size);
+
 /* Bytes in all pieces so far. No lock. */
 size_t fh_meta_bytes(void);
 

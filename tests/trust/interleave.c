@@ -145,9 +145,8 @@ void fh_os_at_thread_exit_arm(void) {}
 bool fh_os_at_fork(void (*before)(void), void (*in_parent)(void), void (*in_child)(void)) {
     return (void)before, (void)in_parent, (void)in_child, true;
 }
-void fh_bin_close_all(struct fh_heap *heap) { (void)heap; } /* the bins are empty here */
-void *fh_meta_take(size_t size); /* beside the magazines, below: nothing else asks for memory here */
-void fh_meta_give(void *p, size_t size);
+void fh_bin_close_all(struct fh_heap *heap) { (void)heap; }  /* the bins are empty here */
+void *fh_meta_take(size_t size) { return (void)size, NULL; } /* nothing but magazines, below, is asked for */
 
 uint32_t fh_extent_take(uint32_t granules, uint32_t align, enum fh_kind kind, uint8_t class,
                         struct fh_range *clean) {
@@ -575,15 +574,21 @@ static unsigned magazine_at(void **base) {
     return 0;
 }
 static unsigned slots_of(unsigned i) { return i == SMALL_ONE ? IN_SMALL_ONE : IN_ONE; }
-static size_t bytes_of(unsigned i) { return (FH_MAGAZINE_HEAD + slots_of(i)) * sizeof(void *); }
-void *fh_meta_take(size_t size) {
-    for (unsigned i = FULL; i < MAGAZINES; i++)
-        if (size == bytes_of(i) && place[i] == BOOKS) return place[i] = FRESH, magazines[i];
+void **fh_magazine_new(struct fh_magazines *at_hand, unsigned capacity) {
+    (void)at_hand;
+    for (unsigned i = FULL; i < MAGAZINES; i++) {
+        if (capacity != slots_of(i) || place[i] != BOOKS) continue;
+        place[i] = FRESH;
+        void **base = magazines[i] + FH_MAGAZINE_HEAD;
+        base[-1] = NULL;
+        return base;
+    }
     return NULL;
 }
-void fh_meta_give(void *p, size_t size) {
-    unsigned i = magazine_at((void **)p + FH_MAGAZINE_HEAD);
-    if (place[i] == BOOKS || place[i] == THREADS_OWN || size != bytes_of(i))
+void fh_magazine_end(struct fh_magazines *at_hand, void **base, unsigned capacity) {
+    (void)at_hand;
+    unsigned i = magazine_at(base);
+    if (place[i] == BOOKS || place[i] == THREADS_OWN || capacity != slots_of(i))
         fail("a magazine was given up that is not to be");
     place[i] = BOOKS;
 }
@@ -598,7 +603,7 @@ static void note_taken_from_depot(void **base, unsigned capacity) {
 static void **leave_at_depot(unsigned shard, unsigned i) {
     left[i] = 1;
     place[i] = DEPOT;
-    void **empty = fh_depot_change_full(test_class, shard, magazines[i] + FH_MAGAZINE_HEAD, IN_ONE);
+    void **empty = fh_depot_change_full(test_class, shard, NULL, magazines[i] + FH_MAGAZINE_HEAD, IN_ONE);
     if (empty == NULL) {
         left[i] = 0;
         place[i] = THREADS_OWN;
@@ -614,12 +619,12 @@ static void **leave_at_depot(unsigned shard, unsigned i) {
 static void take_from_depot(unsigned shard, void **empty) {
     unsigned e = magazine_at(empty), capacity = slots_of(e);
     place[e] = DEPOT;
-    void **full = fh_depot_change_empty(test_class, shard, empty, &capacity);
+    void **full = fh_depot_change_empty(test_class, shard, NULL, empty, &capacity);
     if (full) note_taken_from_depot(full, capacity);
     else place[e] = THREADS_OWN;
 }
 static void **new_empty(void) {
-    void **empty = fh_magazine_new(IN_ONE);
+    void **empty = fh_magazine_new(NULL, IN_ONE);
     if (empty) place[magazine_at(empty)] = THREADS_OWN;
     return empty;
 }
@@ -656,15 +661,15 @@ static void depot_drains(void) {
     unsigned capacity = 0;
     void **empty = leave_at_depot(1, 2);
     if (empty) take_from_depot(0, empty);
-    void **idle = fh_depot_get_idle(test_class, false, &capacity);
+    void **idle = fh_depot_get_idle(test_class, false, NULL, &capacity);
     note_taken_from_depot(idle, capacity);
-    void **any = fh_depot_get_idle(test_class, true, &capacity);
+    void **any = fh_depot_get_idle(test_class, true, NULL, &capacity);
     note_taken_from_depot(any, capacity);
 }
 static void check_depot(void) {
     unsigned capacity = 0, inside = 0;
     size_t blocks = fh_depot_blocks(test_class);
-    for (void **base; (base = fh_depot_get_idle(test_class, true, &capacity)); inside++)
+    for (void **base; (base = fh_depot_get_idle(test_class, true, NULL, &capacity)); inside++)
         note_taken_from_depot(base, capacity);
     if (blocks != (size_t)inside * IN_ONE || fh_depot_blocks(test_class)) fail("a depot has miscounted");
     for (unsigned i = 0; i < FULL; i++)

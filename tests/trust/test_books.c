@@ -136,8 +136,9 @@ static void what_needs_more_is_refused(void) {
     errno = 0;
     CHECK(fh_heap_walk(NULL, visit, NULL) == -1 && errno == ENOMEM);
     void *slots[FH_MAGAZINE_HEAD + 14] = {0};
-    CHECK(fh_depot_change_full(fh_class_of(64), 0, slots + FH_MAGAZINE_HEAD, 14) == NULL);
-    CHECK(fh_magazine_new(14) == NULL);
+    struct fh_magazines none = {0};
+    CHECK(fh_depot_change_full(fh_class_of(64), 0, &none, slots + FH_MAGAZINE_HEAD, 14) == NULL);
+    CHECK(fh_magazine_new(&none, 14) == NULL);
 }
 
 static void run(pthread_t *t, void *(*body)(void *), void *arg) {
