@@ -3,8 +3,10 @@
  *     p = freed->next;      reads the fill, 0x9e9e9e9e9e9e9e9e
  *     p->count++;           faults: no address of a program looks like that, see fh_checks_begin
  *
- * The processor does not say which address it was, so the registers are looked through for one that is the
- * fill, or a little more: an index, a field's offset. A new block holds the fill too, until it is written to.
+ * The processor does not say which address it was, so of the registers those that the instruction makes one
+ * from are looked through for the fill, or a little more: an index, a field's offset. (Others may hold it for
+ * other reasons, as our own code has just filled a block.) A new block holds the fill too, until it is written
+ * to.
  *
  * And whoever faults within the heap's window, where no memory is: a copy with a wrong length that ran on and
  * on, an index far out. If a large block ends or begins near there, it is named.
@@ -23,12 +25,16 @@ bool fh_check_is_fill(uintptr_t address) {
     return address - fill < NEAR || fill - address < NEAR;
 }
 
-static bool explain_fill(const uintptr_t *addresses, unsigned count, struct fh_misuse *m) {
-    for (unsigned i = 0; i < count; i++) {
-        if (!fh_check_is_fill(addresses[i])) continue;
-        *m = (struct fh_misuse){.kind = FH_FAULT_THROUGH, .address = (const void *)addresses[i]};
-        return true;
-    }
+static bool explain_fill(uintptr_t address, struct fh_misuse *m) {
+    if (!fh_check_is_fill(address)) return false;
+    *m = (struct fh_misuse){.kind = FH_FAULT_THROUGH, .address = (const void *)address};
+    return true;
+}
+
+static bool explain_instruction(const struct fh_os_registers *registers, struct fh_misuse *m) {
+    uint32_t used = fh_os_address_registers(registers);
+    for (unsigned i = 0; i < FH_OS_REGISTERS; i++)
+        if (used >> i & 1 && explain_fill(registers->r[i], m)) return true;
     return false;
 }
 
@@ -68,8 +74,8 @@ static bool explain_window(uintptr_t address, struct fh_misuse *m) {
 bool fh_check_explain_fault(uintptr_t address, bool known, const struct fh_os_registers *registers,
                             struct fh_misuse *m) {
     if (!fh_mode_checks()) return false;
-    bool told = known ? explain_window(address, m) || explain_fill(&address, 1, m)
-                      : explain_fill(registers->r, FH_OS_REGISTERS, m);
+    bool told =
+        known ? explain_window(address, m) || explain_fill(address, m) : explain_instruction(registers, m);
     m->registers = registers;
     return told;
 }

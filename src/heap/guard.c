@@ -10,9 +10,9 @@
  *
  * How close: a block ends where its alignment lets it. That is 16 as a rule; in mode=guard what its size needs,
  * see alignment_for. Vector instructions that want 16 there fault; those that only move are done for the
- * program, see fh_guard_moves. Up to 15 bytes may lie between; they hold canaries, looked at when the block is
- * freed. guard_align=16 keeps every block at a multiple of 16; guard_align=1 puts each right against its guard
- * page, for programs that can live with odd addresses.
+ * program, see fh_guard_moves. Up to 15 bytes may lie between; they hold canaries, as what is left of the pages
+ * on the other side, and are looked at when the block is freed. guard_align=16 keeps every block at a multiple
+ * of 16; guard_align=1 puts each right against its guard page, for programs that can live with odd addresses.
  *
  * A guarded block in use costs two memory maps, of which the kernel allows 65 530 as a rule: so no more than
  * guard_most are in use at once, and further blocks come from the heap proper.
@@ -36,7 +36,7 @@
 #include <errno.h>
 #include <string.h>
 
-enum { SEEN = 64, RECORDS = 1 << 20, RECORDS_ELSEWHERE = 1 << 16 };
+enum { RECORDS = 1 << 20, RECORDS_ELSEWHERE = 1 << 16 };
 #define LARGEST_REGION ((size_t)64 << 30)
 #define REGION_ELSEWHERE ((size_t)4 << 30)
 
@@ -227,15 +227,13 @@ static struct record *lay(size_t size, size_t align, unsigned call) {
     return r;
 }
 
+/* What is left of the block's pages, less than one: all of it holds canaries. The pages are the block's alone,
+ * so a write far before it (an index below zero, a field of the element before) hits nothing but them. */
 static size_t slack_behind(const struct record *r) {
-    size_t slack = (size_t)(address_of(r->page + r->pages) - r->p) - r->asked;
-    return slack < SEEN ? slack : SEEN;
+    return (size_t)(address_of(r->page + r->pages) - r->p) - r->asked;
 }
 
-static size_t slack_before(const struct record *r) {
-    size_t slack = (size_t)(r->p - address_of(r->page));
-    return slack < SEEN ? slack : SEEN;
-}
+static size_t slack_before(const struct record *r) { return (size_t)(r->p - address_of(r->page)); }
 
 /* What nobody has written to shall not read as zero, which hides mistakes: a pointer that is NULL by chance may
  * be freed. The first page is enough, and leaves the others without memory. */

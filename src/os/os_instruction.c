@@ -1,4 +1,5 @@
-/* os_instruction.c - instructions that want their memory at a multiple of 16 (or more).
+/* os_instruction.c - instructions that have faulted: whether they want their memory at a multiple of 16 (or
+ * more), and which registers they take its address from.
  *
  * On x86-64 those are the older vector instructions, with memory as an operand, and of the newer ones (VEX,
  * EVEX) the moves that say so. Where the address is another the processor raises a general protection fault,
@@ -13,7 +14,10 @@
  *
  *     op  mod reg rm  [scale index base]  [displacement]       mod 0, 1, 2: displacement of 0, 8, 32 bits
  *
- * aarch64 has no such instructions in programs.
+ * The registers are asked for where the processor does not tell the address, which no program can have: the
+ * operand's base and index are found for nearly all that programs read and write with.
+ *
+ * aarch64 has no such instructions in programs, and always tells the address.
  */
 #include "os/os_unwind.h"
 
@@ -49,10 +53,14 @@ bool fh_os_wants_alignment(const struct fh_os_registers *registers) {
 
 /* ---- moves ---- */
 
-/* By the number that instructions have for it. */
-static uintptr_t register_of(const struct fh_os_registers *registers, unsigned number) {
+/* From the number that instructions have for a register. */
+static unsigned dwarf_of(unsigned number) {
     static const unsigned char dwarf[8] = {0, 2, 1, 3, 7, 6, 4, 5};
-    return registers->r[number < 8 ? dwarf[number] : number];
+    return number < 8 ? dwarf[number] : number;
+}
+
+static uintptr_t register_of(const struct fh_os_registers *registers, unsigned number) {
+    return registers->r[dwarf_of(number)];
 }
 
 enum { REX_B = 1, REX_X = 2, REX_R = 4 }; /* a fourth bit of rm or base, index, reg */
@@ -105,7 +113,66 @@ void fh_os_do_move(void *context, const struct fh_os_move *move) {
     machine->gregs[REG_RIP] = (greg_t)move->next;
 }
 
+/* ---- the registers of an operand ---- */
+
+#define ALL_REGISTERS ((uint32_t)-1)
+
+static bool is_prefix(unsigned char byte) {
+    return byte == 0x66 || byte == 0xf2 || byte == 0xf3 || byte == 0xf0 || (byte & 0xe7) == 0x26 ||
+           (byte & 0xfe) == 0x64;
+}
+
+/* Of the opcodes of one byte: those with an operand that may be in memory. */
+static bool has_operand(unsigned char op) {
+    if (op < 0x40) return (op & 7) < 4;
+    if (op == 0x63 || op == 0x69 || op == 0x6b) return true;
+    if (op >= 0x80 && op <= 0x8f) return true;
+    if (op == 0xc0 || op == 0xc1 || op == 0xc6 || op == 0xc7) return true;
+    return (op >= 0xd0 && op <= 0xd3) || (op >= 0xd8 && op <= 0xdf) || (op & 0xf6) == 0xf6;
+}
+
+/* Where the operand begins, of an instruction in one of the new forms, and the bits that a REX would have. */
+static const unsigned char *find_new_operand(const unsigned char *at, unsigned *rex) {
+    unsigned bits = ~at[1];
+    if (*at != 0xc5) *rex = (bits >> 7 & 1) << 2 | (bits >> 6 & 1) << 1 | (bits >> 5 & 1);
+    return at + (*at == 0xc5 ? 3 : *at == 0xc4 ? 4 : 5);
+}
+
+/* The same of any. NULL: it has none, or we do not know. */
+static const unsigned char *find_operand(const unsigned char *at, unsigned *rex, bool *calls) {
+    while (is_prefix(*at)) at++;
+    if (*at == 0xc5 || *at == 0xc4 || *at == 0x62) return find_new_operand(at, rex);
+    if ((*at & 0xf0) == 0x40) *rex = *at++;
+    if (*at == 0x0f) return at + (at[1] == 0x38 || at[1] == 0x3a ? 3 : 2);
+    *calls = *at == 0xff;
+    return has_operand(*at) ? at + 1 : NULL;
+}
+
+/* A call of what a register holds goes to that address. */
+uint32_t fh_os_address_registers(const struct fh_os_registers *registers) {
+    unsigned rex = 0;
+    bool calls = false;
+    const unsigned char *at = (const unsigned char *)registers->pc, *operand = NULL;
+    if (at) operand = find_operand(at, &rex, &calls);
+    if (operand == NULL) return ALL_REGISTERS;
+    unsigned mod = *operand >> 6, base = *operand & 7, high = rex & REX_B ? 8 : 0;
+    if (mod == NO_MEMORY) return calls ? 1u << dwarf_of(base | high) : 0;
+    uint32_t used = 0;
+    if (base == BY_SCALE) {
+        unsigned index = (operand[1] >> 3 & 7) | (rex & REX_X ? 8 : 0);
+        base = operand[1] & 7;
+        if (index != NO_INDEX) used |= 1u << dwarf_of(index);
+    }
+    if (mod == 0 && base == NO_BASE) return used;
+    return used | 1u << dwarf_of(base | high);
+}
+
 #else
+
+uint32_t fh_os_address_registers(const struct fh_os_registers *registers) {
+    (void)registers;
+    return (uint32_t)-1;
+}
 
 bool fh_os_wants_alignment(const struct fh_os_registers *registers) {
     (void)registers;

@@ -25,6 +25,10 @@ void fh_os_registers_of(const void *context, struct fh_os_registers *registers);
 /* Does the instruction at pc want its memory at a multiple of 16 or more? (os_instruction.c) */
 bool fh_os_wants_alignment(const struct fh_os_registers *registers);
 
+/* The registers that the instruction at pc takes an address from, a bit for each by its DWARF number; all of
+ * them where we cannot tell. (os_instruction.c) */
+uint32_t fh_os_address_registers(const struct fh_os_registers *registers);
+
 /* A move of 16 bytes that wants its memory at a multiple of 16. */
 struct fh_os_move {
     uintptr_t address, next; /* of the memory, and of the next instruction */

@@ -10,14 +10,15 @@
  *
  * Pages of its own: a block stands at the end of its pages, as far as its type's alignment lets it (text: to
  * the byte, so that what is one byte too short is seen), and when dropped the pages become inaccessible, and
- * hold no memory. The
- * first PAGES_FIRST blocks get them, then every PAGES_EACH-th, while no more than PAGES_LIVE are in use: each
- * costs two maps of the kernel, of which a process may have 65 530.
+ * hold no memory. What is left of the pages beside the block is filled, and looked at then. The first
+ * PAGES_FIRST blocks get them, then every PAGES_EACH-th, while no more than PAGES_LIVE are in use: each costs
+ * two maps of the kernel, of which a process may have 65 530.
  */
 #include "own/checked.h"
 
 #include "base/report.h"
 #include "base/settings.h"
+#include "heap/canary.h"
 #include "os/os.h"
 #include "os/os_backtrace.h"
 #include "os/os_own.h"
@@ -27,6 +28,9 @@
 #include <string.h>
 
 enum { QUARANTINE = 8192, PAGES_FIRST = 16384, PAGES_EACH = 251, PAGES_LIVE = 16384, FILL = 0xdd };
+/* In its own pages beside a block. The highest bit is set, so that what is taken for the count before the value
+ * of an Rc is one that is looked at, see rc.c. */
+enum { BESIDE = 0x9b };
 #define QUARANTINE_BYTES ((size_t)8 << 20)
 
 static struct fh_lock lock;
@@ -164,7 +168,19 @@ static void *paged_block(struct fh_record *r) {
     fh_os_protect(pages + data, page);
     r->pages = pages;
     r->pages_size = data + page;
-    return pages + data - (size ? size : align);
+    char *block = pages + data - (size ? size : align);
+    memset(pages, BESIDE, (size_t)(block - pages));
+    memset(block + r->size, BESIDE, (size_t)(pages + data - block) - r->size);
+    return block;
+}
+
+/* The first byte of its own pages that somebody has written beside the block; NULL: there is none. */
+static const unsigned char *find_damage(const struct fh_record *r) {
+    if (r->pages == NULL) return NULL;
+    const char *pages = r->pages, *block = (const char *)r->block, *end = block + r->size,
+               *last = pages + r->pages_size - fh_os_page_size();
+    const unsigned char *bad = fh_first_other(pages, (size_t)(block - pages), BESIDE);
+    return bad ? bad : fh_first_other(end, (size_t)(last - end), BESIDE);
 }
 
 static bool enter(const struct fh_record *record) {
@@ -261,6 +277,19 @@ static _Noreturn void stop_never_owner(const void *block, struct fh_where where)
     fh_report_end();
 }
 
+static _Noreturn void stop_damaged(const struct fh_record *r, uintptr_t bad, bool grown,
+                                   struct fh_where where) {
+    bool before = bad < r->block;
+    size_t away = before ? r->block - bad : bad - r->block - r->size;
+    fh_report_begin("bounds", "somebody wrote %zu bytes %s of %s", away,
+                    before ? "before the beginning" : "past the end", r->what);
+    fh_report_line(grown ? "seen when it grew, here" : "seen when it was dropped, here", where);
+    fh_report_record(r);
+    fh_report_note(before ? "an index below zero, or a pointer that was moved back too far?"
+                          : "an index or a length that is too large?");
+    fh_report_end();
+}
+
 /* For the compiler a Box, an Rc and an Arc of one type are the same pointer. */
 static _Noreturn void stop_mixed(const struct fh_record *r, const char *wanted, struct fh_where where) {
     fh_report_begin("E0308", "mismatched types: expected %s, found the value of %s", wanted, r->what);
@@ -310,6 +339,12 @@ void fh_checked_end(void *block, size_t size, size_t align, bool grown, struct f
         if (r == NULL) stop_never_owner(block, where);
         fh_checked_stop_double_drop(&copy, where);
     }
+    uintptr_t bad = (uintptr_t)find_damage(r);
+    if (bad) {
+        struct fh_record copy = *r;
+        fh_unlock(&lock);
+        stop_damaged(&copy, bad, grown, where);
+    }
     if (r->pages && !fh_os_decommit(r->pages, r->pages_size)) fh_os_protect(r->pages, r->pages_size);
     if (!r->pages) memset(block, FILL, size < r->size ? size : r->size);
     r->ended = where;
@@ -323,12 +358,13 @@ void fh_checked_end(void *block, size_t size, size_t align, bool grown, struct f
 
 /* ---- Rc ---- */
 
-void fh_checked_rc_touch(const void *value, struct fh_where where) {
+void fh_checked_rc_touch(const void *value, const char *wanted, struct fh_where where) {
     fh_lock(&lock);
     struct fh_record *r = fh_record_of_value((uintptr_t)value);
     struct fh_record copy = r ? *r : (struct fh_record){0};
     fh_unlock(&lock);
     if (copy.state == FH_RECORD_DROPPED) fh_checked_stop_double_drop(&copy, where);
+    if (copy.state == FH_RECORD_LIVE && copy.block == (uintptr_t)value) stop_mixed(&copy, wanted, where);
     uint64_t here = fh_os_thread();
     if (copy.what == NULL || copy.thread == here || strncmp(copy.what, "Rc", 2) != 0) return;
     fh_report_begin("E0277", "%s cannot be shared between threads", copy.what);

@@ -13,13 +13,16 @@ uint64_t fh_rc_one_slow(void *value, const char *what) {
     return fh_checked_on() ? FH_RC_ONE | WATCHED : FH_RC_ONE;
 }
 
+#define RC "an Rc"
+#define DROPPED_HERE fh_where_dropped((uintptr_t)__builtin_return_address(0))
+
 /* The block is found by any address in it. */
 static bool watched(const void *value) { return (*fh_counts(value) & WATCHED) != 0; }
 
 void fh_rc_more_slow(void *value) {
     uint64_t *word = fh_counts(value);
     uint32_t strong = (uint32_t)*word & INT32_MAX;
-    if (watched(value)) fh_checked_rc_touch(value, FH_HERE);
+    if (watched(value)) fh_checked_rc_touch(value, RC, FH_HERE);
     if (strong == 0) fh_checked_no_count(value, FH_HERE);
     if (strong == 0) fh_own_stop("an Rc whose value is gone has been cloned");
     if (strong == INT32_MAX) fh_own_stop("an Rc has too many owners (2^31)");
@@ -28,7 +31,7 @@ void fh_rc_more_slow(void *value) {
 
 void fh_rc_weak_slow(const void *value, size_t size, size_t head) {
     (void)size, (void)head;
-    fh_checked_rc_touch(value, FH_HERE); /* it is watched, else it would not come here */
+    fh_checked_rc_touch(value, RC, FH_HERE); /* it is watched, else it would not come here */
 }
 
 /* A drop has a place only in drop() and set(), and none at the end of a scope. */
@@ -40,9 +43,9 @@ static _Noreturn void stop_at_drop(const char *what) {
 void fh_rc_drop_slow(void *value, void (*run_value)(void *, size_t, size_t), size_t size, size_t head) {
     (void)size, (void)head;
     uint64_t *word = fh_counts(value);
-    if (watched(value)) fh_checked_rc_touch(value, FH_HERE);
+    if (watched(value)) fh_checked_rc_touch(value, RC, DROPPED_HERE);
     if (((uint32_t)*word & INT32_MAX) == 0) {
-        fh_checked_no_count(value, fh_where_dropped((uintptr_t)__builtin_return_address(0)));
+        fh_checked_no_count(value, DROPPED_HERE);
         stop_at_drop("an Rc has been dropped more often than it was cloned");
     }
     --*word;
@@ -53,6 +56,6 @@ void fh_rc_drop_slow(void *value, void (*run_value)(void *, size_t, size_t), siz
 }
 
 void fh_arc_overflow(const void *value) {
-    if (fh_checked_on()) fh_checked_rc_touch(value, FH_HERE);
+    if (fh_checked_on()) fh_checked_rc_touch(value, "an Arc", FH_HERE);
     stop_at_drop("an Arc has been dropped more often than it was cloned, or has too many owners (2^31)");
 }

@@ -194,6 +194,11 @@ static void underflow_calloc(void) {
     put(p, -4, 1);
     give(p);
 }
+static void underflow_far_before(void) {
+    unsigned char *p = block(64);
+    put(p, -300, 1);
+    give(p);
+}
 /* A signal handler allocates while its thread does: sooner or later while that holds a lock of the heap. */
 static void large_ones(int unused) {
     (void)unused;
@@ -629,6 +634,7 @@ static const struct misuse cases[] = {
     CASE(overflow_without_end),
     CASE(underflow_granule),
     CASE(underflow_calloc),
+    CASE(underflow_far_before),
     CASE(underflow_first_of_span),
     CASE(handler_calls_heap),
     CASE(overflow_any_size),

@@ -93,6 +93,58 @@ static void the_fill(void) {
     memset(&registers, 0, sizeof registers);
 }
 
+/* The fill may stand in a register for other reasons: only one that the instruction takes its address from
+ * counts. By their DWARF numbers: 0 rax, 1 rdx, 3 rbx, 12 r12. */
+#if defined(__x86_64__)
+static void expect_through(const unsigned char *instruction, unsigned number, bool told) {
+    struct fh_misuse m = {0};
+    memset(&registers, 0, sizeof registers);
+    registers.pc = (uintptr_t)instruction;
+    registers.r[number] = fh_canary * (UINTPTR_MAX / 0xff);
+    CHECKF(fh_check_explain_fault(0, false, &registers, &m) == told, "%02x %02x ..., register %u",
+           instruction[0], instruction[1], number);
+    memset(&registers, 0, sizeof registers);
+}
+
+static void only_registers_of_the_address(void) {
+    static const unsigned char load[] = {0x48, 0x8b, 0x43, 0x08}, /* mov 8(%rbx), %rax           */
+        byte[] = {0x0f, 0xb6, 0x00},                              /* movzx (%rax), %eax          */
+        indexed[] = {0x42, 0x8b, 0x04, 0xa3},                     /* mov (%rbx,%r12,4), %eax     */
+        store[] = {0xc6, 0x83, 1, 2, 0, 0, 7},                    /* movb $7, 0x201(%rbx)        */
+        table[] = {0xf2, 0x0f, 0x10, 0x04, 0xc5, 0, 0, 0, 0},     /* movsd 0(,%rax,8), %xmm0     */
+        vex[] = {0xc4, 0xc1, 0x7e, 0x6f, 0x04, 0x24},             /* vmovdqu (%r12), %ymm0       */
+        short_vex[] = {0xc5, 0xfe, 0x6f, 0x03},                   /* vmovdqu (%rbx), %ymm0       */
+        evex[] = {0x62, 0xf1, 0xfe, 0x48, 0x6f, 0x03},            /* vmovdqu64 (%rbx), %zmm0     */
+        by_value[] = {0xff, 0xd2},                                /* call *%rdx                  */
+        blocked[] = {0x66, 0x0f, 0x38, 0x00, 0x03},               /* pshufb (%rbx), %xmm0        */
+        string[] = {0xf3, 0xa4};                                  /* rep movsb: not taken apart  */
+    expect_through(load, 3, true);
+    expect_through(load, 0, false);
+    expect_through(byte, 0, true);
+    expect_through(byte, 1, false);
+    expect_through(indexed, 3, true);
+    expect_through(indexed, 12, true);
+    expect_through(indexed, 0, false);
+    expect_through(store, 3, true);
+    expect_through(store, 1, false);
+    expect_through(table, 0, true);
+    expect_through(table, 3, false);
+    expect_through(vex, 12, true);
+    expect_through(vex, 3, false);
+    expect_through(short_vex, 3, true);
+    expect_through(short_vex, 0, false);
+    expect_through(evex, 3, true);
+    expect_through(evex, 0, false);
+    expect_through(by_value, 1, true);
+    expect_through(by_value, 0, false);
+    expect_through(blocked, 3, true);
+    expect_through(blocked, 0, false);
+    expect_through(string, 5, true);
+}
+#else
+static void only_registers_of_the_address(void) {} /* the processor tells the address */
+#endif
+
 /* ---- guarded memory ---- */
 
 static void expect_guarded(uintptr_t address, enum fh_misuse_kind kind, const void *block, const char *what) {
@@ -261,5 +313,6 @@ int main(void) {
     if (!guard) a_freed_large_block();
     if (guard) an_instruction();
     the_fill();
+    only_registers_of_the_address();
     return 0;
 }
