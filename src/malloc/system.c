@@ -9,7 +9,8 @@
  *                            └─ is the next byte of the buffer in a guard page, or in a freed block?
  *
  * What the system is to read, as write() and paths, is looked at before: all of it must be in one block in use,
- * if it begins in one. Afterwards somebody else would know what lies behind the block.
+ * if it begins in one. Afterwards somebody else would know what lies behind the block. Likewise the text that
+ * puts, fputs and strdup are given.
  *
  * In fast mode nothing is taken over. What the C library does within itself (a line read by fgets) is not seen.
  *
@@ -30,6 +31,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #define HERE ((uintptr_t)__builtin_return_address(0))
 
@@ -70,6 +72,9 @@ enum {
     PWRITEV64,
     SENDMSG,
     FWRITE,
+    PUTS,
+    FPUTS,
+    STRDUP,
     EXIT,
     EXIT_C,
     CALLS
@@ -94,6 +99,9 @@ static union {
     int (*open)(const char *, int, unsigned);
     size_t (*stream)(void *, size_t, size_t, FILE *);
     char *(*path)(char *, size_t);
+    int (*puts)(const char *);
+    int (*fputs)(const char *, FILE *);
+    char *(*copy)(const char *);
     void (*end)(int);
 } real[CALLS];
 
@@ -285,6 +293,20 @@ static size_t our_fwrite(void *from, size_t size, size_t count, FILE *stream) {
                           HERE);
 }
 
+/* ---- text ---- */
+
+/* All of it must be in one block, its 0 as well. What is freed is told before anybody looks for that 0. */
+static const char *look_at_text(const char *name, const char *text, uintptr_t caller) {
+    fh_check_look_at_source(name, text, 1, caller);
+    fh_check_look_at_source(name, text, strlen(text) + 1, caller);
+    return text;
+}
+static int our_puts(const char *text) { return real[PUTS].puts(look_at_text("puts", text, HERE)); }
+static int our_fputs(const char *text, FILE *stream) {
+    return real[FPUTS].fputs(look_at_text("fputs", text, HERE), stream);
+}
+static char *our_strdup(const char *text) { return real[STRDUP].copy(look_at_text("strdup", text, HERE)); }
+
 /* ---- the end ---- */
 
 static void our_exit(int status) {
@@ -334,6 +356,9 @@ static const struct {
     CALL(PWRITEV64, "pwritev64", our_pwritev64),
     CALL(SENDMSG, "sendmsg", our_sendmsg),
     CALL(FWRITE, "fwrite", our_fwrite),
+    CALL(PUTS, "puts", our_puts),
+    CALL(FPUTS, "fputs", our_fputs),
+    CALL(STRDUP, "strdup", our_strdup),
     CALL(EXIT, "_exit", our_exit),
     CALL(EXIT_C, "_Exit", our_exit),
 #undef CALL

@@ -369,6 +369,16 @@ static void stream_writes_freed(void) {
     FILE *nothing = fopen("/dev/null", "w");
     if (nothing == NULL || fwrite(freed(64), 1, 64, nothing) == 0) exit(9);
 }
+static char *text_of(size_t size) { return memset(block(size), 'a', size); }
+static void text_written_freed(void) {
+    char *text = text_of(64);
+    text[63] = 0;
+    give(text);
+    puts(text);
+}
+static void text_written_without_end(void) { fputs(text_of(64), stdout); }
+static void text_copied_freed(void) { hide(strdup(freed(64))); }
+static void text_copied_without_end(void) { hide(strdup(text_of(48))); }
 static void system_opens_freed(void) {
     char *path = strdup("/dev/null");
     give(path);
@@ -659,6 +669,10 @@ static const struct misuse cases[] = {
     CASE(system_sends_too_much),
     CASE(stream_writes_too_much),
     CASE(stream_writes_freed),
+    CASE(text_written_freed),
+    CASE(text_written_without_end),
+    CASE(text_copied_freed),
+    CASE(text_copied_without_end),
     CASE(system_opens_freed),
     CASE(system_tells_too_much),
     CASE(system_tells_into_pointer),
