@@ -224,6 +224,7 @@ MUTANTS = [
     ("box_has_a_count", "own/checked.c", "if (copy.state == FH_RECORD_LIVE && copy.block == (uintptr_t)value)", "if (0)", "mistakes"),
     ("fault_in_the_window_unseen", "heap/fault.c", "known ? explain_window(address, m) ||", "known ? 0 ||", "misuse"),
     ("second_report_ends_the_first", "heap/misuse.c", "if (!fh_misuse_write(m)) return;", "fh_misuse_write(m);", "reports"),
+    ("text_may_have_no_end", "malloc/system.c", "fh_check_look_at_source(name, text, strlen(text) + 1, caller);", "", "misuse"),
     ("refused_buffer_not_looked_at", "malloc/system.c", "if (done < size && at_page)", "if (0)", "misuse"),
     ("exit_now_without_sweep", "malloc/system.c", "    fh_check_sweep_at_once();\n", "", "misuse"),
     ("beside_not_found", "heap/found.c", "if (fh_mark_state(beside->mark) == FH_MARK_LIVE) return true;", "", "reports"),
