@@ -100,15 +100,18 @@ static bool is_first(uintptr_t caller) {
 bool fh_guard_samples(unsigned calls) {
     static __thread int64_t left __attribute__((tls_model("initial-exec")));
     static __thread uint64_t random __attribute__((tls_model("initial-exec")));
+    static __thread bool chosen
+        __attribute__((tls_model("initial-exec"))); /* the last: the bin is empty still */
     uint64_t every = fh_settings.guard_sample;
     if (every == 0) return false;
-    left -= calls;
+    left -= chosen ? 1 : calls;
+    chosen = false;
     if (left > 0) return false;
     bool begun = random != 0;
     if (!begun) random = ((uintptr_t)&left ^ fh_os_ticks() << 20) | 1;
     random = random * 6364136223846793005u + 1442695040888963407u;
-    left = 1 + (int64_t)((random >> 33) % (2 * every)); /* on average every that many */
-    return begun;
+    left = 1 + (int64_t)((random >> 33) % (2 * every - 1)); /* on average every that many */
+    return chosen = begun;
 }
 
 /* Large blocks that are longer are only closed when they are freed. */

@@ -5,8 +5,11 @@
  * block's contents are verified where it is freed, and in the end the books must be sound and nothing may be
  * live or kept back.
  *
- * And between two, after one of them has freed for long without anybody's allocating.
+ * And between two, after one of them has freed for long without anybody's allocating; and that what lies there
+ * is had by whoever allocates, stays while the depot is in use, and is given back when it has not been for a
+ * while.
  */
+#include "heap/magazine.h"
 #include "names.h"
 #include "runner.h"
 #include "support.h"
@@ -21,6 +24,11 @@
 void fh_depot_begin(unsigned processors);
 bool fh_heap_is_valid(bool quiet);
 size_t fh_depot_blocks(unsigned c);
+void **fh_depot_get_idle(unsigned c, bool all, struct fh_magazines *at_hand, unsigned *capacity);
+
+/* The library's clock stands, so that nobody but the tests tidies up. */
+uint64_t __wrap_fh_os_ticks(void);
+uint64_t __wrap_fh_os_ticks(void) { return 1; }
 
 enum { PAIRS = 24, BATCH = 500, SIZES = 4 };
 
@@ -134,9 +142,77 @@ static void a_depot_is_used_again_after_a_thread_that_only_freed(void **state) {
     CHECK(!memory_is_measurable() || fh_depot_blocks(c) > 0);
 }
 
+enum { LITTLE = 1000 }; /* all of them find room at the depot */
+
+/* A thread frees some blocks; then a good part of them lies at the depot. */
+static void leave_some(void) {
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, frees, (void *)(uintptr_t)LITTLE) == 0);
+    CHECK(pthread_join(thread, NULL) == 0);
+    CHECK(fh_depot_blocks(fh_class_of(SIZE)) >= LITTLE / 2);
+}
+
+static bool take_idle(bool all) {
+    static struct fh_magazines at_hand;
+    unsigned capacity;
+    void **base = fh_depot_get_idle(fh_class_of(SIZE), all, &at_hand, &capacity);
+    if (base == NULL) return false;
+    for (unsigned i = 0; i < capacity; i++) t_free(base[i]);
+    fh_magazine_end(&at_hand, base, capacity);
+    return true;
+}
+
+/* Nothing lies there, and it has not been used since the last look. */
+static void empty_the_depot(void) {
+    while (take_idle(true)) {}
+    CHECK(!take_idle(false));
+}
+
+static void free_all(unsigned count) {
+    for (unsigned i = 0; i < count; i++) t_free(blocks[i]);
+}
+
+static void what_lies_at_a_depot_is_had_by_whoever_allocates(void **state) {
+    (void)state;
+    if (!memory_is_measurable()) return; /* slow tools have locks and bins of their own */
+    allocate(LITTLE);
+    empty_the_depot();
+    leave_some();
+    allocate(4 * LITTLE);
+    CHECKF(fh_depot_blocks(fh_class_of(SIZE)) == 0, "%zu blocks lie there still",
+           fh_depot_blocks(fh_class_of(SIZE)));
+    free_all(4 * LITTLE);
+}
+
+/* Two looks by who tidies up, without use between them, make a depot idle. */
+static void an_idle_depot_is_emptied_and_one_in_use_is_not(void **state) {
+    (void)state;
+    if (!memory_is_measurable()) return;
+    allocate(LITTLE);
+    empty_the_depot();
+    leave_some();
+    CHECK(!take_idle(false));
+    CHECK(take_idle(false)); /* and nobody came by */
+    while (take_idle(false)) {}
+    CHECK(fh_depot_blocks(fh_class_of(SIZE)) == 0);
+
+    allocate(LITTLE);
+    empty_the_depot();
+    leave_some();
+    CHECK(!take_idle(false));
+    size_t before = fh_depot_blocks(fh_class_of(SIZE)), taken = 0;
+    while (fh_depot_blocks(fh_class_of(SIZE)) == before)
+        CHECK(taken < LITTLE && (blocks[taken++] = t_malloc(SIZE)));
+    CHECK(!take_idle(false)); /* one was taken, so it is in use */
+    CHECK(take_idle(false));
+    free_all((unsigned)taken);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_depot_is_used_again_after_a_thread_that_only_freed),
+        cmocka_unit_test(what_lies_at_a_depot_is_had_by_whoever_allocates),
+        cmocka_unit_test(an_idle_depot_is_emptied_and_one_in_use_is_not),
         cmocka_unit_test(blocks_of_many_threads_travel_by_several_depots),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,7 +18,10 @@
 enum { HEAPS = 3, SIZES = FH_MAGAZINE_SIZES, MOST_USED = 200, STEPS = 200000 };
 
 static struct fh_magazines at_hand[HEAPS];
-static struct used { void **base; unsigned capacity; } used[MOST_USED];
+static struct used {
+    void **base;
+    unsigned capacity;
+} used[MOST_USED];
 static unsigned in_use;
 
 static size_t bytes_of(unsigned capacity) { return (capacity + FH_MAGAZINE_HEAD) * sizeof(void *); }
@@ -47,8 +50,7 @@ static size_t kept_at_hand(void) {
     for (unsigned h = 0; h < HEAPS; h++)
         for (unsigned s = 0; s < SIZES; s++) {
             size_t count = at_hand[h].count[s], each = bytes_of((4u << s) - FH_MAGAZINE_HEAD);
-            CHECKF(count <= FH_MAGAZINES_SPARE && count * each <= 4096, "%zu of %zu bytes", count,
-                   each);
+            CHECKF(count <= FH_MAGAZINES_SPARE && count * each <= 4096, "%zu of %zu bytes", count, each);
             bytes += count * each;
         }
     return bytes;
@@ -99,7 +101,8 @@ static void threads_one_after_the_other_use_the_same_magazines(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(threads_one_after_the_other_use_the_same_magazines), /* first: the books have nothing spare */
+        cmocka_unit_test(
+            threads_one_after_the_other_use_the_same_magazines), /* first: the books have nothing spare */
         cmocka_unit_test(each_magazine_is_in_one_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

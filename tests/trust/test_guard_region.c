@@ -5,6 +5,7 @@
  *     most            no more than guard_most are in use at once
  *     records         no more than there are records of them
  *     forgotten       an access long after the free, when nothing is known of the block any more, is stopped still
+ *     one in so many  blocks are guarded with guard_sample, on average; in fast mode no more
  *     no region       where the system gives none, the heap goes on without
  *
  * The region is as large as the address space of the process allows, when the heap begins: so the program runs
@@ -124,6 +125,32 @@ static void no_more_than_there_are_records(void) {
     fh_free(again);
 }
 
+/* ---- one in so many ---- */
+
+enum { ALL = 20000, ONE_IN = 50 };
+
+/* Each in turn waits for 1 to 100 others. The bounds are seven times as far from the mean as it may stray by
+ * itself. */
+static unsigned count_sampled(void) {
+    static unsigned char *block[ALL];
+    unsigned guarded = 0;
+    for (unsigned i = 0; i < ALL; i++) {
+        block[i] = fh_malloc(40);
+        CHECK(block[i]);
+        guarded += fh_guard_owns(block[i]);
+    }
+    for (unsigned i = 0; i < ALL; i++) fh_free(block[i]);
+    CHECKF(guarded < ALL / ONE_IN * 6 / 5, "%u of %u are guarded", guarded, ALL);
+    return guarded;
+}
+
+static void one_in_so_many_is_guarded(void) {
+    unsigned guarded = count_sampled();
+    CHECKF(guarded > ALL / ONE_IN * 4 / 5, "%u of %u are guarded", guarded, ALL);
+}
+
+static void some_are_guarded(void) { CHECK(count_sampled() > 0); }
+
 /* ---- no region ---- */
 
 static void goes_on_without(void) {
@@ -150,6 +177,8 @@ static struct part {
     {"most", no_more_than_the_setting_allows, "FREEHOLD=mode=guard,guard_most=50", 0},
     {"forgotten", an_old_place, "FREEHOLD=mode=checked,guard_first=200000", 0},
     {"records", no_more_than_there_are_records, "FREEHOLD=guard_most=1M,guard_first=1M,mode=checked", 0},
+    {"one in so many", one_in_so_many_is_guarded, "FREEHOLD=mode=checked,guard_first=0,guard_sample=50", 0},
+    {"one in so many at most", some_are_guarded, "FREEHOLD=guard_sample=50", 0},
     {"no region", goes_on_without, "FREEHOLD=mode=guard", 100 * MIB},
 };
 
