@@ -73,7 +73,7 @@ void fh_checked_end(void *block, size_t size, size_t align, bool grown, struct f
 /* Two owners held the block of that record, and the second drops it. */
 _Noreturn void fh_checked_stop_double_drop(const struct fh_record *record, struct fh_where where);
 /* The calling thread touches the count of what is taken for `wanted` ("an Rc"); stops when it is not the thread
- * that made the Rc, or when it is a Box, which has none. */
+ * that made the Rc, or when it is something else: a Box, which has none, or the other kind of handle. */
 void fh_checked_rc_touch(const void *value, const char *wanted, struct fh_where where);
 /* What is taken for an Rc has no owners by its count: stops when that is because it is the value of a Box. */
 void fh_checked_no_count(const void *value, struct fh_where where);

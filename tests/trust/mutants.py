@@ -221,7 +221,7 @@ MUTANTS = [
     ("guarded_front_seen_in_part", "heap/guard.c", "{ return (size_t)(r->p - address_of(r->page)); }",
      "{ return (size_t)(r->p - address_of(r->page)) & 63; }", "misuse"),
     ("beside_an_owner_unseen", "own/checked.c", "if (r->pages == NULL) return NULL;", "return NULL;", "mistakes"),
-    ("box_has_a_count", "own/checked.c", "if (copy.state == FH_RECORD_LIVE && copy.block == (uintptr_t)value)", "if (0)", "mistakes"),
+    ("box_has_a_count", "own/checked.c", "if (copy.state == FH_RECORD_LIVE && !is_one)", "if (0)", "mistakes"),
     ("fault_in_the_window_unseen", "heap/fault.c", "known ? explain_window(address, m) ||", "known ? 0 ||", "misuse"),
     ("second_report_ends_the_first", "heap/misuse.c", "if (!fh_misuse_write(m)) return;", "fh_misuse_write(m);", "reports"),
     ("text_may_have_no_end", "malloc/system.c", "fh_check_look_at_source(name, text, strlen(text) + 1, caller);", "", "misuse"),
