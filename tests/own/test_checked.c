@@ -341,11 +341,11 @@ static void drops_a_gone_rc_as_a_box(void) {
 static void touches_a_gone_rc(void) {
     Rc(int) r = rc(int, 1), copy = r;
     drop(Rc(int), &r);
-    fh_checked_rc_touch(copy, nowhere_known);
+    fh_checked_rc_touch(copy, "an Rc", nowhere_known);
 }
 static Arc(int) shared;
 static void *counts_too_many(void *unused) {
-    fh_checked_rc_touch(&one, nowhere_known); /* of which nothing is known: that is nobody's mistake */
+    fh_checked_rc_touch(&one, "an Rc", nowhere_known); /* of which nothing is known: that is nobody's mistake */
     fh_arc_overflow(shared);
     return unused;
 }

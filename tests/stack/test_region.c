@@ -404,6 +404,25 @@ static void marks_unwind_regions_too(void **state) {
     assert_int_equal(used(), 0);
 }
 
+static void marks_unwind_the_second_region(void **state) {
+    (void)state;
+    struct fh_frames_mark mark;
+    fh_frame_mark(&mark);
+    for (volatile int i = 0; i < 2; i++) {
+        if (setjmp(back) == 0) {
+            frame {
+                scratch {
+                    assert_int_equal(used(), 0);
+                    assert_non_null(push_bytes(5000));
+                    longjmp(back, 1);
+                }
+            }
+        }
+        fh_frame_unwind(&mark);
+    }
+    frame { scratch assert_int_equal(used(), 0); }
+}
+
 /* ---- regions ---- */
 
 static void regions_that_cannot_be_are_refused(void **state) {
@@ -703,6 +722,7 @@ int main(void) {
         cmocka_unit_test(marks_unwind_what_longjmp_left),
         cmocka_unit_test(marks_unwind_before_any_push),
         cmocka_unit_test(marks_unwind_regions_too),
+        cmocka_unit_test(marks_unwind_the_second_region),
         cmocka_unit_test(regions_that_cannot_be_are_refused),
         cmocka_unit_test(frames_on_one_region_nest),
         cmocka_unit_test(any_thread_may_ask_about_a_region),
