@@ -1,4 +1,5 @@
-/* E0505_weak.c - a pointer to the value of an Rc, used when only a Weak is left. (This program fails on purpose.)
+/* E0505_weak.c - a pointer to the value of an Rc, used when only a Weak is left. (This program fails on
+ * purpose.)
  *
  * compiler: silent
  * checked:
