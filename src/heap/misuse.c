@@ -17,7 +17,7 @@
  */
 #include "misuse.h"
 
-#include "../base/report.h"
+#include "../base/reporter.h"
 #include "../base/settings.h"
 #include "../os/os.h"
 #include "../os/os_backtrace.h"
@@ -76,34 +76,6 @@ static const struct {
          "at such addresses."},
 };
 
-/* ---- output ---- */
-
-static char text[16 << 10];
-static size_t length;
-
-static void write_out(void) {
-    int fd = fh_settings.error_file[0] ? fh_os_append(fh_settings.error_file) : -1;
-    fh_os_write(fd >= 0 ? fd : 2, text, length);
-    if (fd >= 0) fh_os_close(fd);
-    length = 0;
-}
-
-/* What finds no room goes into the buffer once that is written out; it is cut only where it fills all of it. */
-static void put(const char *format, ...) {
-    va_list args, again;
-    va_start(args, format);
-    va_copy(again, args);
-    size_t room = sizeof text - length, more = fh_vformat(text + length, room, format, args);
-    if (more >= room) {
-        write_out();
-        room = sizeof text;
-        more = fh_vformat(text, room, format, again);
-    }
-    va_end(again);
-    va_end(args);
-    length += more < room ? more : room - 1;
-}
-
 /* ---- stacks ---- */
 
 struct stack {
@@ -124,21 +96,22 @@ static void put_frame(uintptr_t pc, bool exact, bool ask) {
     if (ask && code.module) {
         fh_os_describe_code(exact ? pc + 1 : pc, line, sizeof line);
         if (strstr(line, ":")) {
-            put("%s", line);
+            fh_reporter_put("%s", line);
             return;
         }
     }
-    if (code.function) put("%s+0x%zx (%s)", code.function, (size_t)code.offset, base_name(code.module));
-    else if (code.module) put("%s+0x%zx", base_name(code.module), (size_t)code.offset);
-    else put("0x%zx", (size_t)pc);
+    if (code.function)
+        fh_reporter_put("%s+0x%zx (%s)", code.function, (size_t)code.offset, base_name(code.module));
+    else if (code.module) fh_reporter_put("%s+0x%zx", base_name(code.module), (size_t)code.offset);
+    else fh_reporter_put("0x%zx", (size_t)pc);
 }
 
 static void put_stack(const char *label, struct stack stack) {
     unsigned first = 0;
     for (unsigned i = first; i < stack.count; i++) {
-        put("  %-12s ", i == first ? label : "");
+        fh_reporter_put("  %-12s ", i == first ? label : "");
         put_frame(stack.pcs[i], stack.exact && i == 0, i - first < LINES_ASKED);
-        put("\n");
+        fh_reporter_put("\n");
     }
 }
 
@@ -163,146 +136,124 @@ static struct stack stack_of_use(const struct fh_misuse *m, uintptr_t pcs[USE_FR
 
 static void put_offset(const struct fh_misuse *m) {
     ptrdiff_t end = (ptrdiff_t)m->asked;
-    if (m->offset < 0) put("%zu byte%s before its start", (size_t)-m->offset, m->offset == -1 ? "" : "s");
+    if (m->offset < 0)
+        fh_reporter_put("%zu byte%s before its start", (size_t)-m->offset, m->offset == -1 ? "" : "s");
     else if (m->offset >= end)
-        put("%zu byte%s past its end", (size_t)(m->offset - end + 1), m->offset == end ? "" : "s");
-    else put("at its byte %zu", (size_t)m->offset);
+        fh_reporter_put("%zu byte%s past its end", (size_t)(m->offset - end + 1), m->offset == end ? "" : "s");
+    else fh_reporter_put("at its byte %zu", (size_t)m->offset);
 }
 
 static bool has_offset(const struct fh_misuse *m) { return m->block && m->kind != FH_DOUBLE_FREE; }
 
 static void put_block(const struct fh_misuse *m) {
-    put("  %-12s %p: %zu bytes asked for", "block", m->block, m->asked);
-    if (m->usable > m->asked) put(" (in a place of %zu)", m->usable);
-    put(", %s\n", m->freed ? "freed" : "in use");
+    fh_reporter_put("  %-12s %p: %zu bytes asked for", "block", m->block, m->asked);
+    if (m->usable > m->asked) fh_reporter_put(" (in a place of %zu)", m->usable);
+    fh_reporter_put(", %s\n", m->freed ? "freed" : "in use");
 }
 
 static void put_damage(const struct fh_misuse *m) {
-    put("  %-12s 0x%02x", "found", m->found);
-    if (m->found >= ' ' && m->found < 127) put(" '%c'", m->found);
-    put(" where 0x%02x was put\n", m->expected);
+    fh_reporter_put("  %-12s 0x%02x", "found", m->found);
+    if (m->found >= ' ' && m->found < 127) fh_reporter_put(" '%c'", m->found);
+    fh_reporter_put(" where 0x%02x was put\n", m->expected);
 }
 
 static void put_beside(const struct fh_misuse *m) {
-    put("  %-12s %p: %zu bytes asked for, in use. Or somebody wrote %s that one.\n", "beside", m->beside,
-        m->beside_asked, m->beside < m->block ? "behind" : "before");
+    fh_reporter_put("  %-12s %p: %zu bytes asked for, in use. Or somebody wrote %s that one.\n", "beside",
+                    m->beside, m->beside_asked, m->beside < m->block ? "behind" : "before");
     put_stack("allocated in", stack_at(m->beside_allocated));
 }
 
 static void put_text(const struct fh_misuse *m, struct stack use) {
     bool main;
     unsigned thread = fh_os_thread_id(&main);
-    put("freehold: heap misuse: %s", kinds[m->kind].title);
+    fh_reporter_put("freehold: heap misuse: %s", kinds[m->kind].title);
     if (has_offset(m) && m->kind != FH_SIZE_MISMATCH && m->kind != FH_ALIGN_MISMATCH &&
         m->kind != FH_KIND_MISMATCH && m->kind != FH_USE_AFTER_FREE) {
-        put(" (");
+        fh_reporter_put(" (");
         put_offset(m);
-        put(")");
+        fh_reporter_put(")");
     }
-    put("\n");
+    fh_reporter_put("\n");
     if (m->call)
-        put("  %-12s %s of %p, thread %u%s\n", "found by", m->call, m->address, thread, main ? " (main)" : "");
-    else put("  %-12s an access to %p, thread %u%s\n", "found by", m->address, thread, main ? " (main)" : "");
-    if (m->detail) put("  %-12s %s\n", "", m->detail);
+        fh_reporter_put("  %-12s %s of %p, thread %u%s\n", "found by", m->call, m->address, thread,
+                        main ? " (main)" : "");
+    else
+        fh_reporter_put("  %-12s an access to %p, thread %u%s\n", "found by", m->address, thread,
+                        main ? " (main)" : "");
+    if (m->detail) fh_reporter_put("  %-12s %s\n", "", m->detail);
     if (m->block) put_block(m);
     if (m->damaged) put_damage(m);
-    write_out();
+    fh_reporter_write();
     put_stack(m->call ? "called from" : "accessed in", use);
     put_stack("allocated in", stack_at(m->allocated));
     put_stack("freed in", stack_at(m->freed_at));
     if (m->beside) put_beside(m);
-    put("  %-12s %s\n", "what next", kinds[m->kind].next);
+    fh_reporter_put("  %-12s %s\n", "what next", kinds[m->kind].next);
     if (m->block && m->allocated && fh_settings.stacks <= 1)
-        put("  %-12s FREEHOLD=...,stacks=16 shows more of who called the allocation.\n", "");
+        fh_reporter_put("  %-12s FREEHOLD=...,stacks=16 shows more of who called the allocation.\n", "");
 }
 
 /* ---- JSON ---- */
 
-static void put_json_text(const char *s) {
-    put("\"");
-    for (; *s; s++) {
-        unsigned char c = (unsigned char)*s;
-        if (c == '"' || c == '\\') put("\\%c", c);
-        else if (c < ' ') put("\\u%04x", c);
-        else put("%c", c);
-    }
-    put("\"");
-}
-
 static void put_json_stack(const char *label, struct stack stack) {
-    put(",\"%s\":[", label);
+    fh_reporter_put(",\"%s\":[", label);
     for (unsigned i = 0; i < stack.count; i++) {
         struct fh_os_code code;
         fh_os_code_of(stack.pcs[i], stack.exact && i == 0, &code);
-        put("%s{\"pc\":\"0x%zx\",\"offset\":%zu", i ? "," : "", (size_t)stack.pcs[i], (size_t)code.offset);
+        fh_reporter_put("%s{\"pc\":\"0x%zx\",\"offset\":%zu", i ? "," : "", (size_t)stack.pcs[i],
+                        (size_t)code.offset);
         if (code.module) {
-            put(",\"module\":");
-            put_json_text(code.module);
+            fh_reporter_put(",\"module\":");
+            fh_reporter_put_json(code.module);
         }
         if (code.function) {
-            put(",\"function\":");
-            put_json_text(code.function);
+            fh_reporter_put(",\"function\":");
+            fh_reporter_put_json(code.function);
         }
-        put("}");
+        fh_reporter_put("}");
     }
-    put("]");
+    fh_reporter_put("]");
 }
 
 static void put_json(const struct fh_misuse *m, struct stack use) {
     bool main;
-    put("{\"freehold\":\"heap-misuse\",\"kind\":\"%s\",\"what\":\"%s\"", kinds[m->kind].name,
-        kinds[m->kind].title);
-    put(",\"call\":\"%s\",\"address\":\"%p\",\"thread\":%u", m->call ? m->call : "access", m->address,
-        fh_os_thread_id(&main));
+    fh_reporter_put("{\"freehold\":\"heap-misuse\",\"kind\":\"%s\",\"what\":\"%s\"", kinds[m->kind].name,
+                    kinds[m->kind].title);
+    fh_reporter_put(",\"call\":\"%s\",\"address\":\"%p\",\"thread\":%u", m->call ? m->call : "access",
+                    m->address, fh_os_thread_id(&main));
     if (m->detail) {
-        put(",\"detail\":");
-        put_json_text(m->detail);
+        fh_reporter_put(",\"detail\":");
+        fh_reporter_put_json(m->detail);
     }
     if (m->block) {
-        put(",\"block\":{\"address\":\"%p\",\"asked\":%zu,\"usable\":%zu,\"state\":\"%s\"},\"offset\":%s%zu",
+        fh_reporter_put(
+            ",\"block\":{\"address\":\"%p\",\"asked\":%zu,\"usable\":%zu,\"state\":\"%s\"},\"offset\":%s%zu",
             m->block, m->asked, m->usable, m->freed ? "freed" : "live", m->offset < 0 ? "-" : "",
             (size_t)(m->offset < 0 ? -m->offset : m->offset));
     }
-    if (m->damaged) put(",\"found\":%u,\"expected\":%u", m->found, m->expected);
+    if (m->damaged) fh_reporter_put(",\"found\":%u,\"expected\":%u", m->found, m->expected);
     put_json_stack("stack", use);
     put_json_stack("allocated", stack_at(m->allocated));
     put_json_stack("freed", stack_at(m->freed_at));
     if (m->beside) {
-        put(",\"beside\":{\"address\":\"%p\",\"asked\":%zu}", m->beside, m->beside_asked);
+        fh_reporter_put(",\"beside\":{\"address\":\"%p\",\"asked\":%zu}", m->beside, m->beside_asked);
         put_json_stack("beside_allocated", stack_at(m->beside_allocated));
     }
-    put(",\"next\":");
-    put_json_text(kinds[m->kind].next);
-    put("}\n");
+    fh_reporter_put(",\"next\":");
+    fh_reporter_put_json(kinds[m->kind].next);
+    fh_reporter_put("}\n");
 }
 
 /* ---- the report ---- */
 
-static _Atomic uint64_t reporting; /* the process and the thread that writes a report, 0 = none */
-
-/* False: this thread is writing one already, and met another on its way. A thread that was writing when its
- * process forked is not there in the child, where nobody would ever finish its report. */
-static bool enter(void) {
-    bool main;
-    uint64_t process = (uint64_t)fh_os_process_id() << 32, self = process | fh_os_thread_id(&main), other = 0;
-    while (!atomic_compare_exchange_strong(&reporting, &other, self)) {
-        if (other == self) return false;
-        if ((other ^ process) >> 32 != 0) continue;
-        other = 0;
-        fh_os_pause();
-    }
-    length = 0;
-    return true;
-}
-
 bool fh_misuse_write(const struct fh_misuse *m) {
     uintptr_t pcs[USE_FRAMES];
-    if (!enter()) return false;
+    if (!fh_reporter_enter()) return false;
     struct stack use = stack_of_use(m, pcs);
     if (fh_settings.error_format == FH_ERROR_JSON) put_json(m, use);
     else put_text(m, use);
-    write_out();
-    atomic_store(&reporting, 0);
+    fh_reporter_write();
+    fh_reporter_leave();
     return true;
 }
 

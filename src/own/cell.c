@@ -2,7 +2,6 @@
  * was taken is known in programs built with -DFH_CHECKED, in checked mode. */
 #include <freehold/cell.h>
 
-#include "base/report.h"
 #include "own/checked.h"
 
 enum { NOTED = 64 };
@@ -49,6 +48,6 @@ void fh_borrow_refused(const int32_t *flag, char wanted) {
     if (other && other != fh_here)
         fh_report_line("borrowed here, and not given back", (struct fh_where){.site = other});
     fh_report_note("a borrow ends with the scope of its Ref, or with drop()");
-    fh_print(2, "freehold: stopped, as a RefCell's borrow rule is broken\n");
+    fh_report_stopped("as a RefCell's borrow rule is broken");
     __builtin_abort();
 }

@@ -94,13 +94,14 @@ void fh_records_unlock(void);
 
 /* ---- reports (checked_report.c) ---- */
 
-/* One report, put together line by line on stderr:
+/* One report, put together line by line, as text or JSON, on stderr or in the file of error_file:
  *     begin("E0382", "use of moved value: `%s`", name)   line("moved here", where)   note("...")   end()  */
 void fh_report_begin(const char *code, const char *format, ...);
 void fh_report_line(const char *label, struct fh_where where);
 void fh_report_record(const struct fh_record *record);
 void fh_report_note(const char *format, ...);
-void fh_report_who_stops(void); /* the mode */
+void fh_report_stopped(const char *why); /* its last line: "by ..." */
+void fh_report_stopped_by_mode(void);
 _Noreturn void fh_report_end(void);
 
 /* ---- moves, leaks, faults ---- */

@@ -164,7 +164,7 @@ static void report(size_t lost) {
     fh_report_note(
         "assigned over with `=` (set() drops the old one), not declared with own(), a field that DROP "
         "leaves out, a cycle of Rcs, or exit() from inside a scope");
-    fh_report_who_stops();
+    fh_report_stopped_by_mode();
     fh_os_exit_now(STATUS);
 }
 

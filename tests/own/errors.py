@@ -11,6 +11,7 @@ say, they say of the program that is then run: compiling is most of what this te
 
     errors.py [--write] [NAME]     --write puts the table into the document; a NAME (or pattern): only that, and no table
 """
+import json
 import os
 import re
 import shutil
@@ -75,7 +76,26 @@ def run(target, wants, label, source, mode="checked"):
     if done.returncode == 0:
         wrong.append(f"{source.name} ({label}): was not stopped")
     found = re.search(r"error\[(\w+)\]", done.stderr)
+    if found and label.startswith("gcc"):
+        check_json(target, found[1], f"{source.name} ({label})", environment)
     return f"stops, `{found[1]}`" if found else "stops"
+
+
+def check_json(target, code, who, environment):
+    """The same report as one line of JSON, in a file; where each line of it is."""
+    file = target.with_suffix(".json").absolute()
+    file.unlink(missing_ok=True)
+    settings = f"{environment['FREEHOLD']},error_format=json,error_file={file}"
+    done = subprocess.run([str(target)], capture_output=True, text=True, env={**environment, "FREEHOLD": settings}, timeout=300)
+    try:
+        report = json.loads(file.read_text())
+        lines = [line for line in report["lines"] if "note" not in line]
+        placed = all(line.get("label") and ("place" in line or line["file"] and line["function"]) for line in lines)
+        right = (report["freehold"], report["code"]) == ("owner-misuse", code) and report["what"] and report["stopped"]
+    except (OSError, ValueError, KeyError) as error:
+        right, placed = f"no report: {error!r}", False
+    if not (right and placed) or "error[" in done.stderr or done.returncode == 0:
+        wrong.append(f"{who}: as JSON: {right}, {file.read_text() if file.exists() else 'no file'}\n{done.stderr}")
 
 
 def cells_of(source, says, compiler):
