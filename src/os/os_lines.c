@@ -13,6 +13,7 @@
 
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <link.h>
 #include <poll.h>
 #include <signal.h>
@@ -26,7 +27,7 @@
  * gets an environment of its own: it shall not be checked. */
 static bool ask_addr2line(const char *module, uintptr_t offset, char *text, size_t size) {
     char address[32], path[] = "PATH=/usr/local/bin:/usr/bin:/bin";
-    snprintf(address, sizeof address, "0x%zx", offset);
+    snprintf(address, sizeof address, "0x%" PRIxPTR, offset);
     char *arguments[] = {(char *)(uintptr_t) "addr2line", (char *)(uintptr_t) "-pfiCe",
                          (char *)(uintptr_t)module, address, NULL};
     char *environment[] = {path, NULL};
@@ -167,14 +168,14 @@ static bool lines_of(uintptr_t pc, const Dl_info *info, char *lines, size_t size
 
 void fh_os_describe_code(uintptr_t pc, char *text, size_t size) {
     Dl_info info;
-    snprintf(text, size, "0x%zx", pc);
+    snprintf(text, size, "0x%" PRIxPTR, pc);
     if (pc == 0 || dladdr((void *)(pc - 1), &info) == 0 || info.dli_fname == NULL) return;
     char lines[2000];
     if (lines_of(pc, &info, lines, sizeof lines) && choose_line(lines, text, size)) return;
     const char *base = strrchr(info.dli_fname, '/') ? strrchr(info.dli_fname, '/') + 1 : info.dli_fname;
     if (info.dli_sname)
-        snprintf(text, size, "%s+0x%zx (%s)", info.dli_sname, pc - (uintptr_t)info.dli_saddr, base);
-    else snprintf(text, size, "%s+0x%zx", base, offset_of(pc, &info));
+        snprintf(text, size, "%s+0x%" PRIxPTR " (%s)", info.dli_sname, pc - (uintptr_t)info.dli_saddr, base);
+    else snprintf(text, size, "%s+0x%" PRIxPTR, base, offset_of(pc, &info));
 }
 
 /* Whether the module is one of the C library or this library, loaded. */

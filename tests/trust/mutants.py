@@ -293,7 +293,7 @@ MUTANTS = [
     ("large_block_opened_dirty", "heap/check_large.c", "if (open) fh_extent_give(f.first, clean);",
      "if (open) fh_extent_give(f.first, true);", "corpus_checked"),
     ("large_kept_for_ever", "heap/check_large.c", "        any |= entry != 0;\n        let_go(entry);",
-     "        any |= entry != 0;", "limits"),
+     "        any |= entry != 0;", "put_right"),
     ("moved_large_copies_less", "heap/large.c", "(size_t)(had - moved) << FH_GRANULE_SHIFT);",
      "(size_t)(had - moved - (had > moved)) << FH_GRANULE_SHIFT);", "corpus"),
     ("border_forgotten", "heap/move.c", "    set_border(g + granules);\n", "", "large"),

@@ -15,6 +15,7 @@
 
 #include <fcntl.h>
 #include <freehold/heap.h>
+#include <freehold/settings.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -210,6 +211,27 @@ static void check_a_large_one(size_t from, size_t length) {
     CHECKF(false, "a large block: ended with %d: %s", out.code, out.text);
 }
 
+/* What waits in the quarantine is had back when there is no other memory, as often as that happens. */
+static void fill_the_limit(void *unused) {
+    enum { MOST = 64, LEAST = 24, SOME = 600000, TURNS = 20 }; /* 32 MiB are 52 of these */
+    static void *block[MOST];
+    (void)unused;
+    CHECK(fh_set("limit", "32M") == 0);
+    for (unsigned turn = 0; turn < TURNS; turn++) {
+        unsigned n = 0;
+        while (n < MOST && (block[n] = malloc(SOME)) != NULL) n++;
+        CHECKF(n >= LEAST && n < MOST, "turn %u: there is room for %u blocks", turn, n);
+        while (n > 0) free(block[--n]);
+    }
+    exit(0);
+}
+
+static void check_what_waits_is_had_back(void) {
+    static struct outcome out;
+    run_child(&out, fill_the_limit, NULL, 60);
+    check_clean(&out, "what waits is had back");
+}
+
 /* ---- each byte ---- */
 
 static char reports[40]; /* name of a file */
@@ -255,6 +277,7 @@ static void check_each_byte(void) {
 int main(void) {
     check_fresh_ones();
     check_long_where_short_were();
+    check_what_waits_is_had_back();
     check_a_large_one(100, 1);
     check_a_large_one(60000, LARGE / 15);
     check_a_large_one(LARGE - 1, 1);
