@@ -64,6 +64,7 @@ bench:
 
 # The loader finds new libraries in /usr/local/lib only after ldconfig.
 install:
+	@./setup build
 	@$(MAKE) --no-print-directory library
 	@cmake --install $(BUILD) --prefix "$(PREFIX)"
 	@test -n "$(DESTDIR)" || test "$$(id -u)" != 0 || ! command -v ldconfig >/dev/null || ldconfig
@@ -77,13 +78,16 @@ lint:
 
 # The pictures in README.md, of what really happens.
 .PHONY: pictures
-pictures: library
+pictures:
+	@./setup run
+	@$(MAKE) --no-print-directory library
 	@PYTHONMALLOC=malloc docs/picture.py docs/run.svg "$$ make run" $(BUILD)/freehold run -- $(DEFAULT_PROG)
 
 # Long runs, beyond what `make test` takes time for. Each script says which variables it heeds: TIME, MINUTES ...
 ifneq ($(wildcard tests/soak/run),)
-soak: library
+soak:
 	@./setup test
+	@$(MAKE) --no-print-directory library
 	@tests/soak/run
 endif
 ifneq ($(wildcard tests/fuzz/run),)
