@@ -3,6 +3,9 @@
 # Each task first calls ./setup, which installs what the task needs from Debian's packages and is silent where
 # all is there.
 
+# Else each make that is started from here, those of cmake too, tells which folders it enters and leaves.
+MAKEFLAGS += --no-print-directory
+
 BUILD  := build
 PREFIX ?= /usr/local
 ARGS   ?=
@@ -33,7 +36,7 @@ ARGS   ?=
 
 all:
 	@./setup build
-	@$(MAKE) --no-print-directory library
+	@$(MAKE) library
 
 # Configured once with the tests off; `make test` turns them on and they stay on.
 $(BUILD)/CMakeCache.txt:
@@ -47,7 +50,7 @@ run:
 	@./setup $(if $(PROG),build,run)
 	@mkdir -p $(BUILD)
 	@test -x $(BUILD)/freehold || echo "building Freehold"
-	@$(MAKE) --no-print-directory library >$(BUILD)/make.log 2>&1 || { cat $(BUILD)/make.log; exit 1; }
+	@$(MAKE) library >$(BUILD)/make.log 2>&1 || { cat $(BUILD)/make.log; exit 1; }
 	$(if $(PROG),,PYTHONMALLOC=malloc )$(BUILD)/freehold run $(OPTIONS) -- $(or $(PROG),$(DEFAULT_PROG))
 
 test:
@@ -59,13 +62,13 @@ test:
 
 bench:
 	@./setup bench
-	@$(MAKE) --no-print-directory library
+	@$(MAKE) library
 	@bench/run --build $(BUILD) $(if $(ROWS),--rows "$(ROWS)",--out docs/bench) $(if $(ROUNDS),--rounds $(ROUNDS)) $(ARGS)
 
 # The loader finds new libraries in /usr/local/lib only after ldconfig.
 install:
 	@./setup build
-	@$(MAKE) --no-print-directory library
+	@$(MAKE) library
 	@cmake --install $(BUILD) --prefix "$(PREFIX)"
 	@test -n "$(DESTDIR)" || test "$$(id -u)" != 0 || ! command -v ldconfig >/dev/null || ldconfig
 
@@ -74,20 +77,20 @@ format:
 	@tests/lint/format.sh --fix
 
 lint:
-	@$(MAKE) --no-print-directory test LABEL=lint
+	@$(MAKE) test LABEL=lint
 
 # The pictures in README.md, of what really happens.
 .PHONY: pictures
 pictures:
 	@./setup run
-	@$(MAKE) --no-print-directory library
+	@$(MAKE) library
 	@PYTHONMALLOC=malloc docs/picture.py docs/run.svg "$$ make run" $(BUILD)/freehold run -- $(DEFAULT_PROG)
 
 # Long runs, beyond what `make test` takes time for. Each script says which variables it heeds: TIME, MINUTES ...
 ifneq ($(wildcard tests/soak/run),)
 soak:
 	@./setup test
-	@$(MAKE) --no-print-directory library
+	@$(MAKE) library
 	@tests/soak/run
 endif
 ifneq ($(wildcard tests/fuzz/run),)
@@ -105,7 +108,7 @@ analyze:
 	@tests/analyze/run.py
 
 mutants:
-	@$(MAKE) --no-print-directory test ONLY='^trust\.mutants_all$$'
+	@$(MAKE) test ONLY='^trust\.mutants_all$$'
 
 clean:
 	@rm -rf $(BUILD)
