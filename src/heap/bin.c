@@ -224,3 +224,29 @@ void fh_bin_flush(struct fh_heap *heap, unsigned c, void *p) {
     flush(heap, c, p);
     fh_unlock(&heap->lock);
 }
+
+/* Is the bin as large as it may be, and of a thread that allocates, too? Then what comes from the quarantine is
+ * not warmer than what the bin holds, and need not go through it. */
+static bool has_all_it_may(const struct fh_bin_book *book, unsigned c) {
+    return book->base && book->credit && book->capacity >= fh_classes[c].bin_most;
+}
+
+static unsigned overflow(struct fh_heap *heap, unsigned c, void **blocks, unsigned count) {
+    struct fh_bin_book *book = &heap->books[c];
+    if (count == 1 || !has_all_it_may(book, c)) {
+        flush(heap, c, blocks[0]);
+        return 1;
+    }
+    fh_span_collect(heap);
+    note_event(heap, book);
+    if (!fh_span_is_own(heap, blocks[0])) book->credit--;
+    fh_span_give(heap, c, blocks, count);
+    return count;
+}
+
+unsigned fh_bin_overflow(struct fh_heap *heap, unsigned c, void **blocks, unsigned count) {
+    fh_lock(&heap->lock);
+    unsigned taken = overflow(heap, c, blocks, count);
+    fh_unlock(&heap->lock);
+    return taken;
+}

@@ -124,26 +124,23 @@ FH_INLINE void prepare(char *start, unsigned c) {
 
 /* Of the blocks, which begin with one that was never handed out, those that lie one below the other in a span
  * and were not either: all filled at once. Plain ones, so the run ends above the span's first block at the
- * latest. Returns how many. */
+ * latest. Their marks come last: another thread may fork meanwhile, and the child use what lies above and
+ * below. Returns how many. */
 static unsigned make_run_fresh(void **blocks, unsigned count, unsigned c, struct fh_mark *mark) {
     const struct fh_mark fresh = {.state = FH_MARK_FRESH};
     size_t size = fh_classes[c].size;
     unsigned run = 0;
     char *start = blocks[0];
-    while (run < count && blocks[run] == start && fh_mark_state(mark) == FH_MARK_NONE) {
-        fh_mark_write(mark--, fresh);
-        run++;
+    for (; run < count && blocks[run] == start && fh_mark_state(mark - run) == FH_MARK_NONE; run++)
         start -= size;
-    }
     start += size;
-    mark++;
     memset(start, fh_canary, run * size);
-    if (fh_mark_state(mark - 1) == FH_MARK_NONE) start[-1] = (char)fh_canary;
+    if (fh_mark_state(mark - run) == FH_MARK_NONE) start[-1] = (char)fh_canary;
+    for (unsigned i = 0; i < run; i++) fh_mark_write_last(mark - i, fresh);
     return run;
 }
 
 /* All of the bin: filled, and in random order. */
-enum { TOGETHER = 64 };
 static void prepare_all(void **blocks, unsigned count, unsigned c) {
     bool runs = c <= FH_PLAIN_CLASSES && fh_freed_fill == fh_canary;
     for (unsigned i = 0, number; i < count;) {
@@ -152,8 +149,7 @@ static void prepare_all(void **blocks, unsigned count, unsigned c) {
         if (is_new && !runs) make_fresh(blocks[i], c, mark, number);
         i += is_new && runs ? make_run_fresh(blocks + i, count - i, c, mark) : 1;
     }
-    for (unsigned i = 0; i < count; i += TOGETHER)
-        fh_shuffle(blocks + i, count - i < TOGETHER ? count - i : TOGETHER);
+    fh_shuffle(blocks, count);
 }
 
 static void *refill(struct fh_heap *heap, unsigned c) {

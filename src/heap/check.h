@@ -139,12 +139,21 @@ static inline struct fh_mark fh_mark_read(const struct fh_mark *mark) {
     return value.mark;
 }
 
-static inline void fh_mark_write(struct fh_mark *mark, struct fh_mark to) {
+static inline uint64_t fh_mark_word_of(struct fh_mark mark) {
     union {
         struct fh_mark mark;
         uint64_t word;
-    } value = {.mark = to};
-    __atomic_store_n((fh_mark_word *)mark, value.word, __ATOMIC_RELAXED);
+    } value = {.mark = mark};
+    return value.word;
+}
+
+static inline void fh_mark_write(struct fh_mark *mark, struct fh_mark to) {
+    __atomic_store_n((fh_mark_word *)mark, fh_mark_word_of(to), __ATOMIC_RELAXED);
+}
+
+/* After all that was written to the block. */
+static inline void fh_mark_write_last(struct fh_mark *mark, struct fh_mark to) {
+    __atomic_store_n((fh_mark_word *)mark, fh_mark_word_of(to), __ATOMIC_RELEASE);
 }
 
 /* The mark of the block of class c that begins at `start`; NULL when none does. Not in private heaps. */
@@ -270,6 +279,9 @@ void fh_quarantine_put(struct fh_heap *heap, unsigned c, char *start, uint32_t a
 bool fh_quarantine_drain(struct fh_heap *heap);
 /* Where a block that waits was allocated; 0 when it waits in no quarantine. */
 uint32_t fh_quarantine_site(const char *start);
+/* Blocks are put into random order so many at a time: what is allocated in one go is mostly used in one go, and
+ * comes into the cache line by line, which the processor foretells as long as these lie close together. */
+enum { FH_TOGETHER = 16 };
 /* Puts the blocks into a random order. */
 void fh_shuffle(void **blocks, unsigned count);
 

@@ -2,10 +2,10 @@
  *
  * No lock, no atomic operation, no call but the one for the fill of long blocks. What they look for and write
  * is counted in instructions, and in branches that nobody can foretell: sizes that come in any order make each
- * loop over a block such a branch, so blocks of 32 to 64 bytes (there are no shorter ones) are compared and
- * filled without one, by pieces that overlap as they must, and the canaries of nearly all are compared in one
- * look at the last 64 bytes. (A jump into a row of pieces, instead of the loops, is one such branch; but
- * processors foretell loops better: pair-32 took a third longer.)
+ * loop over a block such a branch, so blocks up to 256 bytes (the shortest have 32) are compared and filled
+ * without one, by pieces that overlap as they must, longer ones in steps of 256, and the canaries of nearly all
+ * are compared in one look at the last 32. (A jump into a row of pieces, instead of the loops, is
+ * one such branch; but processors foretell loops better: pair-32 took a third longer.)
  *
  * The file is compiled a second time, for pieces of 32 bytes, by check_quick_wide.c.
  *
@@ -49,7 +49,7 @@ static inline void write_live(fh_mark_word *mark, size_t slack, unsigned state, 
 /* ---- a block's bytes ---- */
 
 /* What is filled by hand: the C library's way is as wide as the processor allows, but a call. */
-enum { SHORT = 64, STEP = 64, BY_HAND = FH_OS_WIDE > 16 ? FH_PLAIN_MOST : 256 };
+enum { SHORT = 64, STEP = 64, MEDIUM = 256, LONG_STEP = 256, BY_HAND = FH_OS_WIDE > 16 ? FH_PLAIN_MOST : 256 };
 
 static inline fh_os_wide canaries(void) { return *fh_os_wide_at(fh_canaries); }
 
@@ -67,15 +67,30 @@ FH_INLINE fh_os_agree short_one_agrees(const char *block, size_t size) {
            (agrees_at(block + size - 32) & agrees_at(block + size - 16));
 }
 
+/* One of 65 to 256 bytes is one or two steps from its start, and as many up to its end. */
+FH_INLINE fh_os_agree medium_one_agrees(const char *block, size_t size) {
+    const char *last = block + size - STEP;
+    fh_os_agree agree = sixty_four_agree(block) & sixty_four_agree(last);
+    if (size > 2 * STEP) agree &= sixty_four_agree(block + STEP) & sixty_four_agree(last - STEP);
+    return agree;
+}
+
+FH_INLINE fh_os_agree long_step_agrees(const char *at) {
+    return (sixty_four_agree(at) & sixty_four_agree(at + STEP)) &
+           (sixty_four_agree(at + 2 * STEP) & sixty_four_agree(at + 3 * STEP));
+}
+
 /* Is the block, of a multiple of 16 bytes and 32 at least, filled with the canary throughout? */
 FH_INLINE bool is_filled(const char *block, size_t size) {
     fh_os_agree agree;
     if (size <= SHORT) {
         agree = short_one_agrees(block, size);
+    } else if (size <= MEDIUM) {
+        agree = medium_one_agrees(block, size);
     } else {
-        const char *last = block + size - STEP;
-        agree = sixty_four_agree(last);
-        for (const char *at = block; at < last; at += STEP) agree &= sixty_four_agree(at);
+        const char *last = block + size - LONG_STEP;
+        agree = long_step_agrees(last);
+        for (const char *at = block; at < last; at += LONG_STEP) agree &= long_step_agrees(at);
     }
     return fh_os_mask_of(agree) == FH_OS_ALL_AGREE;
 }
@@ -83,6 +98,22 @@ FH_INLINE bool is_filled(const char *block, size_t size) {
 /* `size`: 64 or 32. */
 FH_INLINE void fill_in_pieces(char *at, unsigned size, fh_os_wide with) {
     for (unsigned i = 0; i < size; i += FH_OS_WIDE) *fh_os_wide_at(at + i) = with;
+}
+
+FH_INLINE void fill_long_step(char *at, fh_os_wide with) {
+    fill_in_pieces(at, STEP, with);
+    fill_in_pieces(at + STEP, STEP, with);
+    fill_in_pieces(at + 2 * STEP, STEP, with);
+    fill_in_pieces(at + 3 * STEP, STEP, with);
+}
+
+FH_INLINE void fill_medium_one(char *block, size_t size, fh_os_wide with) {
+    char *last = block + size - STEP;
+    fill_in_pieces(block, STEP, with);
+    fill_in_pieces(last, STEP, with);
+    if (size <= 2 * STEP) return;
+    fill_in_pieces(block + STEP, STEP, with);
+    fill_in_pieces(last - STEP, STEP, with);
 }
 
 /* `most`: no block is longer. */
@@ -93,31 +124,36 @@ FH_INLINE void fill(char *block, size_t size, size_t most) {
         fill_in_pieces(block + size - 32, 32, with);
         return;
     }
+    if (size <= MEDIUM) {
+        fill_medium_one(block, size, with);
+        return;
+    }
     if (most > BY_HAND && size > BY_HAND) {
         memset(block, fh_canary, size);
         return;
     }
-    char *last = block + size - STEP;
-    fill_in_pieces(last, STEP, with);
-    for (char *at = block; at < last; at += STEP) {
-        fill_in_pieces(at, STEP, with);
+    char *last = block + size - LONG_STEP;
+    fill_long_step(last, with);
+    for (char *at = block; at < last; at += LONG_STEP) {
+        fill_long_step(at, with);
         __asm__ volatile("" : "+r"(at)); /* the compiler would make it a memset again */
     }
 }
 
-/* The last bytes before `end`: the highest bits of the word, set where one is no canary. */
-enum { TAIL = FH_OS_WIDE == 16 ? 16 : 64 };
-FH_INLINE uint64_t others_in_tail(const char *end) {
-    if (TAIL == 16) return (uint64_t)(FH_OS_ALL_AGREE ^ fh_os_mask_of(agrees_at(end - 16))) << 48;
-    return ~((uint64_t)fh_os_mask_of(agrees_at(end - FH_OS_WIDE)) << 32 | fh_os_mask_of(agrees_at(end - TAIL)));
+/* The last bytes before `end`: the highest bits of the word, set where one is no canary. Not more of them,
+ * though up to 64 may be canaries: a look at what the program has just written has to wait until that is in the
+ * cache. */
+enum { TAIL = FH_OS_WIDE };
+FH_INLINE uint32_t others_in_tail(const char *end) {
+    return (FH_OS_ALL_AGREE ^ fh_os_mask_of(agrees_at(end - TAIL))) << (32 - TAIL);
 }
 
 /* Are the `slack` bytes before `end`, which is a multiple of 16, canaries? One at least. How many they are
- * cannot be foretold either, and the mark that says so comes late: so the last bytes are looked at whatever it
- * says. (No span has a block in use in its first 64 bytes.) */
+ * cannot be foretold either: so as many of the last bytes are looked at in nearly all cases. (No span has a
+ * block in use in its first 64 bytes.) */
 FH_INLINE bool is_slack_whole(const char *end, size_t slack) {
-    uint64_t others = others_in_tail(end);
-    if (FH_LIKELY(slack <= TAIL)) return others >> (-slack & 63) == 0;
+    uint32_t others = others_in_tail(end);
+    if (FH_LIKELY(slack <= TAIL)) return others >> (-slack & 31) == 0;
     const char *first = end - slack;
     typedef fh_os_wide anywhere __attribute__((aligned(1)));
     fh_os_agree agree = *(const anywhere *)(const void *)first == canaries();
@@ -199,11 +235,6 @@ void *WAY(alloc)(size_t size, size_t align, unsigned call, uintptr_t caller) {
 
 void *WAY(malloc)(size_t size, uintptr_t caller) { return alloc_quickly(size, 1, FH_KIND_MALLOC, caller); }
 
-void *WAY(as_malloc)(size_t size) {
-    if (FH_UNLIKELY(!FH_READ(fh_check_quick_alloc))) return fh_malloc_slow(size); /* whose caller is ours */
-    return alloc_quickly(size, 1, FH_KIND_MALLOC, (uintptr_t)__builtin_return_address(0));
-}
-
 /* ---- a live block, found ---- */
 
 struct quick {
@@ -253,16 +284,16 @@ static bool is_fronted_whole(const struct quick *b) {
 /* ---- free ---- */
 
 /* The batch of the class is full, or there is none, or no heap, in a thread that has ended. */
-static __attribute__((noinline)) void put_slowly(char *block, unsigned c, uint32_t site) {
+static __attribute__((noinline)) void put_slowly(char *block, unsigned c, uint64_t site) {
     int saved = errno;
     memset(block, fh_canary, fh_classes[c].size);
-    fh_quarantine_put(fh_heap_mine(), c, block, site);
+    fh_quarantine_put(fh_heap_mine(), c, block, (uint32_t)site);
     errno = saved;
 }
 
 /* All was found to be in order with the block. */
 FH_INLINE void retire(const struct quick *b, size_t most, uintptr_t caller) {
-    uint32_t allocated = (uint32_t)(b->word >> SITE_SHIFT);
+    uint64_t allocated = b->word >> SITE_SHIFT;
     fh_mark_word freed_by = (uint64_t)caller << SITE_SHIFT | FH_MARK_FREED << STATE_SHIFT;
     __atomic_store_n(b->mark, (b->word & (0xff00ffff | FH_MARK_FRONT << STATE_SHIFT)) | freed_by,
                      __ATOMIC_RELAXED);
@@ -274,7 +305,7 @@ FH_INLINE void retire(const struct quick *b, size_t most, uintptr_t caller) {
     }
     struct fh_freed *freed = q->open[b->c].top++;
     freed->start = b->block;
-    freed->allocated = allocated;
+    freed->allocated = (uint32_t)allocated;
     fill(b->block, b->size, most);
 }
 
@@ -331,11 +362,6 @@ FH_INLINE void free_plain(void *p, uintptr_t caller) {
 
 void WAY(free_plain)(void *p, uintptr_t caller) { free_plain(p, caller); }
 
-void WAY(as_free)(void *p) {
-    if (FH_UNLIKELY(!FH_READ(fh_check_quick_free))) fh_plain_free_slow(p);
-    else free_plain(p, (uintptr_t)__builtin_return_address(0));
-}
-
 #define IF_CALLED_AS(calls)                               \
     case calls:                                           \
         if (free_quickly(p, size, calls, caller)) return; \
@@ -381,4 +407,21 @@ bool WAY(resize)(void *p, size_t size, uintptr_t caller, void **result) {
     memcpy(block, p, asked < size ? asked : size);
     WAY(free_plain)(p, caller);
     return true;
+}
+
+/* ---- malloc and free themselves ---- */
+
+#ifdef FH_OS_WIDER
+FH_OS_WIDER_END /* where a vector may be put on the stack, who asks for his caller keeps a frame */
+#endif
+
+    void *
+    WAY(as_malloc)(size_t size) {
+    if (FH_UNLIKELY(!FH_READ(fh_check_quick_alloc))) return fh_malloc_slow(size); /* whose caller is ours */
+    return WAY(malloc)(size, (uintptr_t)__builtin_return_address(0));
+}
+
+void WAY(as_free)(void *p) {
+    if (FH_UNLIKELY(!FH_READ(fh_check_quick_free))) fh_plain_free_slow(p);
+    else WAY(free_plain)(p, (uintptr_t)__builtin_return_address(0));
 }

@@ -14,5 +14,4 @@
 FH_OS_WIDER_BEGIN
 #define WAY(call) fh_check_##call##_widely
 #include "check_quick.c" // NOLINT(bugprone-suspicious-include)
-FH_OS_WIDER_END
 #endif

@@ -167,6 +167,10 @@ void *fh_bin_refill(struct fh_heap *heap, unsigned c);
 /* Takes block p of class c into the bin when that is full. */
 void fh_bin_flush(struct fh_heap *heap, unsigned c, void *p);
 
+/* The same for several blocks, of which it takes one, and makes room for others, or all, past the bin. Returns
+ * how many. */
+unsigned fh_bin_overflow(struct fh_heap *heap, unsigned c, void **blocks, unsigned count);
+
 /* Gives the blocks of magazines in the depot of class c back to their spans: of an idle depot, or of any. Lock
  * held. */
 void fh_bin_drain_depot(struct fh_heap *heap, unsigned c, bool all);

@@ -4,7 +4,7 @@
  * Each heap has a quarantine of its own, used by its thread alone; it stays with the heap when that is parked.
  * A free puts its block into the batch of its class; that is two stores. A full batch goes to the end of a
  * queue, and the oldest batches leave it while there is more in it than the setting quarantine says: their
- * blocks go to the bin, in random order.
+ * blocks go to the bin, in random order, or straight to their spans when the bin is full.
  *
  *     open[c]   | block, site | block, site | ... top      end |        a few KiB of each class that is used
  *     queue     oldest batch -> batch -> ... -> newest batch            `bytes` in all, of any class
@@ -34,7 +34,9 @@ _Static_assert(sizeof(struct fh_batch) == 1024, "a batch is a piece of the books
 
 static unsigned batch_size(unsigned c) {
     unsigned fit = BATCH_BYTES / fh_classes[c].size;
-    return fit > BATCH_MOST ? BATCH_MOST : fit < BATCH_FEWEST ? BATCH_FEWEST : fit;
+    if (fit > BATCH_MOST) fit = BATCH_MOST;
+    if (fit > FH_TOGETHER) fit -= fit % FH_TOGETHER;
+    return fit < BATCH_FEWEST ? BATCH_FEWEST : fit;
 }
 
 /* ---- random order ---- */
@@ -46,13 +48,51 @@ static uint64_t begin_random(void) {
     return random_state;
 }
 
-/* Below `limit`, which is small. */
-FH_INLINE unsigned next_random(uint64_t *state, unsigned limit) {
+/* 32 bits. */
+FH_INLINE uint64_t next_bits(uint64_t *state) {
     *state = *state * 6364136223846793005u + 1442695040888963407u; /* Knuth's; the high half is good */
-    return (unsigned)((*state >> 32) * limit >> 32);
+    return *state >> 32;
 }
 
-void fh_shuffle(void **blocks, unsigned count) {
+/* Below `limit`, which is small. */
+FH_INLINE unsigned next_random(uint64_t *state, unsigned limit) {
+    return (unsigned)(next_bits(state) * limit >> 32);
+}
+
+/* An order of FH_TOGETHER things: a digit of four bits for each. A thread has one for all that it shuffles,
+ * thrown at its start, and changes it a little before each use, by three exchanges and a turn: that is one
+ * random number for sixteen blocks. */
+static __thread uint64_t order __attribute__((tls_model("initial-exec")));
+_Static_assert(FH_TOGETHER == 16, "an order is a word");
+
+FH_INLINE uint64_t exchange(uint64_t digits, uint64_t a, uint64_t b) {
+    unsigned at = (unsigned)(a & 15) * 4, to = (unsigned)(b & 15) * 4;
+    uint64_t differ = (digits >> at ^ digits >> to) & 15;
+    return digits ^ differ << at ^ differ << to;
+}
+
+static uint64_t change(uint64_t digits, uint64_t *state) {
+    uint64_t chance = next_bits(state);
+    for (unsigned i = 0; i < 24; i += 8) digits = exchange(digits, chance >> i, chance >> (i + 4));
+    unsigned turn = (unsigned)(chance >> 24 & 15) * 4;
+    return digits << turn | digits >> (-turn & 63);
+}
+
+static uint64_t begin_order(uint64_t *state) {
+    if (FH_LIKELY(order)) return order;
+    uint64_t digits = 0xfedcba9876543210u;
+    for (unsigned i = 0; i < 2 * FH_TOGETHER; i++) digits = change(digits, state);
+    return digits;
+}
+
+/* FH_TOGETHER blocks. */
+static void shuffle_by(uint64_t digits, void **blocks) {
+    void *before[FH_TOGETHER];
+    memcpy(before, blocks, sizeof before);
+    for (unsigned i = 0; i < FH_TOGETHER; i++, digits >>= 4) blocks[i] = before[digits & 15];
+}
+
+static void shuffle_few(void **blocks, unsigned count) {
     uint64_t state = begin_random();
     for (unsigned left = count; left > 1; left--) { /* Fisher and Yates */
         unsigned chosen = next_random(&state, left);
@@ -63,27 +103,57 @@ void fh_shuffle(void **blocks, unsigned count) {
     random_state = state;
 }
 
+void fh_shuffle(void **blocks, unsigned count) {
+    uint64_t state = begin_random(), digits = begin_order(&state);
+    for (; count >= FH_TOGETHER; count -= FH_TOGETHER, blocks += FH_TOGETHER)
+        shuffle_by(digits = change(digits, &state), blocks);
+    order = digits;
+    random_state = state;
+    shuffle_few(blocks, count);
+}
+
 /* ---- batches ---- */
 
-/* The blocks go to the bin, or past it. Those that go into the bin together lie there in random order. */
+/* The blocks in random order, from `to` on. */
+static void put_shuffled(void **to, const struct fh_freed *blocks, unsigned count) {
+    uint64_t state = begin_random(), digits = begin_order(&state);
+    for (; count >= FH_TOGETHER; count -= FH_TOGETHER, blocks += FH_TOGETHER, to += FH_TOGETHER) {
+        uint64_t left = digits = change(digits, &state);
+        for (unsigned i = 0; i < FH_TOGETHER; i++, left >>= 4) to[i] = blocks[left & 15].start;
+    }
+    for (unsigned i = 0; i < count; i++) { /* each changes places with one of those before it, or itself */
+        void **chosen = to + next_random(&state, i + 1);
+        to[i] = *chosen;
+        *chosen = blocks[i].start;
+    }
+    order = digits;
+    random_state = state;
+}
+
+/* As many of the blocks go into the bin as have room. Returns how many. */
+static unsigned put_into_bin(struct fh_bin *bin, const struct fh_freed *blocks, unsigned count) {
+    void **from = bin->top;
+    unsigned room = (unsigned)(bin->end - from), n = room < count ? room : count;
+    put_shuffled(from, blocks, n);
+    __atomic_store_n(&bin->top, from + n,
+                     __ATOMIC_RELEASE); /* what is above is nobody's until now, in a child too */
+    return n;
+}
+
+/* The bin is full: what goes past it, or makes it have room. Returns how many blocks were taken. */
+static unsigned put_past_bin(struct fh_heap *heap, unsigned c, const struct fh_freed *blocks, unsigned count) {
+    void *starts[BATCH_MOST];
+    for (unsigned i = 0; i < count; i++) starts[i] = blocks[i].start;
+    return fh_bin_overflow(heap, c, starts, count);
+}
+
 static void release(struct fh_heap *heap, const struct fh_batch *batch) {
     struct fh_bin *bin = &heap->bins[batch->c];
     const struct fh_freed *at = batch->blocks, *end = at + batch->count;
-    uint64_t state = begin_random();
-    while (at < end) {
-        if (bin->top == bin->end) fh_bin_flush(heap, batch->c, (at++)->start);
-        void **from = bin->top;
-        unsigned room = (unsigned)(bin->end - from), left = (unsigned)(end - at), n = room < left ? room : left;
-        for (unsigned i = 0; i < n; i++) { /* each changes places with one of those before it, or itself */
-            void **chosen = from + next_random(&state, i + 1);
-            from[i] = *chosen;
-            *chosen = at[i].start;
-        }
-        __atomic_store_n(&bin->top, from + n,
-                         __ATOMIC_RELEASE); /* what is above is nobody's until now, in a child too */
-        at += n;
+    for (at += put_into_bin(bin, at, batch->count); at < end;) {
+        at += put_past_bin(heap, batch->c, at, (unsigned)(end - at));
+        at += put_into_bin(bin, at, (unsigned)(end - at));
     }
-    random_state = state;
 }
 
 static void release_oldest(struct fh_heap *heap, struct fh_quarantine *q) {

@@ -8,7 +8,7 @@
  *     realloc             of a block that was written over moves what it should
  *
  * For sizes of each way that checked mode has for small blocks: short ones, longer ones, those above 1 KiB. And
- * of blocks to 320 bytes, which are compared by pieces, no byte is left out: a write to each, after the free,
+ * of blocks to 640 bytes, which are compared by pieces, no byte is left out: a write to each, after the free,
  * is told.
  */
 #include "../heap/support.h"
@@ -264,7 +264,7 @@ static unsigned count_in_file(const char *word) {
 
 static void check_each_byte(void) {
     snprintf(reports, sizeof reports, "put_right.reports.%ld", (long)getpid());
-    static const size_t wholes[] = {16, 32, 48, 64, 80, 160};
+    static const size_t wholes[] = {16, 32, 48, 64, 80, 160, 240, 300, 600};
     for (unsigned i = 0; i < sizeof wholes / sizeof *wholes; i++) {
         static struct outcome out;
         size = wholes[i];
