@@ -141,7 +141,7 @@ void *fh_new_slow(size_t size, size_t align, unsigned kind, uintptr_t caller) {
 
 void *fh_calloc_slow(size_t n, size_t size) {
     size_t bytes;
-    if (__builtin_mul_overflow(n, size, &bytes)) return out_of_memory();
+    if (__builtin_mul_overflow(n, size, &bytes)) bytes = SIZE_MAX; /* refused, as what is too large is */
     return alloc_or_sample(bytes, 1, FH_CALL_ZERO, CALLER);
 }
 
@@ -309,7 +309,7 @@ void *fh_realloc(void *p, size_t size) {
 
 void *fh_reallocarray(void *p, size_t n, size_t size) {
     size_t bytes;
-    return __builtin_mul_overflow(n, size, &bytes) ? out_of_memory() : fh_realloc(p, bytes);
+    return fh_realloc(p, __builtin_mul_overflow(n, size, &bytes) ? SIZE_MAX : bytes);
 }
 
 /* ---- the rest of the public functions ---- */

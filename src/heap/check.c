@@ -90,11 +90,6 @@ void fh_check_end_span(uint32_t g, unsigned blocks) {
     fh_check_give_marks(at->marks, blocks);
 }
 
-static void *out_of_memory(void) {
-    errno = ENOMEM;
-    return NULL;
-}
-
 /* ---- blocks for the bin ---- */
 
 /* The block was never handed out: it gets its fill, and so does the last byte before it, unless that belongs to
@@ -264,19 +259,20 @@ static bool drain(void) {
 
 void *fh_check_alloc(size_t size, size_t align, unsigned call, uintptr_t caller) {
     struct fh_found f;
-    if (is_too_much(size, align)) return out_of_memory();
+    if (is_too_much(size, align)) return fh_check_refuse(size, caller);
     if (fh_guard_wants(size, caller)) {
         void *block = fh_guard_alloc(size, align, call, caller);
         if (block) return block;
     }
     while (!take(NULL, size, align, call, caller, &f))
-        if (!drain()) return out_of_memory();
+        if (!drain()) return fh_check_refuse(size, caller);
     return hand_out(&f, call, align, caller);
 }
 
 void *fh_check_alloc_in(struct fh_heap *private, size_t size, size_t align, unsigned call, uintptr_t caller) {
     struct fh_found f;
-    if (is_too_much(size, align) || !take(private, size, align, call, caller, &f)) return out_of_memory();
+    if (is_too_much(size, align) || !take(private, size, align, call, caller, &f))
+        return fh_check_refuse(size, caller);
     return hand_out(&f, call, align, caller);
 }
 
@@ -336,7 +332,7 @@ size_t fh_check_usable(const void *p, uintptr_t caller) {
 
 static void *resize_large(struct fh_found *f, size_t size, uintptr_t caller) {
     void *p = fh_check_resize_large(f, size, fh_site_here(caller));
-    if (p == NULL) return out_of_memory();
+    if (p == NULL) return fh_check_refuse(size, caller);
     if (fh_settings.count) fh_count_resize(f->start, 0, size);
     fh_space.heads[f->first].asked = f->asked = size;
     fh_check_put_canaries(f);
@@ -375,7 +371,7 @@ void *fh_check_resize(void *p, size_t size, uintptr_t caller) {
     unsigned quick = FH_READ(fh_check_quick_free);
     if (quick && FH_QUICKLY(quick, resize, p, size, caller, &block)) return block;
     if (fh_settings.count) fh_count_realloc();
-    if (size > PTRDIFF_MAX / 2) return out_of_memory();
+    if (size > PTRDIFF_MAX / 2) return fh_check_refuse(size, caller);
     if (fh_guard_owns(p))
         return fh_guard_usable(p, &asked, "realloc", caller) ? move(p, asked, size, NULL, caller) : NULL;
     if (!find_live(p, "realloc", caller, &f)) return NULL;

@@ -59,6 +59,9 @@ void fh_checks_begin(void);
 void *fh_check_alloc(size_t size, size_t align, unsigned call, uintptr_t caller);
 void fh_check_free(void *p, size_t size, size_t align, unsigned call, uintptr_t caller);
 void *fh_check_resize(void *p, size_t size, uintptr_t caller);
+
+/* No memory for `size` bytes: NULL and ENOMEM, and a note for the case that the program follows the NULL. */
+void *fh_check_refuse(size_t size, uintptr_t caller);
 size_t fh_check_usable(const void *p, uintptr_t caller);
 /* A block from the program's own heap. */
 void *fh_check_alloc_in(struct fh_heap *private, size_t size, size_t align, unsigned call, uintptr_t caller);

@@ -11,12 +11,19 @@
  * And whoever faults within the heap's window, where no memory is: a copy with a wrong length that ran on and
  * on, an index far out. If a large block ends or begins near there, it is named.
  *
+ * And whoever follows NULL after memory was refused to the same thread. Nobody knows whether it is that NULL,
+ * so the report says no more than that.
+ *
  * All of it runs in the handler of faults: nothing is locked, and what is read was true a moment ago.
  */
+#include "../base/report.h"
 #include "../base/settings.h"
 #include "canary.h"
 #include "check.h"
 #include "guard.h"
+#include "sites.h"
+
+#include <errno.h>
 
 #define NEAR ((uintptr_t)1 << 20)
 
@@ -71,11 +78,36 @@ static bool explain_window(uintptr_t address, struct fh_misuse *m) {
     return true;
 }
 
+/* ---- NULL ---- */
+
+static __thread struct {
+    size_t size;
+    uint32_t site; /* 0: nothing was refused */
+} refused __attribute__((tls_model("initial-exec")));
+
+void *fh_check_refuse(size_t size, uintptr_t caller) {
+    refused.size = size;
+    refused.site = fh_site_here(caller);
+    errno = ENOMEM;
+    return NULL;
+}
+
+static bool explain_null(uintptr_t address, struct fh_misuse *m) {
+    enum { NEAR_NULL = 4096 };
+    if (address >= NEAR_NULL || refused.site == 0) return false;
+    *m = (struct fh_misuse){.kind = FH_FAULT_NULL, .address = (const void *)address, .allocated = refused.site};
+    if (refused.size == SIZE_MAX)
+        fh_format(m->note, sizeof m->note, "The last that was refused here was more than there can be.");
+    else fh_format(m->note, sizeof m->note, "The last that was refused here was for %zu bytes.", refused.size);
+    m->detail = m->note;
+    return true;
+}
+
 bool fh_check_explain_fault(uintptr_t address, bool known, const struct fh_os_registers *registers,
                             struct fh_misuse *m) {
     if (!fh_mode_checks()) return false;
-    bool told =
-        known ? explain_window(address, m) || explain_fill(address, m) : explain_instruction(registers, m);
+    bool told = known ? explain_window(address, m) || explain_fill(address, m) || explain_null(address, m)
+                      : explain_instruction(registers, m);
     m->registers = registers;
     return told;
 }

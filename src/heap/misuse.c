@@ -70,6 +70,10 @@ static const struct {
     [FH_FAULT_NOWHERE] =
         {"access-nowhere", "access to a part of the heap where no block is",
          "Look at the index or length used here. FREEHOLD=mode=guard stops the program nearer to its mistake."},
+    [FH_FAULT_NULL] =
+        {"access-null", "NULL was followed, in a thread to which memory had been refused",
+         "What malloc and its kin return is NULL when there is no memory, or when the size is nonsense: "
+         "look at it before it is used."},
     [FH_FAULT_ALIGNMENT] =
         {"misaligned-access", "this instruction wants a block at a multiple of 16, and in guard mode it is not",
          "Nothing is wrong with the program. FREEHOLD=mode=guard,guard_align=16 keeps all blocks "

@@ -24,6 +24,7 @@ enum fh_misuse_kind {
     FH_FAULT_FREED,
     FH_FAULT_THROUGH,   /* of a pointer that is the fill of a freed or new block                     */
     FH_FAULT_NOWHERE,   /* in the heap's window, where no memory is                                  */
+    FH_FAULT_NULL,      /* at almost zero, in a thread to which memory was refused                   */
     FH_FAULT_ALIGNMENT, /* an instruction that wants more than the block has: no mistake            */
     FH_MISUSE_KINDS
 };

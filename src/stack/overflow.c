@@ -138,7 +138,7 @@ static bool default_follows(int signal) {
 /* One report at a time. A second thread waits for the first, whose end is the process's as a rule: then it
  * waits for that, too. */
 static void report_once(struct fh_fault *fault, int signal) {
-    static uintptr_t last_address;
+    static uintptr_t last_address = UINTPTR_MAX; /* none yet: a fault may be at 0 */
     bool main;
     unsigned self = fh_os_thread_id(&main), nobody = 0;
     for (unsigned tries = 0; !atomic_compare_exchange_strong(&reporting, &nobody, self); tries++) {

@@ -188,6 +188,8 @@ static void underflow_huge(void) {
 static void overflow_without_end(void) {
     memset(hide(block(SMALL)), 1, (size_t)hide((void *)((uintptr_t)1 << 42)));
 }
+static void null_after_refusal(void) { put(hide(malloc((size_t)hide((void *)(PTRDIFF_MAX - 5)))), 3, 1); }
+static void null_after_overflow(void) { put(hide(calloc((size_t)1 << 60, (size_t)hide((void *)64))), 0, 1); }
 static void underflow_granule(void) { put(hide(aligned_alloc(65536, 65536)), -1, 1); }
 static void underflow_calloc(void) {
     unsigned char *p = hide(calloc(1, 60));
@@ -642,6 +644,8 @@ static const struct misuse cases[] = {
     CASE(underflow_20k),
     CASE(underflow_huge),
     CASE(overflow_without_end),
+    CASE(null_after_refusal),
+    CASE(null_after_overflow),
     CASE(underflow_granule),
     CASE(underflow_calloc),
     CASE(underflow_far_before),

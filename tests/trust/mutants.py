@@ -234,6 +234,8 @@ MUTANTS = [
     ("magazines_pile_up", "heap/magazine.c", "most < FH_MAGAZINES_SPARE ? (unsigned)most : FH", "FH", "magazines"),
     ("dead_threads_magazines_lost", "heap/bin.c", "    fh_magazine_end(&heap->magazines, book->base, book->capacity);\n", "",
      "magazines"),
+    ("null_after_refusal_unseen", "heap/fault.c", "    refused.size = size;\n", "    refused.size = size + 1;\n", "reports"),
+    ("fault_at_zero_is_an_old_one", "stack/overflow.c", "last_address = UINTPTR_MAX;", "last_address = 0;", "misuse"),
     ("fill_followed_unseen", "heap/fault.c", "if (!fh_check_is_fill(address)) return false;", "return false;", "misuse"),
     ("address_from_any_register", "os/os_instruction.c", "if (operand == NULL) return ALL_REGISTERS;", "return ALL_REGISTERS;",
      "explained"),
