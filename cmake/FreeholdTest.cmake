@@ -135,9 +135,14 @@ function(freehold_script name script)
         set(interpreter ${FREEHOLD_BASH})
     endif()
     add_test(NAME ${name} COMMAND ${interpreter} ${path} ${T_ARGS} WORKING_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})
+    # CMake's own word for none is NOTFOUND, which a script would take for a command.
+    set(cxx ${CMAKE_CXX_COMPILER})
+    if(NOT cxx)
+        set(cxx "")
+    endif()
     set(environment
         FREEHOLD_SOURCE=${PROJECT_SOURCE_DIR} FREEHOLD_BUILD=${PROJECT_BINARY_DIR}
         FREEHOLD_LIB=${FREEHOLD_PRELOAD_TREE}/libfreehold.so FREEHOLD_COMMAND=${PROJECT_BINARY_DIR}/freehold
-        CC=${CMAKE_C_COMPILER} CXX=${CMAKE_CXX_COMPILER} ${T_ENVIRONMENT})
+        CC=${CMAKE_C_COMPILER} CXX=${cxx} ${T_ENVIRONMENT})
     freehold_test_properties(${name} "${T_LABELS}" "${T_TIMEOUT}" "${T_SERIAL}" "${environment}")
 endfunction()

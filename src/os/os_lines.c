@@ -78,11 +78,14 @@ static bool next_line(char **lines, char **function, char **place) {
 }
 
 /* Is the place in this library's own source or in one of its headers? Its sources are where this file is, in
- * the words of the compiler that wrote both. */
+ * the words of the compiler that wrote both. Its headers lie right in include/freehold: a folder that is called
+ * freehold may be anybody's, and is ours where the library was cloned, with the tests in it. */
 static bool is_library(const char *place) {
     size_t sources = sizeof __FILE__ - sizeof "os/os_lines.c";
     if (sources > 0 && strncmp(place, __FILE__, sources) == 0) return true;
-    return strstr(place, "/freehold/") && strstr(place, ".h:");
+    const char folder[] = "/include/freehold/", *header = strstr(place, folder);
+    if (header) header += sizeof folder - 1;
+    return header && strchr(header, '/') == NULL && strstr(header, ".h:");
 }
 
 /* The first line that is not in a header of this library, else the last, as "file.c:12 (function)". */

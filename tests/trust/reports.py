@@ -152,7 +152,35 @@ def programs_go_on_if_told():
         expect(f"{case}: said once", text.count("freehold: heap misuse") == 1, text)
 
 
+MINE = """#include <stdlib.h>
+static inline __attribute__((always_inline)) void mine(void *p) { free(p); }
+"""
+TWICE = """#include "mine.h"
+int main(void) {
+    void *volatile p = malloc(24);
+    mine(p);
+    mine(p);
+    return 0;
+}
+"""
+
+
+def a_folder_may_be_called_as_we_are():
+    """The headers of a program that lies in a folder called freehold are not taken for this library's, whose lines are left out."""
+    folder = Path("freehold", "of_somebody").absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in (("mine.h", MINE), ("twice.c", TWICE)):
+        (folder / name).write_text(text)
+    if subprocess.run([os.environ["CC"], "-g", "-O1", "-fno-builtin", folder / "twice.c", "-o", folder / "twice"]).returncode != 0:
+        expect("a program of two lines compiles", False)
+        return
+    done = subprocess.run([folder / "twice"], capture_output=True, text=True, timeout=300, env=dict(
+        os.environ, FREEHOLD=CHECKED, LD_PRELOAD=os.environ["FREEHOLD_LIB"]))
+    expect("a header below a folder called freehold is shown", re.search(r"mine\.h:2 \(mine\)", done.stderr), done.stderr)
+
+
 words_of_each_kind()
+a_folder_may_be_called_as_we_are()
 stacks_are_as_deep_as_asked()
 the_sweep_shows_none_of_our_own_frames()
 json_has_it_all()
