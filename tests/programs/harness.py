@@ -322,12 +322,12 @@ def compare(p, reference, run, library):
 
 
 def test(name, library, witness, only_settings=None):
-    """Runs one program without the library and with it, in each setting. True when all is equal."""
+    """Runs one program without the library and with it, in each setting. True when all is equal, None when it is not installed."""
     p = PROGRAMS[name]
     missing = p.missing()
     if missing:
-        print("%s: cannot be run, missing: %s" % (name, ", ".join(missing)))
-        return False
+        print("skipped: %s cannot be run, missing: %s" % (name, ", ".join(missing)))
+        return None
     temporary = tempfile.gettempdir()
     base = tempfile.mkdtemp(prefix="freehold-%s." % name, dir="/tmp" if re.search("[ :]", temporary) else temporary)
     os.chmod(base, 0o755)

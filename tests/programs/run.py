@@ -5,8 +5,9 @@
     run.py --list
 
 Runs each named program (all, when none is named) without and with the library and compares output, exit status and
-produced files. Exit status 0 when all are equal. harness.py says what "equal" takes; the programs are in the
-files imported below, one function each. The library may be any allocator, which is how the tests are tested:
+produced files. Exit status 0 when all are equal, 77 when one that is not installed was left out. harness.py says what
+"equal" takes; the programs are in the files imported below, one function each. The library may be any allocator, which
+is how the tests are tested:
 
     run.py --library /usr/lib/x86_64-linux-gnu/libjemalloc.so.2 ...
 """
@@ -48,7 +49,7 @@ def main():
         p.limit = arguments.limit or p.limit
     good = [harness.test(name, os.path.abspath(arguments.library), os.path.abspath(arguments.witness), arguments.settings)
             for name in arguments.names or harness.PROGRAMS]
-    return 0 if all(good) else 1
+    return 1 if False in good else 77 if None in good else 0
 
 
 if __name__ == "__main__":
