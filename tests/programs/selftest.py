@@ -53,6 +53,9 @@ def main():
             result = subprocess.run([sys.executable, os.path.join(HERE, "run.py"), "--library", library, "--witness", witness,
                                      "--settings", "", *limit, program], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
             said = result.stdout.decode()
+            if result.returncode == 77: # the program to try it with is not installed
+                print(said)
+                return 77
             noticed = result.returncode == 0 if words is None else result.returncode == 1 and words in said
             print("a library %s: %s" % (name, "as expected" if noticed else "NOT NOTICED\n" + said))
             good = good and noticed
