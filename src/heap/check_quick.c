@@ -415,8 +415,7 @@ bool WAY(resize)(void *p, size_t size, uintptr_t caller, void **result) {
 FH_OS_WIDER_END /* where a vector may be put on the stack, who asks for his caller keeps a frame */
 #endif
 
-    void *
-    WAY(as_malloc)(size_t size) {
+void *WAY(as_malloc)(size_t size) {
     if (FH_UNLIKELY(!FH_READ(fh_check_quick_alloc))) return fh_malloc_slow(size); /* whose caller is ours */
     return WAY(malloc)(size, (uintptr_t)__builtin_return_address(0));
 }
