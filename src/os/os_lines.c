@@ -125,7 +125,6 @@ static struct fh_lock answers_lock;
 static struct answer {
     uintptr_t offset; /* 0: nothing is here */
     uint64_t module;
-    bool known; /* addr2line had an answer */
     char lines[ANSWER];
 } answers[ANSWERS];
 
@@ -135,38 +134,32 @@ static uint64_t hash_of(const char *name) {
     return hash;
 }
 
-static bool remembered(const struct answer *wanted, char *lines, size_t size, bool *known) {
-    const struct answer *there = &answers[wanted->offset % ANSWERS];
+static bool remembered(uintptr_t offset, uint64_t module, char *lines, size_t size) {
+    const struct answer *there = &answers[offset % ANSWERS];
     if (!fh_trylock(&answers_lock)) return false;
-    bool found = there->offset == wanted->offset && there->module == wanted->module;
-    if (found) {
-        *known = there->known;
-        snprintf(lines, size, "%s", there->lines);
-    }
+    bool found = there->offset == offset && there->module == module;
+    if (found) snprintf(lines, size, "%s", there->lines);
     fh_unlock(&answers_lock);
     return found;
 }
 
-static void remember(const struct answer *told, const char *lines) {
-    struct answer *there = &answers[told->offset % ANSWERS];
+static void remember(uintptr_t offset, uint64_t module, const char *lines) {
+    struct answer *there = &answers[offset % ANSWERS];
     if (strlen(lines) >= sizeof there->lines || !fh_trylock(&answers_lock)) return;
-    there->offset = told->offset;
-    there->module = told->module;
-    there->known = told->known;
+    there->offset = offset;
+    there->module = module;
     snprintf(there->lines, sizeof there->lines, "%s", lines);
     fh_unlock(&answers_lock);
 }
 
 /* The lines at a return address. */
 static bool lines_of(uintptr_t pc, const Dl_info *info, char *lines, size_t size) {
-    struct answer answer;
-    answer.offset = offset_of(pc, info);
-    answer.module = hash_of(info->dli_fname);
-    if (remembered(&answer, lines, size, &answer.known)) return answer.known;
-    lines[0] = 0;
-    answer.known = ask_for_lines(answer.offset, info, lines, size);
-    remember(&answer, lines);
-    return answer.known;
+    uintptr_t offset = offset_of(pc, info);
+    uint64_t module = hash_of(info->dli_fname);
+    if (remembered(offset, module, lines, size)) return true;
+    if (!ask_for_lines(offset, info, lines, size)) return false; /* another time it may have an answer */
+    remember(offset, module, lines);
+    return true;
 }
 
 void fh_os_describe_code(uintptr_t pc, char *text, size_t size) {
