@@ -358,13 +358,19 @@ void fh_checked_end(void *block, size_t size, size_t align, bool grown, struct f
 
 /* ---- Rc ---- */
 
+/* Not strncmp(text, with, strlen(with)): clang-tidy takes that for a mistake with a 0. */
+static bool begins(const char *text, const char *with) {
+    while (*with && *text == *with) text++, with++;
+    return *with == 0;
+}
+
 void fh_checked_rc_touch(const void *value, const char *wanted, struct fh_where where) {
     fh_lock(&lock);
     struct fh_record *r = fh_record_of_value((uintptr_t)value);
     struct fh_record copy = r ? *r : (struct fh_record){0};
     fh_unlock(&lock);
     if (copy.state == FH_RECORD_DROPPED) fh_checked_stop_double_drop(&copy, where);
-    bool is_one = copy.what && strncmp(copy.what, wanted + 3, strlen(wanted + 3)) == 0; /* after "an " */
+    bool is_one = copy.what && begins(copy.what, wanted + 3); /* after "an " */
     if (copy.state == FH_RECORD_LIVE && !is_one) stop_mixed(&copy, wanted, where);
     uint64_t here = fh_os_thread();
     if (copy.what == NULL || copy.thread == here || strncmp(copy.what, "Rc", 2) != 0) return;
