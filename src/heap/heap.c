@@ -95,7 +95,7 @@ static bool begin_once(void) {
 
 /* When the library is loaded: before that there may be allocations, hardly threads. At the first allocation
  * too, should it be the earlier one after all. Registering may allocate, so no lock is held. */
-static __attribute__((constructor)) void hook_fork(void) {
+FH_AT_START __attribute__((constructor)) static void hook_fork(void) {
     static _Atomic bool hooked;
     if (atomic_exchange(&hooked, true)) return;
     fh_on_fork_hooks(); /* before ours: in the child what is registered first runs first */

@@ -103,14 +103,14 @@ static void count_threads(struct fh_heap *heap, void *count) {
 static void sweep_at_exit(void);
 
 /* quick_exit runs no destructors. (Before main: registering may allocate.) */
-static __attribute__((constructor)) void hook_quick_exit(void) {
+FH_AT_START __attribute__((constructor)) static void hook_quick_exit(void) {
     fh_settings_init();
     if (fh_settings.sweep && fh_mode_checks()) fh_os_at_quick_exit(sweep_at_exit);
 }
 
 /* Late, so that what the program does at its exit is seen too. Not while other threads are at work: what they
  * free might vanish under the sweep. */
-static __attribute__((destructor(101))) void sweep_at_exit(void) {
+FH_AT_START __attribute__((destructor(101))) static void sweep_at_exit(void) {
     unsigned threads = 0;
     if (!fh_settings.sweep || !fh_mode_checks() || fh_space.marked == NULL || thread_lost) return;
     fh_heap_each(count_threads, &threads);

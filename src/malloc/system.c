@@ -26,6 +26,7 @@
 #include "../heap/fast.h"
 #include "../heap/guard.h"
 #include "own_names.h"
+#include "../os/os.h"
 #include "../os/os_stack.h"
 
 #include <dlfcn.h>
@@ -387,7 +388,7 @@ static void take_shorter_ways(struct fh_os_rebinding *list) {
 }
 
 /* Where somebody else stands in front of the C library, who will call it in turn, nothing is taken over. */
-static __attribute__((constructor)) void take_over(void) {
+FH_AT_START __attribute__((constructor)) static void take_over(void) {
     struct fh_os_rebinding all[CALLS + SHORTER] = {0};
     fh_settings_init();
     if (!fh_mode_checks()) return;

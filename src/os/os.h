@@ -13,9 +13,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What each process runs once, when it starts. Compilers put constructors into this section and the linker puts
- * it in front; so what they call, and the fast paths behind it, take no further pages of the library's code
- * into memory. */
+/* What each process runs once, when it starts or ends. The linker puts this section in front; so these
+ * functions, and the fast paths behind them, take no further pages of the library's code into memory. (GCC puts
+ * constructors there unasked.) */
 #define FH_AT_START __attribute__((section(".text.startup")))
 
 /* ---- pages ---- */

@@ -87,18 +87,20 @@ bool fh_os_use_huge(void *at, size_t size, bool huge) {
     return done;
 }
 
-/* By bare system calls: the C library's functions may end the thread here, when it is cancelled. */
+/* By bare system calls: the C library's functions may end the thread here, when it is cancelled. Its words are
+ * no constants: they would be the only ones that most processes read, and 64 KiB around them came into memory.
+ * */
 bool fh_os_gives_huge_unasked(void) {
+    static char setting[] = "/sys/kernel/mm/transparent_hugepage/enabled", always[] = "[always]";
     char text[64] = "";
     int saved = errno;
-    long file =
-        syscall(SYS_openat, AT_FDCWD, "/sys/kernel/mm/transparent_hugepage/enabled", O_RDONLY | O_CLOEXEC);
+    long file = syscall(SYS_openat, AT_FDCWD, setting, O_RDONLY | O_CLOEXEC);
     if (file >= 0) {
         syscall(SYS_read, file, text, sizeof text - 1);
         syscall(SYS_close, file);
     }
     errno = saved;
-    return strstr(text, "[always]") != NULL;
+    return strstr(text, always) != NULL;
 }
 
 /* A kernel before 6.12 that refuses what it would have to promise has unmapped the place already: hence the

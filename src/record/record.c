@@ -188,7 +188,7 @@ static void at_end(int status) {
 
 /* fh_os_at_end is called here and not in fh_on_start, which may run inside the first malloc: to register a
  * handler may take the C library's locks and allocate. */
-__attribute__((constructor)) static void begin(void) {
+FH_AT_START __attribute__((constructor)) static void begin(void) {
     fh_settings_init();
     if (!recording()) return;
     fh_on_start();

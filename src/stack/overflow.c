@@ -287,7 +287,7 @@ extern const char fh_fault_reports;
 const char fh_fault_reports __attribute__((visibility("hidden"))) = 1; /* heap/guard.c says why */
 
 /* FREEHOLD=stack_report=on, and in the modes that check. */
-__attribute__((constructor)) static void install_by_setting(void) {
+FH_AT_START __attribute__((constructor)) static void install_by_setting(void) {
     fh_settings_init();
     if (fh_settings.stack_report || fh_mode_checks()) fh_stack_install();
     else if (fh_settings.guard_sample) fh_fault_install(); /* faults of guarded blocks */

@@ -175,11 +175,12 @@ static size_t size_wanted(const pthread_attr_t *attributes) {
 }
 
 static create_function *next_create(void) {
+    static char name[] = "pthread_create"; /* not a constant: see fh_os_gives_huge_unasked */
     static create_function *_Atomic next;
     create_function *found = atomic_load_explicit(&next, memory_order_acquire);
     if (found == NULL) {
         found = __pthread_create;
-        if (found == NULL) *(void **)&found = dlsym(RTLD_NEXT, "pthread_create");
+        if (found == NULL) *(void **)&found = dlsym(RTLD_NEXT, name);
         atomic_store_explicit(&next, found, memory_order_release);
     }
     return found;

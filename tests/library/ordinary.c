@@ -1,0 +1,53 @@
+/* ordinary.c - what most programs do with their heap: blocks of all lengths, zeroed and grown ones, threads that give and
+ * take, threads that end. Then it shows its mappings. For start.py, which preloads the library into it. */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BLOCKS = 3000, THREADS = 4, ROUNDS = 3 };
+
+static void *block[THREADS][BLOCKS];
+static pthread_barrier_t barrier;
+
+static size_t size_of(unsigned i) { return i % 100 == 99 ? 300000 + i * 512 : 16 + i % 61 * (i % 7 == 0 ? 256 : 8); }
+
+static void *get(unsigned i) {
+    void *p = i % 5 == 0 ? calloc(1, size_of(i)) : malloc(size_of(i));
+    if (p && i % 9 == 0) p = realloc(p, 2 * size_of(i));
+    if (p == NULL) abort();
+    memset(p, 1, 16);
+    return p;
+}
+
+/* Each gets blocks, and frees those of its neighbour. */
+static void *exchange(void *argument) {
+    unsigned me = (unsigned)(size_t)argument;
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        for (unsigned i = 0; i < BLOCKS; i++) block[me][i] = get(i);
+        pthread_barrier_wait(&barrier);
+        for (unsigned i = 0; i < BLOCKS; i++) free(block[(me + 1) % THREADS][i]);
+        pthread_barrier_wait(&barrier);
+    }
+    return NULL;
+}
+
+static void exchange_in_threads(void) {
+    pthread_t thread[THREADS];
+    for (size_t i = 0; i < THREADS; i++)
+        if (pthread_create(&thread[i], NULL, exchange, (void *)i)) abort();
+    for (size_t i = 0; i < THREADS; i++) pthread_join(thread[i], NULL);
+}
+
+int main(void) {
+    pthread_barrier_init(&barrier, NULL, THREADS);
+    for (unsigned i = 0; i < BLOCKS; i++) block[0][i] = get(i);
+    for (unsigned i = 0; i < BLOCKS; i++) free(block[0][i]);
+    exchange_in_threads();
+    exchange_in_threads(); /* with what the first ones left */
+
+    FILE *mappings = fopen("/proc/self/smaps", "r");
+    if (mappings == NULL) return 1;
+    for (int c; (c = getc(mappings)) != EOF;) putchar(c);
+    return fclose(mappings);
+}
