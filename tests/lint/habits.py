@@ -6,6 +6,7 @@ Text:  UTF-8, no tabs (but in Makefiles), no blanks at line ends, a newline at t
        comments may need a little more.)
 C:     opens with a comment that names the file and says what it is; at most 800 lines (STYLE: one subject a file);
        a header has an include guard of its path.
+Python: no file is called as a module of Python's own: another script beside it that imports that would get the file.
 All:   no work left behind as a note.
 """
 import os
@@ -57,6 +58,11 @@ def check_c(file, text):
             say(file, 1, "no include guard")
 
 
+def check_python(file):
+    if file.stem in sys.stdlib_module_names:
+        say(file, 1, f"is called as Python's own module {file.stem}, and so hides it from the scripts beside it")
+
+
 for file in tracked():
     data = file.read_bytes()
     if b"\0" in data[:8000] or file.suffix == ".svg" or file.parent.name == "corpus":
@@ -69,6 +75,8 @@ for file in tracked():
     check_text(file, text)
     if file.suffix in (".c", ".h"):
         check_c(file, text)
+    if file.suffix == ".py":
+        check_python(file)
 
 print("\n".join(found))
 sys.exit(1 if found else 0)
