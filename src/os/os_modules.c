@@ -48,8 +48,8 @@ static void read_header(struct fh_os_module *module, uintptr_t room) {
     const Ehdr *elf = (const Ehdr *)module->header;
     if (elf->e_phoff + (uintptr_t)elf->e_phnum * sizeof(Phdr) > room) return;
     const Phdr *segments = (const Phdr *)(module->header + elf->e_phoff);
-    for (size_t i = 0; i < elf->e_phnum; i++)
-        if (segments[i].p_type == PT_LOAD && segments[i].p_offset == 0)
+    for (size_t i = 0; i < elf->e_phnum; i++) /* one that is all zeros lies nowhere in the file: at 0, too */
+        if (segments[i].p_type == PT_LOAD && segments[i].p_offset == 0 && segments[i].p_filesz != 0)
             module->bias = module->header - segments[i].p_vaddr;
     for (size_t i = 0; i < elf->e_phnum; i++)
         if (segments[i].p_type == PT_GNU_EH_FRAME) module->eh_frame_hdr = module->bias + segments[i].p_vaddr;
