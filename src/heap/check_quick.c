@@ -416,11 +416,13 @@ FH_OS_WIDER_END /* where a vector may be put on the stack, who asks for his call
 #endif
 
 void *WAY(as_malloc)(size_t size) {
-    if (FH_UNLIKELY(!FH_READ(fh_check_quick_alloc))) return fh_malloc_slow(size); /* whose caller is ours */
-    return WAY(malloc)(size, (uintptr_t)__builtin_return_address(0));
+    uintptr_t caller = (uintptr_t)__builtin_return_address(0);
+    if (FH_UNLIKELY(!FH_READ(fh_check_quick_alloc))) return fh_new_slow(size, 1, FH_KIND_MALLOC, caller);
+    return WAY(malloc)(size, caller);
 }
 
 void WAY(as_free)(void *p) {
-    if (FH_UNLIKELY(!FH_READ(fh_check_quick_free))) fh_plain_free_slow(p);
-    else WAY(free_plain)(p, (uintptr_t)__builtin_return_address(0));
+    uintptr_t caller = (uintptr_t)__builtin_return_address(0);
+    if (FH_UNLIKELY(!FH_READ(fh_check_quick_free))) fh_plain_free_for(p, caller);
+    else WAY(free_plain)(p, caller);
 }

@@ -21,6 +21,7 @@ void *fh_malloc_slow(size_t size);
 void *fh_aligned_slow(size_t size, size_t align, uintptr_t caller);
 void *fh_calloc_slow(size_t n, size_t size);
 void fh_plain_free_slow(void *p);
+void fh_plain_free_for(void *p, uintptr_t caller); /* past the quick ways */
 void fh_sized_slow(void *p, size_t size, size_t align);
 
 /* A block from the bin; NULL when that cannot serve. */
@@ -59,16 +60,13 @@ FH_INLINE void fh_fast_free_sized(void *p, size_t size, size_t align) {
 }
 
 FH_INLINE void *fh_fast_aligned(size_t align, size_t size, uintptr_t caller) {
-    if (FH_LIKELY(align <= FH_SMALL_MAX && size <= FH_SMALL_MAX)) {
-        size_t need = fh_aligned_size(size, align);
-        if (FH_LIKELY(need <= FH_SMALL_MAX)) {
-            struct fh_bin *bin = &fh_bins[fh_class_for(need)];
-            void **top = bin->top;
-            void *block = top[-1];
-            if (FH_LIKELY(block != NULL)) {
-                bin->top = top - 1;
-                return block;
-            }
+    if (FH_LIKELY(align <= FH_SMALL_MAX && size <= FH_SMALL_MAX)) { /* both: then so is what is needed */
+        struct fh_bin *bin = &fh_bins[fh_class_for(fh_aligned_size(size, align))];
+        void **top = bin->top;
+        void *block = top[-1];
+        if (FH_LIKELY(block != NULL)) {
+            bin->top = top - 1;
+            return block;
         }
     }
     return fh_aligned_slow(size, align, caller);
