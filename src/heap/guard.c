@@ -516,5 +516,5 @@ void fh_guard_each(void (*look)(const void *p, size_t asked)) {
     fh_unlock(&lock);
 }
 
-void fh_guard_lock(void) { fh_lock(&lock); }
-void fh_guard_unlock(void) { fh_unlock(&lock); }
+FH_AT_START void fh_guard_lock(void) { fh_lock(&lock); }
+FH_AT_START void fh_guard_unlock(void) { fh_unlock(&lock); }

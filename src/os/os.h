@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What each process runs once, when it starts or ends. The linker puts this section in front; so these
+/* What each process runs once, when it starts, forks or ends. The linker puts this section in front; so these
  * functions, and the fast paths behind them, take no further pages of the library's code into memory. (GCC puts
  * constructors there unasked.) */
 #define FH_AT_START __attribute__((section(".text.startup")))
