@@ -86,6 +86,19 @@ static bool is_new_place(uint32_t place) {
     return false;
 }
 
+/* Of these, large ones only as long as all of them together have no more than half a MiB for each first block,
+ * 32 MiB as it comes. The pages of a guarded block are new, and given back when it is freed: that takes longer
+ * than the program itself needs to fill them. Those beyond have their canaries, as all that come later. */
+static bool first_may_be(size_t size) {
+    enum { EACH = 512 << 10 };
+    static _Atomic size_t large;
+    if (size <= FH_SMALL_MAX) return true;
+    size_t all = atomic_load_explicit(&large, memory_order_relaxed) + size;
+    if (all / EACH > fh_settings.guard_first) return false;
+    atomic_fetch_add_explicit(&large, size, memory_order_relaxed);
+    return true;
+}
+
 /* In mode=checked: is it one of the first blocks, or the first of its place? */
 static bool is_first(uintptr_t caller) {
     size_t most = fh_settings.guard_first, until = most + PLACES_FOR;
@@ -118,7 +131,7 @@ bool fh_guard_samples(unsigned calls) {
 #define LARGE_GUARDED ((size_t)1 << 20)
 
 bool fh_guard_wants(size_t size, uintptr_t caller) {
-    if (fh_settings.mode == FH_MODE_GUARD || is_first(caller)) return true;
+    if (fh_settings.mode == FH_MODE_GUARD || (is_first(caller) && first_may_be(size))) return true;
     if (size > FH_SMALL_MAX && size <= LARGE_GUARDED && fh_check_allows(size)) return true;
     return fh_guard_samples(1);
 }

@@ -5,6 +5,7 @@
  *     most            no more than guard_most are in use at once
  *     records         no more than there are records of them
  *     forgotten       an access long after the free, when nothing is known of the block any more, is stopped still
+ *     large first     of the first blocks in mode=checked large ones no more than 32 MiB in all
  *     one in so many  blocks are guarded with guard_sample, on average; in fast mode no more
  *     no region       where the system gives none, the heap goes on without
  *
@@ -125,6 +126,25 @@ static void no_more_than_there_are_records(void) {
     fh_free(again);
 }
 
+/* ---- large first ---- */
+
+static void of_the_first_ones_not_too_many_are_large(void) {
+    enum { BLOCKS = 20 };
+    unsigned guarded = 0;
+    for (unsigned i = 0; i < BLOCKS; i++) {
+        void *p = fh_malloc(3 * MIB);
+        CHECK(p);
+        guarded += fh_guard_owns(p);
+        fh_free(p);
+    }
+    CHECKF(guarded == 10, "%u of 3 MiB are guarded", guarded);
+    void *small = fh_malloc(100), *huge = fh_malloc(100 * MIB);
+    CHECK(small && fh_guard_owns(small));
+    CHECK(huge && !fh_guard_owns(huge));
+    fh_free(small);
+    fh_free(huge);
+}
+
 /* ---- one in so many ---- */
 
 enum { ALL = 20000, ONE_IN = 50 };
@@ -177,6 +197,7 @@ static struct part {
     {"most", no_more_than_the_setting_allows, "FREEHOLD=mode=guard,guard_most=50", 0},
     {"forgotten", an_old_place, "FREEHOLD=mode=checked,guard_first=200000", 0},
     {"records", no_more_than_there_are_records, "FREEHOLD=guard_most=1M,guard_first=1M,mode=checked", 0},
+    {"large first", of_the_first_ones_not_too_many_are_large, "FREEHOLD=mode=checked", 0},
     {"one in so many", one_in_so_many_is_guarded, "FREEHOLD=mode=checked,guard_first=0,guard_sample=50", 0},
     {"one in so many at most", some_are_guarded, "FREEHOLD=guard_sample=50", 0},
     {"no region", goes_on_without, "FREEHOLD=mode=guard", 100 * MIB},
