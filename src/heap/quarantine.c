@@ -6,7 +6,7 @@
  * queue, and the oldest batches leave it while there is more in it than the setting quarantine says: their
  * blocks go to the bin, in random order, or straight to their spans when the bin is full.
  *
- *     open[c]   | block, site | block, site | ... top      end |        a few KiB of each class that is used
+ *     open[c]   | block, site | block, site | ... top      end |        4 to 16 KiB of each class that is used
  *     queue     oldest batch -> batch -> ... -> newest batch            `bytes` in all, of any class
  *
  * The last few batches that have been emptied are kept as they are: a block whose fill is found damaged when it
@@ -23,7 +23,7 @@
 
 #include <string.h>
 
-enum { HISTORY = 16, BATCH_MOST = 63, BATCH_BYTES = 4096, BATCH_FEWEST = 2 };
+enum { HISTORY = 16, BATCH_MOST = 63, BATCH_BYTES = 4096, BATCH_BYTES_OF_FEW = 16384, BATCH_FEWEST = 2 };
 
 struct fh_batch {
     struct fh_batch *next;
@@ -32,11 +32,14 @@ struct fh_batch {
 };
 _Static_assert(sizeof(struct fh_batch) == 1024, "a batch is a piece of the books' memory");
 
+/* What is done once for a batch costs as much for four blocks as for sixteen: so of blocks above 256 bytes it
+ * holds more than its usual bytes. */
 static unsigned batch_size(unsigned c) {
-    unsigned fit = BATCH_BYTES / fh_classes[c].size;
+    unsigned size = fh_classes[c].size, fit = BATCH_BYTES / size;
     if (fit > BATCH_MOST) fit = BATCH_MOST;
-    if (fit > FH_TOGETHER) fit -= fit % FH_TOGETHER;
-    return fit < BATCH_FEWEST ? BATCH_FEWEST : fit;
+    if (fit >= FH_TOGETHER) return fit - fit % FH_TOGETHER;
+    fit = BATCH_BYTES_OF_FEW / size;
+    return fit > FH_TOGETHER ? FH_TOGETHER : fit < BATCH_FEWEST ? BATCH_FEWEST : fit;
 }
 
 /* ---- random order ---- */
