@@ -4,8 +4,10 @@
  * is counted in instructions, and in branches that nobody can foretell: sizes that come in any order make each
  * loop over a block such a branch, so blocks up to 256 bytes (the shortest have 32) are compared and filled
  * without one, by pieces that overlap as they must, longer ones in steps of 256, and the canaries of nearly all
- * are compared in one look at the last 32. (A jump into a row of pieces, instead of the loops, is
- * one such branch; but processors foretell loops better: pair-32 took a third longer.)
+ * are compared in one look at the last 32, of longer ones in four looks. What is asked is the size that is
+ * known first, so that a branch that was foretold wrongly does not have to wait for memory to show it. (A jump
+ * into a row of pieces, instead of the loops, is one such branch; but processors foretell loops better: pair-32
+ * took a third longer.)
  *
  * The file is compiled a second time, for pieces of 32 bytes, by check_quick_wide.c.
  *
@@ -68,10 +70,10 @@ FH_INLINE fh_os_agree short_one_agrees(const char *block, size_t size) {
 }
 
 /* One of 65 to 256 bytes is one or two steps from its start, and as many up to its end. */
-FH_INLINE fh_os_agree medium_one_agrees(const char *block, size_t size) {
+FH_INLINE fh_os_agree medium_one_agrees(const char *block, size_t need, size_t size) {
     const char *last = block + size - STEP;
     fh_os_agree agree = sixty_four_agree(block) & sixty_four_agree(last);
-    if (size > 2 * STEP) agree &= sixty_four_agree(block + STEP) & sixty_four_agree(last - STEP);
+    if (need > 2 * STEP) agree &= sixty_four_agree(block + STEP) & sixty_four_agree(last - STEP);
     return agree;
 }
 
@@ -80,13 +82,15 @@ FH_INLINE fh_os_agree long_step_agrees(const char *at) {
            (sixty_four_agree(at + 2 * STEP) & sixty_four_agree(at + 3 * STEP));
 }
 
-/* Is the block, of a multiple of 16 bytes and 32 at least, filled with the canary throughout? */
-FH_INLINE bool is_filled(const char *block, size_t size) {
+/* Is the block, of a multiple of 16 bytes and 32 at least, filled with the canary throughout? `need`: what was
+ * asked of its class. It is on the same side of 64, 128 and 256 as the block's size, and known before that: so
+ * where a branch was foretold wrongly, that shows sooner. */
+FH_INLINE bool is_filled(const char *block, size_t need, size_t size) {
     fh_os_agree agree;
-    if (size <= SHORT) {
+    if (need <= SHORT) {
         agree = short_one_agrees(block, size);
-    } else if (size <= MEDIUM) {
-        agree = medium_one_agrees(block, size);
+    } else if (need <= MEDIUM) {
+        agree = medium_one_agrees(block, need, size);
     } else {
         const char *last = block + size - LONG_STEP;
         agree = long_step_agrees(last);
@@ -124,7 +128,7 @@ FH_INLINE void fill(char *block, size_t size, size_t most) {
         fill_in_pieces(block + size - 32, 32, with);
         return;
     }
-    if (size <= MEDIUM) {
+    if (most <= MEDIUM || size <= MEDIUM) {
         fill_medium_one(block, size, with);
         return;
     }
@@ -140,25 +144,37 @@ FH_INLINE void fill(char *block, size_t size, size_t most) {
     }
 }
 
-/* The last bytes before `end`: the highest bits of the word, set where one is no canary. Not more of them,
- * though up to 64 may be canaries: a look at what the program has just written has to wait until that is in the
+/* Which of the last bytes before `end` are no canaries: in the highest bits of the word. Not more of them,
+ * though more may be canaries: a look at what the program has just written has to wait until that is in the
  * cache. */
 enum { TAIL = FH_OS_WIDE };
 FH_INLINE uint32_t others_in_tail(const char *end) {
     return (FH_OS_ALL_AGREE ^ fh_os_mask_of(agrees_at(end - TAIL))) << (32 - TAIL);
 }
 
-/* Are the `slack` bytes before `end`, which is a multiple of 16, canaries? One at least. How many they are
- * cannot be foretold either: so as many of the last bytes are looked at in nearly all cases. (No span has a
- * block in use in its first 64 bytes.) */
-FH_INLINE bool is_slack_whole(const char *end, size_t slack) {
-    uint32_t others = others_in_tail(end);
-    if (FH_LIKELY(slack <= TAIL)) return others >> (-slack & 31) == 0;
-    const char *first = end - slack;
+/* Are the `slack` bytes before `end`, which is a multiple of 16, canaries? One at least, and TAIL at most. How
+ * many they are cannot be foretold: so as many of the last bytes are looked at always. */
+FH_INLINE bool is_short_slack_whole(const char *end, size_t slack) {
+    return others_in_tail(end) >> (-slack & 31) == 0;
+}
+
+FH_INLINE fh_os_agree piece_agrees(const char *at) {
     typedef fh_os_wide anywhere __attribute__((aligned(1)));
-    fh_os_agree agree = *(const anywhere *)(const void *)first == canaries();
-    for (const char *at = end - TAIL - FH_OS_WIDE; at > first; at -= FH_OS_WIDE) agree &= agrees_at(at);
-    return others == 0 && fh_os_mask_of(agree) == FH_OS_ALL_AGREE;
+    return *(const anywhere *)(const void *)at == canaries();
+}
+
+static inline const char *later(const char *a, const char *b) { return a > b ? a : b; }
+
+/* The same for any slack. Up to SLACK of it without a branch, in pieces that overlap as they must; where it is
+ * less than a piece, that at the end counts alone. */
+enum { SLACK = 4 * FH_OS_WIDE };
+FH_INLINE bool is_slack_whole(const char *end, size_t slack) {
+    const char *first = end - slack, *from = slack < TAIL ? end - TAIL : first;
+    fh_os_agree agree = piece_agrees(from) & piece_agrees(later(from, end - 2 * TAIL)) &
+                        piece_agrees(later(from, end - 3 * TAIL));
+    for (const char *at = end - SLACK; FH_UNLIKELY(at > first); at -= TAIL) agree &= agrees_at(at);
+    uint32_t others = slack < TAIL ? 0 : FH_OS_ALL_AGREE ^ fh_os_mask_of(agree);
+    return (others | others_in_tail(end) >> (slack < 32 ? 32 - slack : 0)) == 0;
 }
 
 /* ---- alloc ---- */
@@ -172,13 +188,15 @@ static __attribute__((noinline, cold)) void *hand_out_damaged(char *block, unsig
     return zero ? memset(block, 0, size) : block;
 }
 
-/* A plain block becomes live and is given out. `kind`: the mark's. */
-FH_INLINE void *hand_out(char *block, unsigned c, size_t size, unsigned kind, bool zero, uintptr_t caller) {
+/* A plain block becomes live and is given out. `need`: as for is_filled; `kind`: the mark's. */
+FH_INLINE void *hand_out(char *block, unsigned c, size_t need, size_t size, unsigned kind, bool zero,
+                         uintptr_t caller) {
     size_t offset = fh_space_offset(block);
     uint32_t number;
     const struct fh_marked *here = &fh_space.marked[offset >> FH_GRANULE_SHIFT];
-    size_t whole = here->size;
-    if (FH_UNLIKELY(!is_filled(block, whole))) return hand_out_damaged(block, c, size, kind, zero, caller);
+    size_t whole = fh_classes[c].size; /* known sooner than what stands beside the marks */
+    if (FH_UNLIKELY(!is_filled(block, need, whole)))
+        return hand_out_damaged(block, c, size, kind, zero, caller);
     fh_block_in_granule(here->in_granule, offset % FH_GRANULE, &number);
     write_live((fh_mark_word *)&here->marks[number], whole - size, FH_MARK_LIVE, kind, caller);
     return zero ? memset(block, 0, size) : block;
@@ -190,7 +208,7 @@ static void *hand_out_fronted(char *block, unsigned c, size_t size, unsigned kin
     size_t whole = fh_classes[c].size, slack = whole - FH_SMALL_FRONT - size;
     fh_mark_word *mark = (fh_mark_word *)fh_mark_of(block, c);
     if ((read_word(mark) >> STATE_SHIFT & FH_MARK_STATES) == FH_MARK_FREED) {
-        if (!is_filled(block, whole)) fh_check_repair_taken(block, c, caller);
+        if (!is_filled(block, whole, whole)) fh_check_repair_taken(block, c, caller);
     } else {
         *fh_os_sixteen_at(block) = *fh_os_sixteen_at(fh_canaries);
         memset(block + whole - slack, fh_canary, slack);
@@ -198,6 +216,18 @@ static void *hand_out_fronted(char *block, unsigned c, size_t size, unsigned kin
     write_live(mark, slack, FH_MARK_LIVE | FH_MARK_FRONT, kind, caller);
     char *p = block + FH_SMALL_FRONT;
     return zero ? memset(p, 0, size) : p;
+}
+
+/* The next block of the bin, or NULL. The one after it is asked for: it has been freed a while ago, and will be
+ * looked at. */
+FH_INLINE char *pop(struct fh_heap *heap, unsigned c) {
+    struct fh_bin *bin = &heap->hidden[c];
+    void **top = bin->top;
+    char *block = top[-1];
+    if (FH_UNLIKELY(block == NULL)) return NULL;
+    bin->top = top - 1;
+    __builtin_prefetch(top[-2], 1);
+    return block;
 }
 
 /* The bin is empty, or the block is to be aligned, or above 1 KiB; or it is none for the quick ways. */
@@ -210,10 +240,11 @@ static __attribute__((noinline)) void *alloc_less_quickly(size_t size, size_t al
     if (front && align > FH_SMALL_FRONT) return fh_check_alloc(size, align, call, caller);
     unsigned c = fh_class_for(need + front),
              kind = (call & FH_KIND_MASK) | (call & FH_CALL_ALIGNED ? fh_check_log(align) << 2 : 0);
-    char *block = fh_check_take_block(heap, c);
+    char *block = pop(heap, c);
+    if (block == NULL) block = fh_check_take_block(heap, c);
     if (block == NULL) return fh_check_alloc(size, align, call, caller);
     return front ? hand_out_fronted(block, c, size, kind, call & FH_CALL_ZERO, caller)
-                 : hand_out(block, c, size, kind, call & FH_CALL_ZERO, caller);
+                 : hand_out(block, c, need, size, kind, call & FH_CALL_ZERO, caller);
 }
 
 FH_INLINE void *alloc_quickly(size_t size, size_t align, unsigned call, uintptr_t caller) {
@@ -221,12 +252,9 @@ FH_INLINE void *alloc_quickly(size_t size, size_t align, unsigned call, uintptr_
     if (FH_UNLIKELY(size >= FH_PLAIN_MOST || align > 16 || heap == NULL))
         return alloc_less_quickly(size, align, call, caller);
     unsigned c = fh_class_table[size / 16 + 1]; /* of size + 1 */
-    struct fh_bin *bin = &heap->hidden[c];
-    void **top = bin->top;
-    if (FH_UNLIKELY(top[-1] == NULL)) return alloc_less_quickly(size, align, call, caller);
-    bin->top = top - 1;
-    __builtin_prefetch(top[-2], 1); /* the next one: it has been freed a while ago, and will be looked at */
-    return hand_out(top[-1], c, size, call & FH_KIND_MASK, call & FH_CALL_ZERO, caller);
+    char *block = pop(heap, c);
+    if (FH_UNLIKELY(block == NULL)) return alloc_less_quickly(size, align, call, caller);
+    return hand_out(block, c, size + 1, size, call & FH_KIND_MASK, call & FH_CALL_ZERO, caller);
 }
 
 void *WAY(alloc)(size_t size, size_t align, unsigned call, uintptr_t caller) {
@@ -259,9 +287,12 @@ FH_INLINE bool find_plain(char *p, uint64_t looked_at, uint64_t kind, struct qui
     return FH_LIKELY((word & looked_at << STATE_SHIFT) == (FH_MARK_LIVE | kind << 8) << STATE_SHIFT);
 }
 
+FH_INLINE bool is_byte_before_whole(const char *block) {
+    return FH_LIKELY((unsigned char)block[-1] == fh_canary);
+}
+
 FH_INLINE bool is_plain_whole(const struct quick *b) {
-    return FH_LIKELY(is_slack_whole(b->block + b->size, slack_of(b))) &&
-           FH_LIKELY((unsigned char)b->block[-1] == fh_canary);
+    return FH_LIKELY(is_slack_whole(b->block + b->size, slack_of(b))) && is_byte_before_whole(b->block);
 }
 
 /* The same for one above 1 KiB. */
@@ -333,10 +364,10 @@ static __attribute__((noinline)) void free_less_quickly(void *p, size_t size, si
     errno = saved;
 }
 
-/* A plain block with more slack than the usual way looks at. Called last, with all that was found in registers;
- * the mark tells size, kind and class again. */
-static __attribute__((noinline)) void free_with_much_slack(char *p, uintptr_t caller, fh_mark_word *mark,
-                                                           fh_mark_word word, size_t size) {
+/* A plain block that is longer than most, or has more slack. Called last, with all that was found in registers;
+ * mark and size tell kind and class again. */
+static __attribute__((noinline)) void free_long_one(char *p, uintptr_t caller, fh_mark_word *mark,
+                                                    fh_mark_word word, size_t size) {
     struct quick b = {mark, word, p, size, fh_class_for(size)};
     if (FH_LIKELY(is_plain_whole(&b))) retire(&b, FH_PLAIN_MOST, caller);
     else free_less_quickly(p, 0, 1, word >> KIND_SHIFT & FH_KIND_MASK, caller);
@@ -347,12 +378,12 @@ FH_INLINE bool free_quickly(char *p, size_t size, unsigned call, uintptr_t calle
     struct quick b;
     if (FH_UNLIKELY(!find_plain(p, looked_at_by(call), call & FH_KIND_MASK, &b))) return false;
     if (FH_UNLIKELY(!is_of_size(&b, 0, size, call))) return false;
-    if (slack_of(&b) > TAIL) {
-        free_with_much_slack(p, caller, b.mark, b.word, b.size);
+    if (FH_UNLIKELY(b.size > MEDIUM) || FH_UNLIKELY(slack_of(&b) > TAIL)) {
+        free_long_one(p, caller, b.mark, b.word, b.size);
         return true;
     }
-    if (FH_UNLIKELY(!is_plain_whole(&b))) return false;
-    retire(&b, FH_PLAIN_MOST, caller);
+    if (FH_UNLIKELY(!is_short_slack_whole(p + b.size, slack_of(&b)) || !is_byte_before_whole(p))) return false;
+    retire(&b, MEDIUM, caller);
     return true;
 }
 

@@ -9,7 +9,7 @@
  *
  * For sizes of each way that checked mode has for small blocks: short ones, longer ones, those above 1 KiB. And
  * of blocks to 640 bytes, which are compared by pieces, no byte is left out: a write to each, after the free,
- * is told.
+ * is told. The same for each canary behind blocks in use, few of them or many.
  */
 #include "../heap/support.h"
 
@@ -237,10 +237,14 @@ static void check_what_waits_is_had_back(void) {
 
 static char reports[40]; /* name of a file */
 
-static void write_to_each_byte(void *unused) {
-    (void)unused;
+static void report_to_file(void) {
     int file = open(reports, O_CREAT | O_TRUNC | O_WRONLY, 0600);
     CHECK(file >= 0 && dup2(file, STDERR_FILENO) >= 0);
+}
+
+static void write_to_each_byte(void *unused) {
+    (void)unused;
+    report_to_file();
     for (size_t k = 0; k < size; k++) {
         void *p = malloc(size);
         volatile unsigned char *stale = bytes(p);
@@ -275,6 +279,41 @@ static void check_each_byte(void) {
     }
 }
 
+/* ---- each canary ---- */
+
+enum { FRONT = 16, PLAIN_MOST = 1024 }; /* see check.h */
+
+static size_t align, slack;
+
+static void write_to_each_canary(void *unused) {
+    (void)unused;
+    report_to_file();
+    for (size_t k = 0; k < slack; k++) {
+        void *p = align ? aligned_alloc(align, size) : malloc(size);
+        bytes(p)[size + k] ^= 1;
+        free(p);
+    }
+    exit(0);
+}
+
+static void check_each_canary(void) {
+    static const struct {
+        size_t size, align;
+    } blocks[] = {{24, 0},  {100, 0}, {200, 0}, {257, 0},  {300, 0},  {352, 0},  {384, 0}, {480, 0},  {511, 0},
+                  {512, 0}, {540, 0}, {576, 0}, {1000, 0}, {1020, 0}, {1100, 0}, {1, 128}, {300, 512}};
+    for (unsigned i = 0; i < sizeof blocks / sizeof *blocks; i++) {
+        static struct outcome out;
+        size = blocks[i].size;
+        align = blocks[i].align;
+        size_t need = fh_aligned_size(size + 1, align), front = need > PLAIN_MOST ? FRONT : 0;
+        slack = fh_class_size(fh_class_of(need + front)) - front - size;
+        run_child(&out, write_to_each_canary, NULL, 100);
+        unsigned told = count_in_file("behind a block");
+        CHECKF(out.exited && out.code == 0 && told == slack, "%zu bytes: %u of %zu writes to canaries are told",
+               size, told, slack);
+    }
+}
+
 int main(void) {
     check_fresh_ones();
     check_long_where_short_were();
@@ -283,6 +322,7 @@ int main(void) {
     check_a_large_one(60000, LARGE / 15);
     check_a_large_one(LARGE - 1, 1);
     check_each_byte();
+    check_each_canary();
     for (mistake = mistakes; mistake < mistakes + sizeof mistakes / sizeof *mistakes; mistake++) {
         for (unsigned i = 0; i < SIZES; i++) {
             static struct outcome out;
