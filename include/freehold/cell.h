@@ -153,28 +153,28 @@ FH_INLINE void fh_flag_release(int32_t *flag) { *flag = *flag < 0 ? 0 : *flag - 
         fh_RefMut_##T *fh_mut[0];         \
     };
 
-#define FH_REFCELL_GLUE(T)                                                                     \
-    FH_GLUE void fh_Ref_##T##_drop(fh_Ref_##T *ref) {                                          \
-        FH_DROPPED(ref);                                                                       \
-        if (ref->ptr != NULL) fh_flag_release(ref->fh_flag);                                   \
-        ref->ptr = NULL;                                                                       \
-    }                                                                                          \
-    FH_GLUE void fh_RefMut_##T##_drop(fh_RefMut_##T *ref) {                                    \
-        FH_DROPPED(ref);                                                                       \
-        if (ref->ptr != NULL) fh_flag_release(ref->fh_flag);                                   \
-        ref->ptr = NULL;                                                                       \
-    }                                                                                          \
-    FH_GLUE void fh_RefCell_##T##_drop(fh_RefCell_##T *cell) {                                 \
-        FH_DROPPED(cell);                                                                      \
-        if (FH_UNLIKELY(cell->fh_flag != 0)) fh_borrow_refused(&cell->fh_flag, 'd');           \
-        if (!fh_plain_##T && !fh_is_empty(&cell->value, sizeof(T))) fh_drop_##T(&cell->value); \
-    }                                                                                          \
-    FH_GLUE void fh_drop_fh_RefCell_##T(fh_RefCell_##T *cell) {                                \
-        FH_DROPPED(cell);                                                                      \
-        if (FH_UNLIKELY(cell->fh_flag != 0)) fh_borrow_refused(&cell->fh_flag, 'd');           \
-        fh_drop_##T(&cell->value);                                                             \
-    }                                                                                          \
-    enum { fh_plain_fh_RefCell_##T = 0 };                                                      \
+#define FH_REFCELL_GLUE(T)                                                           \
+    FH_GLUE void fh_Ref_##T##_drop(fh_Ref_##T *ref) {                                \
+        FH_DROPPED(ref);                                                             \
+        if (ref->ptr != NULL) fh_flag_release(ref->fh_flag);                         \
+        ref->ptr = NULL;                                                             \
+    }                                                                                \
+    FH_GLUE void fh_RefMut_##T##_drop(fh_RefMut_##T *ref) {                          \
+        FH_DROPPED(ref);                                                             \
+        if (ref->ptr != NULL) fh_flag_release(ref->fh_flag);                         \
+        ref->ptr = NULL;                                                             \
+    }                                                                                \
+    FH_GLUE void fh_RefCell_##T##_drop(fh_RefCell_##T *cell) {                       \
+        FH_DROPPED(cell);                                                            \
+        if (FH_UNLIKELY(cell->fh_flag != 0)) fh_borrow_refused(&cell->fh_flag, 'd'); \
+        if (!fh_plain_##T && !FH_IS_EMPTY(&cell->value)) fh_drop_##T(&cell->value);  \
+    }                                                                                \
+    FH_GLUE void fh_drop_fh_RefCell_##T(fh_RefCell_##T *cell) {                      \
+        FH_DROPPED(cell);                                                            \
+        if (FH_UNLIKELY(cell->fh_flag != 0)) fh_borrow_refused(&cell->fh_flag, 'd'); \
+        fh_drop_##T(&cell->value);                                                   \
+    }                                                                                \
+    enum { fh_plain_fh_RefCell_##T = 0 };                                            \
     FH_RC_BODIES(fh_RefCell_##T)
 
 /* For structs of FH_TYPE, which has declared the names; and for types that were complete. */

@@ -256,7 +256,7 @@ FH_INLINE size_t fh_map_stamp(const void *slots, size_t len, size_t left) {
     return (size_t)slots + len * 31 + left * 1021;
 }
 
-#define FH_MAP_RAW(m) ((struct fh_raw_map *)(void *)(m))
+#define FH_MAP_RAW(m) ((struct fh_raw_map *)(uintptr_t)(m))
 #define FH_MAP_KEYS(m) sizeof *(m)->slots, sizeof(m)->slots->key
 
 /* As FH_VEC_EACH. With -DFH_CHECKED each turn asks whether there are still the same entries in the same

@@ -189,6 +189,7 @@
 #define view_chars fh_view_chars
 #define view_next_char fh_view_next_char
 #define view_next_split fh_view_next_split
+#define view_to_split fh_view_to_split
 #define view_to_int fh_view_to_int
 #define view_to_double fh_view_to_double
 #define view_replace fh_view_replace

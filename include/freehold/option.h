@@ -71,25 +71,24 @@
         oo.value;                                             \
     })
 
-#define FH_OPTION(T)                                                                        \
-    typedef struct fh_Option_##T {                                                          \
-        T value;                                                                            \
-        bool some;                                                                          \
-    } fh_Option_##T FH_NOTE("fh:option");                                                   \
-    typedef struct fh_Result_##T {                                                          \
-        T value;                                                                            \
-        int error;                                                                          \
-    } fh_Result_##T FH_NOTE("fh:result");                                                   \
-    FH_GLUE void fh_Option_##T##_drop(fh_Option_##T *option) {                              \
-        FH_DROPPED(option);                                                                 \
-        if (!option->some) return;                                                          \
-        option->some = false;                                                               \
-        fh_drop_##T(&option->value);                                                        \
-    }                                                                                       \
-    FH_GLUE void fh_Result_##T##_drop(fh_Result_##T *result) {                              \
-        FH_DROPPED(result);                                                                 \
-        if (!fh_plain_##T && result->error == 0 && !fh_is_empty(&result->value, sizeof(T))) \
-            fh_drop_##T(&result->value);                                                    \
+#define FH_OPTION(T)                                                                                          \
+    typedef struct fh_Option_##T {                                                                            \
+        T value;                                                                                              \
+        bool some;                                                                                            \
+    } fh_Option_##T FH_NOTE("fh:option");                                                                     \
+    typedef struct fh_Result_##T {                                                                            \
+        T value;                                                                                              \
+        int error;                                                                                            \
+    } fh_Result_##T FH_NOTE("fh:result");                                                                     \
+    FH_GLUE void fh_Option_##T##_drop(fh_Option_##T *option) {                                                \
+        FH_DROPPED(option);                                                                                   \
+        if (!option->some) return;                                                                            \
+        option->some = false;                                                                                 \
+        fh_drop_##T(&option->value);                                                                          \
+    }                                                                                                         \
+    FH_GLUE void fh_Result_##T##_drop(fh_Result_##T *result) {                                                \
+        FH_DROPPED(result);                                                                                   \
+        if (!fh_plain_##T && result->error == 0 && !FH_IS_EMPTY(&result->value)) fh_drop_##T(&result->value); \
     }
 
 #define FH_OPTION_CLONE(T)                                                           \

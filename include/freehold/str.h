@@ -90,9 +90,13 @@ FH_API size_t fh_view_chars(fh_str_view text);
  * at the end. */
 FH_API bool fh_view_next_char(fh_str_view *text, uint32_t *character);
 /* Takes the text before the next `separator` off *rest: true and the piece, or false after the last one. The
- * text after the last separator is a piece too. `rest` starts as the whole text; its ptr is NULL after the last
- * piece. */
+ * text after the last separator is a piece too. `rest` starts as fh_view_to_split of the whole text; its ptr is
+ * NULL after the last piece. */
 FH_API bool fh_view_next_split(fh_str_view *rest, fh_str_view separator, fh_str_view *piece);
+/* The text itself; an empty one always has an address, so that it is one empty piece. */
+FH_INLINE fh_str_view fh_view_to_split(fh_str_view text) {
+    return fh_view_n(text.ptr ? text.ptr : "", text.len);
+}
 /* The whole text as a number: true, or false when it is none (then *out is as it was). An integer that is out
  * of range is none; a double is what strtod reads, with the locale's decimal point, and inf when it is too
  * large. */
@@ -102,7 +106,7 @@ FH_API bool fh_view_to_double(fh_str_view text, double *out);
 /* fh_str_each_split(piece, text, separator) statement     for each piece between separators, piece being a view */
 #define fh_str_each_split(piece, text, separator) FH_EACH_SPLIT(piece, text, separator, FH_UNIQUE(fh_rest_))
 #define FH_EACH_SPLIT(piece, text, separator, rest) \
-    for (fh_str_view rest = (text), piece; fh_view_next_split(&rest, separator, &piece);)
+    for (fh_str_view rest = fh_view_to_split(text), piece; fh_view_next_split(&rest, separator, &piece);)
 /* fh_str_each_char(c, text) statement                     for each character, c being a uint32_t */
 #define fh_str_each_char(c, text) FH_EACH_CHAR(c, text, FH_UNIQUE(fh_rest_), FH_UNIQUE(fh_once_))
 #define FH_EACH_CHAR(c, text, rest, once)                                     \

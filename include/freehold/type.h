@@ -26,7 +26,9 @@
  *     FH_TYPE(T); + FH_DROP(T, (X, field)...)      a struct T: FH_TYPE before it, so that it may refer to itself
  *                   FH_DROP_WITH(T, f, (X, field)...)     f(T *) runs first, as Rust's Drop::drop, then the fields;
  *                                 not for a variable or field that is all zero, as one is that was moved from or
- *                                 dropped before; for what a Box, Vec, Rc, Map ... holds always
+ *                                 dropped before; for what a Box, Vec, Rc, Map ... holds always. (Bytes between
+ *                                 fields do not count with GCC. With Clang they do, and f may be called for an
+ *                                 empty one: leave no room between fields, or let f look)
  *                   FH_DROP_ENUM(T, tag, (CASE, X, field)...)   a tagged union: only the fields of its case
  *     FH_PLAIN(T)        a type that is complete and owns nothing (any integer, struct, enum ...)
  *     FH_OWNER(X)        a type that is complete and has X_drop(X *): fh_Vec(fh_Box(T)) and fh_Rc are declared already
@@ -98,7 +100,7 @@
     }                                                    \
     FH_GLUE void T##_drop(T *self) {                     \
         FH_DROPPED(self);                                \
-        if (fh_is_empty(self, sizeof *self)) return;     \
+        if (FH_IS_EMPTY(self)) return;                   \
         fh_drop_##T(self);                               \
         __builtin_memset((void *)self, 0, sizeof *self); \
     }                                                    \
@@ -137,6 +139,17 @@
     FH_VEC_BODIES(X)                                \
     FH_OPTION(X)
 
+/* Is the value at p empty? What stands between its fields is no part of it: compilers leave out those bytes
+ * when they copy a struct. Where the compiler cannot clear them (Clang), they count as fields. */
+#if defined(__has_builtin) && !defined(FH_PADDING_COUNTS)
+#if __has_builtin(__builtin_clear_padding)
+#define FH_IS_EMPTY(p) (__builtin_clear_padding(p), fh_is_empty(p, sizeof *(p)))
+#endif
+#endif
+#ifndef FH_IS_EMPTY
+#define FH_PADDING_COUNTS
+#define FH_IS_EMPTY(p) fh_is_empty(p, sizeof *(p))
+#endif
 /* The first byte says it, as a rule. */
 FH_INLINE bool fh_is_empty(const void *p, size_t size) {
     const unsigned char *bytes = (const unsigned char *)p;

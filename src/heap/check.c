@@ -364,6 +364,12 @@ static void *move(void *p, size_t asked, size_t size, struct fh_heap *private, u
     return block;
 }
 
+static void *resize(struct fh_found *f, void *p, size_t size, uintptr_t caller) {
+    if (f->c == 0 && f->private == NULL && size > FH_SMALL_MAX) return resize_large(f, size, caller);
+    if (f->c && resize_small(f, size, caller)) return p;
+    return move(p, f->asked, size, f->private, caller);
+}
+
 void *fh_check_resize(void *p, size_t size, uintptr_t caller) {
     struct fh_found f;
     size_t asked;
@@ -377,8 +383,9 @@ void *fh_check_resize(void *p, size_t size, uintptr_t caller) {
     if (!find_live(p, "realloc", caller, &f)) return NULL;
     fh_check_same_kind(p, 0, 1, FH_KIND_MALLOC | FH_CALL_RESIZE, caller, &f);
     if (!fh_check_look_at_canaries(&f, "realloc", caller)) fh_check_put_canaries(&f);
+    uint8_t kind = f.mark->kind;
     f.mark->kind = FH_KIND_MALLOC; /* its alignment may be lost from here on */
-    if (f.c == 0 && f.private == NULL && size > FH_SMALL_MAX) return resize_large(&f, size, caller);
-    if (f.c && resize_small(&f, size, caller)) return p;
-    return move(p, f.asked, size, f.private, caller);
+    block = resize(&f, p, size, caller);
+    if (block == NULL) f.mark->kind = kind; /* nothing has happened */
+    return block;
 }

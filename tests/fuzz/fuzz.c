@@ -25,6 +25,7 @@ static void *play(void *arg) {
     const struct share *s = arg;
     struct program *p = &programs[s->number];
     program_begin(p, s->number, s->mailboxes);
+    p->may_limit = s->mailboxes == NULL;
     program_run(p, s->bytes, s->size);
     program_end(p);
     return NULL;
@@ -44,6 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     }
     play(&share[0]);
     for (unsigned i = 1; i < n; i++) CHECK(pthread_join(thread[i], NULL) == 0);
+    if (n > 1) programs_over();
     mailboxes_empty(mailboxes);
     model_check_stats(&programs[0].blocks, false);
     CHECK(fh_heap_is_valid(true));

@@ -7,6 +7,15 @@
  *     heaps           heaps.c: the program's own heaps; counts, limits, whose a block is, the walk
  *     frames          frames.c: pushes onto regions; overlap, alignment, contents until the frame is closed
  *     owners          owners.c: Vec, Str, Map, Rc and Box against plain arrays
+ *     ... and more    with an even number in the upper half of the second byte one of
+ *                       texts.c     Str and views: all that can be asked and done
+ *                       vectors.c   Vecs of owners: what is handed over, what is dropped, in which order
+ *                       maps.c      Maps of owners, likewise
+ *                       rcs.c       Rc and Weak: counts, the drop, upgrades after it
+ *                       arcs.c      Arc and ArcWeak, likewise, between threads
+ *                       arenas.c    arenas of all kinds: overlap, contents, drops newest first
+ *                       trees.c     Boxes in Vecs in Boxes, tagged unions, cells, options
+ *                       calls.c     further stacks, marks, regions; or the setting `limit`
  *
  * Every stream is a valid program. With `may_fail` any request may be refused, and must then change nothing: so
  * the same programs run while system calls fail (tests/trust/test_injected.c). A program belongs to the thread
@@ -66,12 +75,30 @@ struct frames_model {
 
 struct owners; /* owners.c */
 
+/* One of the other parts: begin gives the model of a thread, which the others take. */
+struct part {
+    void *(*begin)(unsigned number, bool alone);
+    void (*step)(void *model, const struct step *s, bool may_fail);
+    void (*verify)(void *model);
+    void (*end)(void *model);
+};
+extern const struct part texts, vectors, maps, rcs, arcs, arenas, trees, calls;
+enum { PARTS = 8 };
+
+/* What all threads see of Rcs and Arcs: all was dropped once; it begins anew. */
+void rcs_over(void);
+void arcs_over(void);
+
 struct program {
     struct model blocks;
     struct heaps_model heaps;
     struct frames_model frames;
     struct owners *owners;
-    bool may_fail;
+    void *parts[PARTS];
+    bool alone;
+    bool may_fail;  /* the system may refuse                                            */
+    bool may_limit; /* steps may set the limit of the heap: nobody else uses it         */
+    bool limited;   /* they have                                                        */
 };
 
 /* Large: keep it in static memory. `number` is one for each thread, from 0 (at most 4). */
@@ -83,6 +110,8 @@ void program_may_fail(struct program *p, bool may);
 /* Verifies all that it holds, and that it can go on. */
 void program_verify(struct program *p);
 void program_end(struct program *p);
+/* After the ends of programs of several threads. */
+void programs_over(void);
 
 void heaps_step(struct heaps_model *m, const struct step *s);
 void heaps_verify(struct heaps_model *m);

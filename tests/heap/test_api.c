@@ -395,6 +395,20 @@ static void realloc_that_fails_leaves_the_block_alone(void **state) {
     }
 }
 
+/* Also for who checks whether it is freed as it was asked for. */
+static void realloc_that_fails_leaves_an_aligned_block_aligned(void **state) {
+    (void)state;
+    for (size_t align = 32; align <= 65536; align *= 2)
+        for (size_t i = 0; i < border_count; i += 5) {
+            if (border_sizes[i] > 1 << 20) continue;
+            char *p = t_aligned_alloc(align, border_sizes[i]);
+            CHECK(p && is_aligned(p, align));
+            errno = 0;
+            CHECK(escape(t_realloc(p, hidden((size_t)1 << 60))) == NULL && errno == ENOMEM);
+            t_free_aligned_sized(p, align, border_sizes[i]);
+        }
+}
+
 /* ---------------------------------------------------------------- alignment ---- */
 
 static void aligned_alloc_aligns_at_every_alignment_and_size(void **state) {
@@ -589,6 +603,7 @@ int main(void) {
         cmocka_unit_test(realloc_grows_step_by_step),
         cmocka_unit_test(realloc_of_an_aligned_block_keeps_contents),
         cmocka_unit_test(realloc_that_fails_leaves_the_block_alone),
+        cmocka_unit_test(realloc_that_fails_leaves_an_aligned_block_aligned),
         cmocka_unit_test(aligned_alloc_aligns_at_every_alignment_and_size),
         cmocka_unit_test(alignments_of_many_gibibytes_align_or_fail_cleanly),
         cmocka_unit_test(aligned_alloc_refuses_what_is_no_power_of_two),

@@ -238,6 +238,38 @@ static void a_drop_of_ones_own_runs_once_for_a_value(void **state) {
     assert_string_equal(told, "!d!m");
 }
 
+TYPE(Padded);
+struct Padded {
+    char letter; /* seven bytes of nothing follow, on most machines */
+    Str text;
+};
+static void end_padded(Padded *p) {
+    (void)p;
+    strcat(told, "p");
+}
+DROP_WITH(Padded, end_padded, (Str, text))
+
+/* Compilers copy fields, and what stands between them stays as it was. */
+static void what_stands_between_fields_is_no_value(void **state) {
+    (void)state;
+#ifndef FH_PADDING_COUNTS
+    {
+        own(Padded) empty;
+        own(Result(Padded)) result;
+        memset(&empty, 0xff, sizeof empty);
+        memset(&result, 0xff, sizeof result);
+        empty.letter = 0;
+        empty.text = (Str){0};
+        result.value.letter = 0;
+        result.value.text = (Str){0};
+        result.error = 0;
+    }
+    assert_string_equal(told, "");
+#endif
+    { own(Padded) letter = {.letter = 1}; }
+    assert_string_equal(told, "p");
+}
+
 static void a_tagged_union_drops_the_case_it_holds(void **state) {
     (void)state;
     {
@@ -713,6 +745,7 @@ int main(void) {
         T(dropping_twice_or_an_empty_one_does_nothing),
         T(fields_are_dropped_as_declared_after_the_types_own_drop),
         T(a_drop_of_ones_own_runs_once_for_a_value),
+        T(what_stands_between_fields_is_no_value),
         T(a_tagged_union_drops_the_case_it_holds),
         T(clones_are_deep),
         T(a_list_of_ten_million_boxes_is_dropped),

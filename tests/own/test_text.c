@@ -212,6 +212,19 @@ static void text_is_a_number_or_it_is_not(void **state) {
     assert_false(view_to_double(view_n(digits, 1100), &d));
 }
 
+/* One empty piece, wherever the emptiness comes from. */
+static void an_empty_text_is_one_piece(void **state) {
+    (void)state;
+    own(Str) never = {0}, emptied = str_from("text");
+    str_clear(&emptied);
+    const StrView texts[] = {str_as_view(&never), str_as_view(&emptied), view(""), view_of(NULL)};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        int pieces = 0;
+        str_each_split(piece, texts[i], view(",")) pieces += piece.len == 0 ? 1 : 100;
+        assert_int_equal(pieces, 1);
+    }
+}
+
 static void a_text_is_split_at_each_separator(void **state) {
     (void)state;
     static const struct {
@@ -272,6 +285,7 @@ int main(void) {
         cmocka_unit_test(views_compare_as_their_bytes),
         cmocka_unit_test(only_white_space_of_ascii_is_trimmed),
         cmocka_unit_test(text_is_a_number_or_it_is_not),
+        cmocka_unit_test(an_empty_text_is_one_piece),
         cmocka_unit_test(a_text_is_split_at_each_separator),
         cmocka_unit_test(nothing_is_found_inserted_and_dropped),
         cmocka_unit_test(what_is_no_character_becomes_the_sign_for_one),
