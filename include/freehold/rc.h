@@ -82,6 +82,15 @@ FH_API void fh_rc_weak_slow(const void *value, size_t size, size_t head) __attri
 
 FH_INLINE int32_t fh_strong(const void *value) { return (int32_t)(uint32_t)*fh_counts(value); }
 
+/* With -DFH_CHECKED: something is used as an Rc, or dropped as one, whose sign bit is not set. In checked mode
+ * it is none; in the others that is how they are. */
+FH_API void fh_note_unwatched(const void *value, bool dropped) __attribute__((cold));
+#ifdef FH_CHECKED
+#define FH_AS_RC(value, dropped) (fh_strong(value) < 0 ? (void)0 : fh_note_unwatched(value, dropped))
+#else
+#define FH_AS_RC(value, dropped) ((void)0)
+#endif
+
 FH_INLINE void *fh_rc_put(const void *init, size_t size, size_t head, const char *what) {
     void *block = fh_own_pop(head + size, head);
     void *value;
@@ -110,6 +119,7 @@ FH_INLINE void *fh_try_rc_put(const void *init, size_t size, size_t head, const 
 
 FH_INLINE const void *fh_rc_more(const void *value) {
     if (value == NULL) return NULL;
+    FH_AS_RC(value, false);
     uint64_t *word = fh_counts(value), more = *word + 1;
     if (FH_UNLIKELY((int32_t)(uint32_t)more <= 1)) /* it was 0, or 2^31 - 1 and above, or is watched */
         fh_rc_more_slow((void *)(uintptr_t)value);
@@ -119,6 +129,7 @@ FH_INLINE const void *fh_rc_more(const void *value) {
 
 FH_INLINE const void *fh_rc_more_weak(const void *value) {
     if (value == NULL) return NULL;
+    FH_AS_RC(value, false);
     if (FH_UNLIKELY(fh_strong(value) < 0)) fh_rc_weak_slow(value, 0, 0);
     *fh_counts(value) += FH_RC_WEAK_ONE;
     return value;
@@ -180,6 +191,7 @@ FH_INLINE void fh_rc_less_weak(const void *value, size_t size, size_t head) {
         FH_DROPPED(rc);                                                                                 \
         if (fh_p_ == NULL) return;                                                                      \
         *rc = NULL;                                                                                     \
+        FH_AS_RC(fh_p_, true);                                                                          \
         uint64_t *fh_word_ = fh_counts(fh_p_), fh_now_ = *fh_word_;                                     \
         if ((int32_t)(uint32_t)fh_now_ > 1) {                                                           \
             *fh_word_ = fh_now_ - 1;                                                                    \

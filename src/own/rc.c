@@ -19,6 +19,10 @@ uint64_t fh_rc_one_slow(void *value, const char *what) {
 /* The block is found by any address in it. */
 static bool watched(const void *value) { return (*fh_counts(value) & WATCHED) != 0; }
 
+void fh_note_unwatched(const void *value, bool dropped) {
+    if (fh_checked_on()) fh_checked_rc_touch(value, RC, dropped ? DROPPED_HERE : FH_HERE);
+}
+
 void fh_rc_more_slow(void *value) {
     uint64_t *word = fh_counts(value);
     uint32_t strong = (uint32_t)*word & INT32_MAX;

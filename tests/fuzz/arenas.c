@@ -45,8 +45,8 @@ static void verify_thing(const struct thing *t) {
 static void keep(struct one *a, struct thing t, size_t align) {
     CHECKF(((uintptr_t)t.p & (align - 1)) == 0, "%p is not aligned to %zu", (void *)t.p, align);
     for (unsigned i = 0; i < a->count; i++)
-        CHECKF(t.p + t.size <= a->things[i].p || a->things[i].p + a->things[i].size <= t.p, "things %p and %p overlap",
-               (void *)t.p, (void *)a->things[i].p);
+        CHECKF(t.p + t.size <= a->things[i].p || a->things[i].p + a->things[i].size <= t.p,
+               "things %p and %p overlap", (void *)t.p, (void *)a->things[i].p);
     if (!t.id) pattern_fill(t.p, t.size, t.tag);
     a->things[a->count++] = t;
 }
@@ -56,7 +56,8 @@ static void get(struct arenas *m, struct one *a, const struct step *s, bool may_
     size_t size = s->size + 1;
     if (a->count == THINGS) return;
     errno = 0;
-    char *p = s->value & 1 ? fh_arena_get(&a->arena, size, s->align) : fh_alloc_get(&a->arena.alloc, size, s->align);
+    char *p =
+        s->value & 1 ? fh_arena_get(&a->arena, size, s->align) : fh_alloc_get(&a->arena.alloc, size, s->align);
     if (p) keep(a, (struct thing){p, size, m->next_tag++, 0}, s->align);
     else refused(may_fail || a->limited, "room in an arena", size);
 }
@@ -79,7 +80,8 @@ static void push_square(struct one *a, const struct step *s, bool may_fail) {
     a->squares.alloc = &a->arena.alloc;
     errno = 0;
     if (s->slot & 16) {
-        if (!vec_try_reserve(&a->squares, s->size % 300)) refused(may_fail || a->limited, "room in a VecIn", s->size);
+        if (!vec_try_reserve(&a->squares, s->size % 300))
+            refused(may_fail || a->limited, "room in a VecIn", s->size);
     } else if (s->slot & 32) {
         if (a->squares.cap) vec_shrink(&a->squares);
     } else if (n < SQUARES) {

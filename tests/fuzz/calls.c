@@ -1,7 +1,7 @@
 /* calls.c - further stacks, marks, regions in memory of the program's own, texts in frames: see program.h.
  *
- * All of it begins and ends within a step, inside whatever frames are open then. The innermost of them may be on a narrow region,
- * so a push may always be refused.
+ * All of it begins and ends within a step, inside whatever frames are open then. The innermost of them may be
+ * on a narrow region, so a push may always be refused.
  */
 #include "program.h"
 
@@ -105,7 +105,8 @@ static void fill_region(struct calls *m, struct fh_region *region, const struct 
     size_t size = s->size % 512, count = 0;
     uint64_t tag = m->next_tag;
     FH_FRAME_ON(region) {
-        while (count < 64 && (pushed[count] = fh_push_aligned(size, s->align % 512 + (s->align % 512 == 0))) != NULL)
+        while (count < 64 &&
+               (pushed[count] = fh_push_aligned(size, s->align % 512 + (s->align % 512 == 0))) != NULL)
             pattern_fill(pushed[count++], size, m->next_tag++);
         if (count < 64) refused(true, "a push", size);
         fh_region_stats(region, &info);
@@ -177,10 +178,12 @@ static void push_things(uint32_t value) {
 }
 
 static void push_texts(uint32_t value) {
-    static const char text[] = "a text of which a part, or all of it, is to be pushed onto the region of this thread";
+    static const char text[] =
+        "a text of which a part, or all of it, is to be pushed onto the region of this thread";
     size_t n = value % (2 * sizeof text), part = n < sizeof text - 1 ? n : sizeof text - 1;
     FH_FRAME {
-        char *whole = fh_push_str(text), *begun = fh_push_strn(text, n), *made = fh_push_format("%u %s", value, text);
+        char *whole = fh_push_str(text), *begun = fh_push_strn(text, n),
+             *made = fh_push_format("%u %s", value, text);
         char room[120];
         snprintf(room, sizeof room, "%u %s", value, text);
         if (whole) CHECK(strcmp(whole, text) == 0);

@@ -1,5 +1,5 @@
-/* counted.h - handles that share a thing, and handles that do not keep it alive, beside a model of who holds what. For rcs.c
- * and arcs.c, each of which says what its operations are called:
+/* counted.h - handles that share a thing, and handles that do not keep it alive, beside a model of who holds
+ * what. For rcs.c and arcs.c, each of which says what its operations are called:
  *
  *     HANDLE(T) WEAK(T) TRY_MAKE MORE TO_WEAK TO_STRONG STRONG_COUNT WEAK_COUNT GET_MUT     the operations
  *     BETWEEN_THREADS     1: handles are handed over between the threads of a program
@@ -9,9 +9,9 @@
  *     lower     is raised after an owner was made, and lowered before one is dropped
  *     upper     is raised before, and lowered after (not for an owner that another thing holds)
  *
- * So whatever other threads do meanwhile: when a thing is dropped, lower is 0, and it is dropped once; an upgrade that gives
- * nothing has lower at 0 ever after; one that gives an owner had upper above 0 before. Where there is one thread, the
- * counts are lower and `weaks` exactly.
+ * So whatever other threads do meanwhile: when a thing is dropped, lower is 0, and it is dropped once; an
+ * upgrade that gives nothing has lower at 0 ever after; one that gives an owner had upper above 0 before. Where
+ * there is one thread, the counts are lower and `weaks` exactly.
  */
 #ifndef TEST_FUZZ_COUNTED_H
 #define TEST_FUZZ_COUNTED_H
@@ -222,7 +222,8 @@ static void step(void *model, const struct step *s, bool may_fail) {
         case 6: drop_strong(m, at); break;
         case 7:
         case 8:
-            if (owner && m->weak[other].fh_weak == NULL) keep_weak(m, other, TO_WEAK(Shared, owner), owner->fate);
+            if (owner && m->weak[other].fh_weak == NULL)
+                keep_weak(m, other, TO_WEAK(Shared, owner), owner->fate);
             break;
         case 9:
             if (m->weak[at].fh_weak && m->weak[other].fh_weak == NULL)
@@ -263,8 +264,8 @@ static void over(void) {
     for (unsigned i = 0; i < n; i++) {
         const struct fate *fate = &fates[i];
         CHECKF(fate->dropped == 1 && fate->lower == 0 && fate->weaks == 0,
-               "at the end thing %u was dropped %d times, has %d owners and %d others", i, fate->dropped, fate->lower,
-               fate->weaks);
+               "at the end thing %u was dropped %d times, has %d owners and %d others", i, fate->dropped,
+               fate->lower, fate->weaks);
     }
     memset(fates, 0, sizeof fates);
     made = 0;

@@ -30,9 +30,10 @@ static void *begin(unsigned number, bool alone) {
 
 /* Keys of all lengths: the hash takes short, medium and long ones by different ways. */
 static StrView key_of(unsigned key, char room[200]) {
-    int n = snprintf(room, 200, "%u%.*s", key, (int)(key * 37 % 150),
-                     "................................................................................................"
-                     "............................................................");
+    int n = snprintf(
+        room, 200, "%u%.*s", key, (int)(key * 37 % 150),
+        "................................................................................................"
+        "............................................................");
     return view_n(room, (size_t)n);
 }
 static uint64_t number_of(unsigned key) { return (uint64_t)key << (key % 5 * 12); }

@@ -1,5 +1,5 @@
-/* texts.c - Strs and views beside arrays of letters: see program.h. What a view is asked is asked of the letters too, one
- * after the other. */
+/* texts.c - Strs and views beside arrays of letters: see program.h. What a view is asked is asked of the
+ * letters too, one after the other. */
 #include "program.h"
 
 #include <freehold/names.h>
@@ -32,7 +32,9 @@ static void *begin(unsigned number, bool alone) {
     return m;
 }
 
-static struct line line_of(struct texts *m, unsigned i) { return (struct line){&m->all[i], m->plain[i], &m->lens[i]}; }
+static struct line line_of(struct texts *m, unsigned i) {
+    return (struct line){&m->all[i], m->plain[i], &m->lens[i]};
+}
 
 static void verify_line(struct line l) {
     CHECK(l.text->len == *l.len && (l.text->cap == 0 || l.text->len < l.text->cap));
@@ -45,8 +47,19 @@ static void verify(void *model) {
 
 /* ---- letters ---- */
 
-static const char *const pieces[] = {
-    "", "a", " ", ",", "é", "€", "𝄞", "Zebra", "a,b,,c", "  \t\n", "naïve Ωmega", "12", "The quick brown fox jumps over it"};
+static const char *const pieces[] = {"",
+                                     "a",
+                                     " ",
+                                     ",",
+                                     "é",
+                                     "€",
+                                     "𝄞",
+                                     "Zebra",
+                                     "a,b,,c",
+                                     "  \t\n",
+                                     "naïve Ωmega",
+                                     "12",
+                                     "The quick brown fox jumps over it"};
 enum { PIECES = sizeof pieces / sizeof *pieces };
 
 static bool is_inside(char c) { return ((unsigned char)c & 0xc0) == 0x80; }
@@ -301,7 +314,8 @@ static void look(struct texts *m, struct line l, const struct step *s) {
 static void step(void *model, const struct step *s, bool may_fail) {
     struct texts *m = model;
     struct line l = line_of(m, s->slot % 2);
-    size_t from = begin_of(l, s->value % (*l.len + 1)), to = begin_of(l, from + s->value / 256 % (*l.len - from + 1));
+    size_t from = begin_of(l, s->value % (*l.len + 1)),
+           to = begin_of(l, from + s->value / 256 % (*l.len - from + 1));
     if (to < from) to = from;
     switch (s->what % 16) {
         case 3: insert(l, s, may_fail); break;

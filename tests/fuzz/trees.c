@@ -1,7 +1,7 @@
 /* trees.c - trees of Boxes, Vecs and tagged unions beside plain ones: see program.h.
  *
- * The plain tree says what is dropped with a root, and in which order: what stands first in the struct first. From some depth on
- * the order is another, and only what is dropped is compared.
+ * The plain tree says what is dropped with a root, and in which order: what stands first in the struct first.
+ * From some depth on the order is another, and only what is dropped is compared.
  */
 #include "witness.h"
 
@@ -119,7 +119,8 @@ static Box(Node) make(struct trees *m, unsigned *number, uint32_t value, bool ma
     if (!witness_make(&node.witness, p->id = ++m->next_id, may_fail)) return NULL;
     if (node.value.kind == WITNESS && !witness_make(&node.value.witness, p->value_id = ++m->next_id, may_fail))
         node.value.kind = NOTHING, p->value_id = 0;
-    if (node.value.kind == TEXT && !str_try_from(&node.value.text, view("a text of a value, long enough for a block")))
+    if (node.value.kind == TEXT &&
+        !str_try_from(&node.value.text, view("a text of a value, long enough for a block")))
         refused(may_fail, "a text", 40);
     Box(Node) made = try_box_of(Node, node);
     if (made == NULL) {
@@ -148,8 +149,10 @@ static Node *walk(const struct trees *m, Node *node, unsigned *number, uint32_t 
     }
 }
 
-/* Below the end of such a way, as the next or as a child; at the root where there is none. False: *in is as it was. */
-static bool join(struct trees *m, unsigned root, Box(Node) * in, unsigned number, uint32_t value, bool may_fail) {
+/* Below the end of such a way, as the next or as a child; at the root where there is none. False: *in is as it
+ * was. */
+static bool join(struct trees *m, unsigned root, Box(Node) * in, unsigned number, uint32_t value,
+                 bool may_fail) {
     unsigned at = m->plain_roots[root];
     if (at == 0) {
         m->roots[root] = move(*in);

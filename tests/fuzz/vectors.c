@@ -28,7 +28,9 @@ static void *begin(unsigned number, bool alone) {
     return m;
 }
 
-static struct row row_of(struct vectors *m, unsigned i) { return (struct row){&m->all[i], m->ids[i], &m->counts[i]}; }
+static struct row row_of(struct vectors *m, unsigned i) {
+    return (struct row){&m->all[i], m->ids[i], &m->counts[i]};
+}
 
 static void verify_row(struct row r) {
     CHECK(r.vec->len == *r.count && r.vec->len <= r.vec->cap);

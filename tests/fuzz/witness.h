@@ -1,8 +1,9 @@
-/* witness.h - owners that tell of their drop: what the parts of a program that hold owners of owners are made of.
+/* witness.h - owners that tell of their drop: what the parts of a program that hold owners of owners are made
+ * of.
  *
- * A Witness has a number and a text that follows from it, so that its contents can be verified wherever it has been moved;
- * when it is dropped, its number is noted, in the order of drops, for the thread that drops. A step that drops something says
- * which numbers it expects; a step that drops nothing leaves no note.
+ * A Witness has a number and a text that follows from it, so that its contents can be verified wherever it has
+ * been moved; when it is dropped, its number is noted, in the order of drops, for the thread that drops. A step
+ * that drops something says which numbers it expects; a step that drops nothing leaves no note.
  */
 #ifndef TEST_FUZZ_WITNESS_H
 #define TEST_FUZZ_WITNESS_H

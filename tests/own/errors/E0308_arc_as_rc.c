@@ -1,7 +1,7 @@
 /* E0308_arc_as_rc.c - an Arc taken for an Rc. (This program fails on purpose.)
  *
  * compiler: silent
- * checked:
+ * checked: error[E0308]: mismatched types: expected an Rc, found the value of Arc(int)|rc_clone(r)|created here
  * plain:
  */
 #include <freehold/names.h>
