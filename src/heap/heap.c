@@ -11,8 +11,9 @@
  *
  * When a thread ends its bins are flushed and its heap is parked whole, with what is still in use by others.
  * Frees into it go on as remote frees. Nobody collects those for it, unless: a thread adopts it; a thread that
- * wants a new span looks at one parked heap in turn, collects, and takes a span from it; or a freeing thread
- * helps (span.c).
+ * wants a new span looks at one parked heap, one that had free blocks of that class if there is such (so that
+ * what many threads have left, each in sizes of its own, serves those that are still there, or the child of a
+ * fork), else at each in turn; collects, and takes a span from it; or a freeing thread helps (span.c).
  *
  * A thread may still allocate after its heap was parked, in destructors that run later than ours. Such late
  * calls go, one block at a time, to a heap that they all share.
@@ -129,27 +130,62 @@ static void park_behind(struct fh_heap *heap) {
     fh_unlock(&parked_lock);
 }
 
+/* The one behind `before` leaves the list; NULL: the first. Lock held. */
+static struct fh_heap *unpark(struct fh_heap *before) {
+    struct fh_heap **link = before ? &before->next_parked : &parked_first, *heap = *link;
+    if (heap == NULL) return NULL;
+    *link = heap->next_parked;
+    if (*link == NULL) parked_last = before;
+    heap->parked = false;
+    atomic_fetch_sub_explicit(&parked_count, 1, memory_order_relaxed);
+    return heap;
+}
+
 static struct fh_heap *take_parked(void) {
     if (atomic_load_explicit(&parked_count, memory_order_relaxed) == 0) return NULL;
     fh_lock(&parked_lock);
-    struct fh_heap *heap = parked_first;
-    if (heap) {
-        parked_first = heap->next_parked;
-        if (parked_first == NULL) parked_last = NULL;
-        heap->parked = false;
-        atomic_fetch_sub_explicit(&parked_count, 1, memory_order_relaxed);
-    }
+    struct fh_heap *heap = unpark(NULL);
     fh_unlock(&parked_lock);
     return heap;
 }
 
+/* The heap before the first that has free blocks of class c, of so many as may be looked at. NULL: that is the
+ * very first, or there is none, and then the first may have some by now, freed since it was parked. */
+static struct fh_heap *before_one_with(unsigned c) {
+    enum { LOOKED_AT = 64 };
+    struct fh_heap *before = NULL, *heap = parked_first;
+    for (unsigned i = 0; heap && i < LOOKED_AT; i++) {
+        if (heap->holds >> c & 1) return before;
+        before = heap;
+        heap = heap->next_parked;
+    }
+    return NULL;
+}
+
+static struct fh_heap *take_parked_with(unsigned c) {
+    if (atomic_load_explicit(&parked_count, memory_order_relaxed) == 0) return NULL;
+    fh_lock(&parked_lock);
+    struct fh_heap *heap = unpark(before_one_with(c));
+    fh_unlock(&parked_lock);
+    return heap;
+}
+
+/* Before it is parked, so that who looks for a class need not lock each. Lock held. */
+static void note_what_it_holds(struct fh_heap *heap) {
+    _Static_assert(FH_CLASS_COUNT <= 64, "a bit for each class");
+    heap->holds = 0;
+    for (unsigned c = 1; c < FH_CLASS_COUNT; c++)
+        if (heap->filled[c]) heap->holds |= (uint64_t)1 << c;
+}
+
 bool fh_heap_scavenge(struct fh_heap *heap, unsigned c) {
-    struct fh_heap *other = take_parked();
+    struct fh_heap *other = take_parked_with(c);
     if (other == NULL) return false;
     bool moved = false;
     if (fh_trylock(&other->lock)) {
         fh_span_collect_for(heap, other);
         moved = fh_span_move(other, heap, c);
+        note_what_it_holds(other);
         fh_unlock(&other->lock);
     }
     park_behind(other);
@@ -230,6 +266,7 @@ static void leave(struct fh_heap *heap) {
     heap->bins = NULL;
     for (unsigned c = 1; c < FH_CLASS_COUNT; c++)
         if (heap->filled[c]) fh_span_end_empty(heap, c, false);
+    note_what_it_holds(heap);
 }
 
 static void at_thread_exit(void *unused) {

@@ -72,6 +72,7 @@ struct fh_heap {
     struct fh_bin hidden[FH_CLASS_COUNT]; /* the bins in use where each call must be seen                    */
     struct fh_heap *next;                 /* in the list of all heaps; threads' heaps stay for ever          */
     struct fh_heap *next_parked;
+    uint64_t holds; /* bit c: it had free blocks of class c when it was parked         */
     bool parked;
     uint8_t shard;              /* which depots are its own: depot.h                               */
     uint64_t tidied;            /* tick of the last tidying                                        */

@@ -416,6 +416,62 @@ static void what_other_threads_had_free_serves_the_child(void **state) {
     CHECK(pthread_join(t, NULL) == 0);
 }
 
+/* Threads of which each has freed three in four of its blocks, all of a size that is its own. */
+enum { MANY = 32, EACH = 1 << 20, ROUNDS = 32 };
+
+static atomic_int have_freed;
+
+static void *leaves_holes_of_its_size(void *arg) {
+    size_t size = fh_class_size(1 + (unsigned)(uintptr_t)arg), n = EACH / size;
+    char **own = t_malloc(n * sizeof *own);
+    CHECK(own);
+    for (size_t i = 0; i < n; i++) memset(own[i] = t_malloc(size), 1, size);
+    for (size_t i = 0; i < n; i++)
+        if (i % 4) t_free(own[i]);
+    atomic_fetch_add(&have_freed, 1);
+    while (!atomic_load(&stop)) sleep_ms(1);
+    for (size_t i = 0; i < n; i += 4) t_free(own[i]);
+    t_free(own);
+    return NULL;
+}
+
+/* Half of each size's room, by turns. */
+static void fill_holes_of_all_sizes(void) {
+    size_t before = rss_now();
+    for (unsigned round = 0; round < ROUNDS; round++)
+        for (unsigned i = 0; i < MANY; i++) {
+            size_t size = fh_class_size(1 + i);
+            for (size_t got = 0; got < EACH / 2 / ROUNDS; got += size) {
+                char *p = t_malloc(size);
+                CHECK(p);
+                memset(p, 2, size);
+            }
+        }
+    CHECKF(rss_now() < before + MANY * EACH / 8,
+           "resident memory went from %zu to %zu KiB, for %u KiB of blocks", before >> 10, rss_now() >> 10,
+           MANY * EACH / 2 >> 10);
+}
+
+static void what_each_of_many_threads_had_free_serves_the_child(void **state) {
+    (void)state;
+    skip_under_tsan();
+    if (!memory_is_measurable() || heap_is_checked()) return;
+    pthread_t t[MANY];
+    atomic_store(&stop, false);
+    for (uintptr_t i = 0; i < MANY; i++)
+        CHECK(pthread_create(&t[i], NULL, leaves_holes_of_its_size, (void *)i) == 0);
+    while (atomic_load(&have_freed) < MANY) sleep_ms(1);
+    pid_t pid = fork();
+    CHECK(pid >= 0);
+    if (pid == 0) {
+        fill_holes_of_all_sizes();
+        _exit(0);
+    }
+    wait_for(pid);
+    atomic_store(&stop, true);
+    for (unsigned i = 0; i < MANY; i++) CHECK(pthread_join(t[i], NULL) == 0);
+}
+
 /* Handlers of the program's own around fork may use the heap: they run while the heap is held for the fork, or
  * before, as the order of their registration says. */
 static atomic_int handler_calls;
@@ -463,8 +519,9 @@ static void a_very_large_alignment_does_not_keep_from_forking(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_other_threads_had_free_serves_the_child), /* first: there is one other heap yet */
-        cmocka_unit_test(a_child_finds_new_blocks_of_others_whole),     /* soon: there are new ones */
+        cmocka_unit_test(what_each_of_many_threads_had_free_serves_the_child), /* first: nothing else is free */
+        cmocka_unit_test(what_other_threads_had_free_serves_the_child),
+        cmocka_unit_test(a_child_finds_new_blocks_of_others_whole), /* soon: there are new ones */
         cmocka_unit_test(child_and_parent_go_on_while_threads_are_in_the_heap),
         cmocka_unit_test(several_threads_may_fork_at_once),
         cmocka_unit_test(a_child_may_start_threads),
