@@ -73,8 +73,44 @@ bool fh_os_at_fork(void (*before)(void), void (*parent)(void), void (*child)(voi
 }
 #endif
 
+/* One variable's text, letter by letter: name, '=', value. */
+struct reading {
+    const char *name;
+    size_t length, at; /* of the name; where we are in the variable */
+    bool other;        /* it is not the one */
+};
+static char kept[1024]; /* the value: of any sensible length, else cut */
+
+/* Takes one more letter. True after the last one of the variable that is looked for. */
+static bool read_letter(struct reading *r, char letter) {
+    size_t at = r->at++;
+    if (at < r->length) r->other |= letter != r->name[at];
+    else if (at == r->length) r->other |= letter != '=';
+    else if (!r->other && at - r->length < sizeof kept) kept[at - r->length - 1] = letter;
+    if (letter != 0) return false;
+    bool found = !r->other && at > r->length;
+    r->at = r->other = 0;
+    return found;
+}
+
+/* Before the C library has begun, it has no environment: in preinit_array, where some sanitizers allocate. The
+ * system has. */
+static const char *getenv_of_the_system(const char *name) {
+    struct reading r = {.name = name, .length = strlen(name)};
+    char part[512];
+    ssize_t size;
+    bool found = false;
+    int saved = errno, fd = open("/proc/self/environ", O_RDONLY | O_CLOEXEC);
+    while (fd >= 0 && !found && (size = read(fd, part, sizeof part)) > 0)
+        for (ssize_t i = 0; i < size && !found; i++) found = read_letter(&r, part[i]);
+    if (fd >= 0) close(fd);
+    errno = saved;
+    return found ? kept : NULL;
+}
+
 const char *fh_os_getenv(const char *name) {
-    if (environ == NULL || getauxval(AT_SECURE) != 0) return NULL;
+    if (getauxval(AT_SECURE) != 0) return NULL;
+    if (environ == NULL) return getenv_of_the_system(name);
     size_t length = strlen(name);
     for (char **variable = environ; *variable; variable++)
         if (strncmp(*variable, name, length) == 0 && (*variable)[length] == '=') return *variable + length + 1;

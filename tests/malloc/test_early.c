@@ -59,8 +59,19 @@ static void at_exit(void) {
 int early_lib_ready(void);
 #endif
 
+/* The settings are read at the first allocation, and that was in preinit: before glibc knew its environment. */
+int fh_get(const char *key, char *buf, size_t size) __attribute__((weak));
+static void the_environment_was_read(void) {
+    const char *wanted = getenv("FREEHOLD"), *mode = wanted ? strstr(wanted, "mode=") : NULL;
+    char is[20] = "";
+    if (fh_get == NULL || mode == NULL) return;
+    CHECK(fh_get("mode", is, sizeof is) > 0);
+    CHECKF(strncmp(mode + strlen("mode="), is, strlen(is)) == 0, "FREEHOLD is %s, and mode is %s", wanted, is);
+}
+
 int main(void) {
     heap_is_freehold();
+    the_environment_was_read();
     CHECK(to_the_end.made);
 #ifdef TEST_EARLY_LIB
     CHECK(early_lib_ready());
