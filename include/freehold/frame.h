@@ -195,8 +195,9 @@ FH_API char *fh_push_vformat(const char *format, va_list args) __attribute__((fo
 FH_API struct fh_region *fh_region_new(size_t size) __attribute__((warn_unused_result));
 
 /* A region inside memory of yours, which must outlive it: the books take the first FH_REGION_BOOKS bytes, the
- * rest is the stack. Nothing is reserved, guarded or given back. NULL and EINVAL when size is not above
- * FH_REGION_BOOKS. fh_region_delete ends it without touching your memory further. */
+ * rest is the stack, both ends of it at multiples of 16. Nothing is reserved, guarded or given back. NULL and
+ * EINVAL when that leaves nothing behind the books. fh_region_delete ends it without touching your memory
+ * further. */
 #define FH_REGION_BOOKS 256u
 FH_API struct fh_region *fh_region_in(void *memory, size_t size) __attribute__((warn_unused_result));
 

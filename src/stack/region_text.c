@@ -26,6 +26,10 @@ char *fh_push_strn(const char *text, size_t n) {
 char *fh_push_str(const char *text) { return fh_push_strn(text, PTRDIFF_MAX); }
 
 char *fh_push_vformat(const char *format, va_list args) {
+    if (format == NULL) {
+        errno = EINVAL;
+        return NULL;
+    }
     char *top = *fh_top_(fh_frames.frame);
     size_t room = top < fh_frames.limit ? (size_t)(fh_frames.limit - 1 - top) : 0;
     va_list again;

@@ -409,6 +409,20 @@ static void realloc_that_fails_leaves_an_aligned_block_aligned(void **state) {
         }
 }
 
+#ifdef TEST_FH_NAMES
+struct vast {
+    char at[(size_t)1 << 60];
+};
+
+static void new_of_what_cannot_be_gives_null_and_enomem(void **state) {
+    (void)state;
+    errno = 0;
+    CHECK(escape(fh_new(struct vast)) == NULL && errno == ENOMEM);
+    errno = 0;
+    CHECK(escape(fh_new_zero(struct vast)) == NULL && errno == ENOMEM);
+}
+#endif
+
 /* ---------------------------------------------------------------- alignment ---- */
 
 static void aligned_alloc_aligns_at_every_alignment_and_size(void **state) {
@@ -607,7 +621,9 @@ int main(void) {
         cmocka_unit_test(aligned_alloc_aligns_at_every_alignment_and_size),
         cmocka_unit_test(alignments_of_many_gibibytes_align_or_fail_cleanly),
         cmocka_unit_test(aligned_alloc_refuses_what_is_no_power_of_two),
-#ifndef TEST_FH_NAMES
+#ifdef TEST_FH_NAMES
+        cmocka_unit_test(new_of_what_cannot_be_gives_null_and_enomem),
+#else
         cmocka_unit_test(posix_memalign_keeps_to_the_letter),
         cmocka_unit_test(memalign_valloc_and_pvalloc_align),
         cmocka_unit_test(the_c23_names_are_exported),

@@ -2,6 +2,7 @@
  * the try_ form says so, all owners are as they were, and nothing is lost. Run with count=on, so that every
  * allocation is a call that can be refused; the calls are wrapped by the linker. The forms without try_ are
  * seen to report and abort, in a child. */
+#include <freehold/heaps.h>
 #include <freehold/names.h>
 
 #include <errno.h>
@@ -42,6 +43,7 @@ struct Named {
 };
 DROP(Named, (Str, name))
 MAP(Str, Str)
+MAP_CLONE(Str, Str)
 OWNER(Box(int))
 
 static size_t live_blocks(void) {
@@ -68,6 +70,27 @@ static void try_box_try_rc_try_arc_say_no(void **state) {
         if (b) assert_int_equal(b->name.len, 34);
     }
     assert_int_equal(live_blocks(), before); /* the value that found no place was dropped */
+}
+
+static void a_value_that_finds_no_box_is_dropped(void **state) {
+    (void)state;
+    size_t before = live_blocks();
+    Named value = {.name = str_from("a name of some length, in the heap")};
+    countdown = 0;
+    errno = 0;
+    assert_null(try_box_of(Named, value));
+    assert_int_equal(errno, ENOMEM);
+    countdown = -1;
+    assert_int_equal(live_blocks(), before);
+}
+
+static void a_text_that_finds_no_memory_is_empty(void **state) {
+    (void)state;
+    Str text = {0};
+    countdown = 0;
+    assert_false(str_try_from(&text, view("a text")));
+    countdown = -1;
+    assert_true(text.ptr == NULL && text.len == 0 && text.cap == 0);
 }
 
 static void a_vec_that_cannot_grow_is_as_it_was(void **state) {
@@ -220,6 +243,35 @@ static void an_owner_with_the_heap_for_allocator_is_as_any_other(void **state) {
     assert_int_equal(live_blocks(), before);
 }
 
+static void an_allocator_says_no(void **state) {
+    (void)state;
+    own(Arena) arena = {0};
+    struct fh_alloc *const allocators[] = {NULL, &fh_alloc_heap, &arena.alloc};
+    for (size_t i = 0; i < 3; i++) {
+        countdown = 0;
+        errno = 0;
+        assert_null(fh_alloc_get(allocators[i], 100, 8));
+        assert_int_equal(errno, ENOMEM);
+        countdown = -1;
+    }
+}
+
+static void an_arena_in_a_heap_has_the_limit_of_that(void **state) {
+    (void)state;
+    size_t before = live_blocks();
+    {
+        own(Arena) arena = arena_in_heap(fh_heap_new(1 << 18));
+        Named *first = place(Named, &arena, .name = str_from("a name of some length, in the heap"));
+        errno = 0;
+        assert_null(fh_arena_get(&arena, 1 << 20, 8));
+        assert_int_equal(errno, ENOMEM);
+        while (try_place(Named, &arena, .name = str_from("a name of some length, in the heap"))) continue;
+        assert_int_equal(errno, ENOMEM);
+        assert_int_equal(first->name.len, 34);
+    }
+    assert_int_equal(live_blocks(), before);
+}
+
 static void an_arena_refuses_what_cannot_be(void **state) {
     (void)state;
     own(Arena) arena = {0};
@@ -275,6 +327,12 @@ REPORTS(box_says, , (void)box(double, 1))
 REPORTS(rc_says, , (void)rc(int, 1))
 REPORTS(arc_says, , (void)arc(int, 1))
 REPORTS(box_in_says, , (void)box_in(int, NULL, 1))
+REPORTS(box_zero_says, , (void)box_zero(int))
+REPORTS(vec_with_says, , (void)vec_with(int, 5))
+REPORTS(vec_from_says, , (void)vec_from(int, ((int[3]){0}), 3))
+REPORTS(vec_of_says, , (void)vec_of(int, 1, 2))
+REPORTS(vec_append_says, Vec(int) v = {0}; Vec(int) w = vec_of(int, 1), vec_append(&v, &w))
+REPORTS(vec_split_says, Vec(int) v = vec_of(int, 1, 2), (void)vec_split_off(&v, 1))
 REPORTS(vec_push_says, Vec(int) v = {0}, vec_push(&v, 1))
 REPORTS(vec_insert_says, Vec(int) v = {0}, vec_insert(&v, 0, 1))
 REPORTS(vec_reserve_says, Vec(int) v = {0}, vec_reserve(&v, 9))
@@ -286,6 +344,9 @@ REPORTS(str_char_says, Str s = {0}, str_push_char(&s, 'x'))
 REPORTS(str_insert_says, Str s = str_from("x"), str_insert(&s, 0, view(LONG_TEXT)))
 REPORTS(str_reserve_says, Str s = {0}, str_reserve(&s, 9))
 REPORTS(str_from_says, , (void)(str_from("x").len))
+REPORTS(str_view_says, , (void)(str_from_view(view(LONG_TEXT)).len))
+REPORTS(str_clone_says, Str s = str_from("x"), (void)(str_clone(&s).len))
+REPORTS(str_replace_says, , (void)(view_replace(view("x"), view("x"), view(LONG_TEXT)).len))
 REPORTS(str_with_says, , (void)(str_with(9).len))
 REPORTS(str_of_says, , (void)(str_of("%d", 5).len))
 REPORTS(str_format_says, Str s = str_from("x"), (void)str_format(&s, "%s", LONG_TEXT))
@@ -294,6 +355,10 @@ REPORTS(longer_format_says, Str s = str_from("x"), countdown++; (void)str_format
 REPORTS(map_entry_says, Map(Str, Str) m = {0}, (void)map_entry(&m, view("x")))
 REPORTS(map_key_says, Map(Str, Str) m = {0}; map_reserve(&m, 5), (void)map_entry(&m, view(LONG_TEXT)))
 REPORTS(map_reserve_says, Map(Str, Str) m = {0}, map_reserve(&m, 5))
+REPORTS(map_insert_says, Map(Str, Str) m = {0};
+        Str key = str_from("x"), map_insert(Map(Str, Str), &m, key, (Str){0}))
+REPORTS(map_clone_says, Map(Str, Str) m = {0}; map_reserve(&m, 5);
+        (void)map_entry(&m, view("x")), (void)clone(Map(Str, Str), &m))
 REPORTS(place_says, Arena a = {0}, (void)place(int, &a, 5))
 
 static void the_plain_forms_report_and_abort(void **state) {
@@ -303,6 +368,12 @@ static void the_plain_forms_report_and_abort(void **state) {
         {rc_says, "out of memory: Rc(int)", "(12 bytes)"},
         {arc_says, "out of memory: Arc(int)", "(12 bytes)"},
         {box_in_says, "out of memory: BoxIn(int)", "(4 bytes)"},
+        {box_zero_says, "out of memory: Box(int)", "(4 bytes)"},
+        {vec_with_says, "out of memory: Vec", "(20 bytes)"},
+        {vec_from_says, "out of memory: Vec", "(12 bytes)"},
+        {vec_of_says, "out of memory: Vec", "(8 bytes)"},
+        {vec_append_says, "out of memory: Vec", "(4 bytes)"},
+        {vec_split_says, "out of memory: Vec", "(4 bytes)"},
         {vec_push_says, "out of memory: Vec", "(4 bytes)"},
         {vec_insert_says, "out of memory: Vec", "(4 bytes)"},
         {vec_reserve_says, "out of memory: Vec", "(36 bytes)"},
@@ -314,6 +385,9 @@ static void the_plain_forms_report_and_abort(void **state) {
         {str_insert_says, "out of memory: Str", "bytes)"},
         {str_reserve_says, "out of memory: Str", "(9 bytes)"},
         {str_from_says, "out of memory: Str", "(1 byte"},
+        {str_view_says, "out of memory: Str", "bytes)"},
+        {str_clone_says, "out of memory: Str", "(1 byte"},
+        {str_replace_says, "out of memory: Str", "bytes)"},
         {str_with_says, "out of memory: Str", "(9 bytes)"},
         {str_of_says, "out of memory: Str", "(1 byte"},
         {str_format_says, "out of memory: Str", "bytes)"},
@@ -322,6 +396,8 @@ static void the_plain_forms_report_and_abort(void **state) {
         {map_entry_says, "out of memory: Map", "bytes)"},
         {map_key_says, "out of memory: Str", "bytes)"},
         {map_reserve_says, "out of memory: Map", "bytes)"},
+        {map_insert_says, "out of memory: Map", "bytes)"},
+        {map_clone_says, "out of memory: Map", "bytes)"},
         {place_says, "out of memory", "bytes)"},
     };
     assert_each_stops(list);
@@ -368,10 +444,14 @@ static void an_arena_refuses_a_thing_without_a_block(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(try_box_try_rc_try_arc_say_no),
+        cmocka_unit_test(a_value_that_finds_no_box_is_dropped),
+        cmocka_unit_test(a_text_that_finds_no_memory_is_empty),
         cmocka_unit_test(a_vec_that_cannot_grow_is_as_it_was),
         cmocka_unit_test(a_str_that_cannot_grow_is_as_it_was),
         cmocka_unit_test(a_map_that_cannot_grow_is_as_it_was),
         cmocka_unit_test(an_arena_that_cannot_grow_drops_the_value),
+        cmocka_unit_test(an_allocator_says_no),
+        cmocka_unit_test(an_arena_in_a_heap_has_the_limit_of_that),
         cmocka_unit_test(an_arena_refuses_what_cannot_be),
         cmocka_unit_test(an_owner_with_the_heap_for_allocator_is_as_any_other),
         cmocka_unit_test(dropping_needs_no_memory),

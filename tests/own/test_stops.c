@@ -40,6 +40,10 @@ enum { MIXED = sizeof mixed - 1 };
         what;                         \
     }
 STR_STOPS(str_format_none, (void)str_format(&s, "%ls", L"\x7fffffff")) /* no character of any encoding */
+static void unwrapped_error(void) {
+    Result(int) result = err(int, 5);
+    (void)unwrap_ok(result);
+}
 VEC_STOPS(vec_at_len, (void)vec_at(&v, 3))
 VEC_STOPS(vec_insert_behind, vec_insert(&v, 4, 1))
 VEC_STOPS(vec_remove_len, (void)vec_remove(&v, 3))
@@ -70,6 +74,7 @@ static void what_is_out_of_range_stops_the_program(void **state) {
         {vec_swap_remove_len, "vec_swap_remove", "the index is 3, the length 3"},
         {vec_drain_behind, "vec_drain", "the index is 4, the length 3"},
         {vec_drain_turned, "vec_drain", "the index is 2, the length 1"},
+        {unwrapped_error, "unwrap of an error: result", ""},
         {vec_split_behind, "vec_split_off", "the index is 4, the length 3"},
         {slice_behind, "slice", "the index is 4, the length 3"},
         {slice_turned, "slice", "the index is 3, the length 2"},

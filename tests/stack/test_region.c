@@ -186,19 +186,72 @@ static void what_does_not_fit_is_refused(void **state) {
         errno = 0;
         assert_null(push_format("%ls", L"\x7fffffff")); /* no character of any encoding */
         assert_int_equal(errno, EILSEQ);
+        const char *volatile no_format = NULL;
         volatile size_t n = SIZE_MAX / 4;
         assert_null(push_array(struct point, n));
         assert_null(push_array_zero(struct point, n));
         struct point one = {1, 2};
         assert_null(push_array_copy(struct point, &one, n));
         errno = 0;
+        assert_null(push_copy(before, SIZE_MAX - n));
+        assert_int_equal(errno, ENOMEM);
+        errno = 0;
         assert_null(push_str(NULL));
+        assert_int_equal(errno, EINVAL);
+        errno = 0;
+        assert_null(push_strn(NULL, 3));
+        assert_int_equal(errno, EINVAL);
+        errno = 0;
+        assert_null(push_format(no_format, 1));
         assert_int_equal(errno, EINVAL);
         assert_string_equal(before, "before");
         assert_non_null(push_bytes(0));
         assert_non_null(push_bytes(100));
     }
     assert_int_equal(used(), 0);
+}
+
+__attribute__((format(printf, 1, 2))) static char *push_by_list(const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    char *text = fh_push_vformat(format, args);
+    va_end(args);
+    return text;
+}
+
+/* Each kind of push says no when its region is full, and touches nothing then. */
+static void a_full_region_refuses_every_kind_of_push(void **state) {
+    (void)state;
+    if (SANITIZED) skip(); /* there, each frame gets other memory */
+    struct fh_region *region = fh_region_new(4096);
+    static char text[5000];
+    memset(text, 'x', sizeof text - 1);
+    assert_non_null(region);
+    frame_on(region) {
+        while (push_bytes(16)) continue;
+        errno = 0;
+        assert_null(push(struct point));
+        assert_null(push_zero(struct point));
+        assert_null(push_value(struct point, .x = 1));
+        assert_null(push_array(int, 4));
+        assert_null(push_array_zero(int, 4));
+        assert_null(push_array_copy(char, text, 4));
+        assert_null(push_copy(text, 4));
+        assert_int_equal(errno, ENOMEM);
+        errno = 0;
+        assert_null(push_str("text"));
+        assert_int_equal(errno, ENOMEM);
+        errno = 0;
+        assert_null(push_strn("text", 2));
+        assert_int_equal(errno, ENOMEM);
+        errno = 0;
+        assert_null(push_format("%d", 5));
+        assert_int_equal(errno, ENOMEM);
+        errno = 0;
+        assert_null(push_by_list("%d %s", 5, text));
+        assert_int_equal(errno, ENOMEM);
+    }
+    fh_region_delete(region);
 }
 
 static void the_last_byte_can_be_used(void **state) {
@@ -716,6 +769,7 @@ int main(void) {
         cmocka_unit_test(pushes_give_what_they_say),
         cmocka_unit_test(alignment_holds),
         cmocka_unit_test(what_does_not_fit_is_refused),
+        cmocka_unit_test(a_full_region_refuses_every_kind_of_push),
         cmocka_unit_test(the_last_byte_can_be_used),
         cmocka_unit_test(results_stay_in_the_callers_frame),
         cmocka_unit_test(results_pass_through_many_levels),
