@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Three analyzers over the library's sources: GCC's -fanalyzer, clang's, cppcheck. `make analyze`.
+"""Three analyzers over the library's sources, the command's, the examples and what the tests share: GCC's -fanalyzer,
+clang's, cppcheck. `make analyze`.
 
     run.py [TOOL...]       gcc clang cppcheck; those that are not installed are skipped, and said
 
@@ -14,14 +15,15 @@ import sys
 from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parents[2]
-PARTS = ("os", "base", "heap", "malloc", "stack", "own", "record")
-INCLUDES = ["-Iinclude", "-Isrc"]
+FOLDERS = (*(f"src/{part}" for part in ("os", "base", "heap", "malloc", "stack", "own", "record", "tool")), "examples")
+SHARED = ("tests/heap/support.c", "tests/heap/model.c", "tests/heap/inject.c")
+INCLUDES = ["-Iinclude", "-Isrc", "-Itests/heap"]
 DEFINES = ["-D_GNU_SOURCE", "-DNDEBUG", '-DFREEHOLD_VERSION="0"']
 FINDING = re.compile(r"^(?:\./)?([^\s:]+):(\d+):(?:\d+:)? (?:warning:|\w+) (.*)$")
 
 
 def sources():
-    return [str(path.relative_to(SOURCE)) for part in PARTS for path in sorted((SOURCE / "src" / part).glob("*.c"))]
+    return [str(path.relative_to(SOURCE)) for folder in FOLDERS for path in sorted((SOURCE / folder).glob("*.c"))] + [*SHARED]
 
 
 def output_of(command):
@@ -45,7 +47,7 @@ def clang():
 def cppcheck():
     return output_of(["cppcheck", "--enable=warning,portability,performance", "--std=c11", "--language=c", *DEFINES, *INCLUDES,
                       "-D__x86_64__", "-D__linux__", "-D__GNUC__=12", "--quiet", "-j", str(os.cpu_count()),
-                      "--template={file}:{line}: {severity} {id}: {message}", *(f"src/{part}" for part in PARTS)])
+                      "--template={file}:{line}: {severity} {id}: {message}", *sources()])
 
 
 TOOLS = {"gcc": gcc, "clang": clang, "cppcheck": cppcheck}
