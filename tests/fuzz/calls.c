@@ -122,11 +122,8 @@ static void region_in_memory(struct calls *m, const struct step *s) {
     errno = 0;
     CHECK(fh_region_in(m->memory, s->value % FH_REGION_BOOKS) == NULL && errno == EINVAL);
     struct fh_region *region = fh_region_in(m->memory, size);
-    if (size == FH_REGION_BOOKS) {
-        CHECK(region == NULL && errno == EINVAL);
-        return;
-    }
-    CHECK(region != NULL);
+    CHECK((region != NULL) == (size >= FH_REGION_BOOKS + 16) && (region || errno == EINVAL));
+    if (region == NULL) return;
     fill_region(m, region, s);
     fh_region_delete(region);
 }
