@@ -118,7 +118,8 @@ extern FH_API __thread struct fh_frames fh_frames __attribute__((tls_model("init
  * FH_OUTSIDE statement   for one statement or block inside a scratch frame, pushes go to the frame around that
  *                        scratch frame: the caller's, when the function opened no other
  * FH_FRAME_ON(region) { ... }   a frame on a region of your own; FH_OUTSIDE works in it too, unless the frame around it is
- *                        on the same region: that is reported
+ *                        on the same region: that is reported, and so are a region that is NULL and a thread without
+ *                        memory for its books; then abort
  */
 #define FH_FRAME FH_BLOCK_(FH_UNIQUE_(fh_frame_), fh_frame_open, )
 #define FH_FRAME_HERE FH_HERE_(FH_UNIQUE_(fh_frame_), fh_frame_open, )

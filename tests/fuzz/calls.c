@@ -40,7 +40,7 @@ static void deeper(void *arg) {
     uint64_t tag = d->m->next_tag++;
     size_t left = fh_stack_left(), red_zone = s->value & 1 << d->depth ? left + s->size : s->size % 4096;
     d->reached++;
-    CHECK(left > 0 && left <= fh_stack_size());
+    CHECK((left > 0 && left <= fh_stack_size()) || d->may_fail); /* 0: it could not be found out */
     pattern_fill(local, sizeof local, tag);
     FH_FRAME {
         char *pushed = fh_push_bytes(s->size);
@@ -56,7 +56,7 @@ static void deeper(void *arg) {
         if (pushed) pattern_verify(pushed, s->size, SIZE_MAX, tag + 1);
     }
     pattern_verify(local, sizeof local, SIZE_MAX, tag);
-    CHECK(fh_stack_left() == left);
+    CHECK(fh_stack_left() == left || left == 0);
 }
 
 static void dig(struct calls *m, const struct step *s, bool may_fail) {
@@ -204,7 +204,10 @@ static void step(void *model, const struct step *s, bool may_fail) {
         case 6:
         case 7: unwind(m, s); break;
         case 8:
-        case 9: region_in_memory(m, s); break;
+        case 9:
+            if (!may_fail)
+                region_in_memory(m, s); /* a frame on one stops where there is no memory for its books */
+            break;
         case 10:
         case 11: region_of_its_own(m, s, may_fail); break;
         case 12:
