@@ -5,8 +5,8 @@
  *
  * The processor does not say which address it was, so of the registers those that the instruction makes one
  * from are looked through for the fill, or a little more: an index, a field's offset. (Others may hold it for
- * other reasons, as our own code has just filled a block.) A new block holds the fill too, until it is written
- * to.
+ * other reasons, as our own code has just filled a block.) Of a call, what is called counts as well. A new
+ * block holds the fill too, until it is written to.
  *
  * And whoever faults within the heap's window, where no memory is: a copy with a wrong length that ran on and
  * on, an index far out. If a large block ends or begins near there, it is named.
@@ -42,7 +42,8 @@ static bool explain_instruction(const struct fh_os_registers *registers, struct 
     uint32_t used = fh_os_address_registers(registers);
     for (unsigned i = 0; i < FH_OS_REGISTERS; i++)
         if (used >> i & 1 && explain_fill(registers->r[i], m)) return true;
-    return false;
+    uintptr_t callee;
+    return fh_os_callee(registers, &callee) && explain_fill(callee, m);
 }
 
 /* The large block in use that begins in granule `first`. */
@@ -93,7 +94,7 @@ void *fh_check_refuse(size_t size, uintptr_t caller) {
 }
 
 static bool explain_null(uintptr_t address, struct fh_misuse *m) {
-    enum { NEAR_NULL = 4096 };
+    enum { NEAR_NULL = 4 << 20 }; /* programs begin above that, if they begin at a fixed place at all */
     if (address >= NEAR_NULL || refused.site == 0) return false;
     *m = (struct fh_misuse){.kind = FH_FAULT_NULL, .address = (const void *)address, .allocated = refused.site};
     if (refused.size == SIZE_MAX)

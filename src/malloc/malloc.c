@@ -81,10 +81,7 @@ void *valloc(size_t size) { return fh_aligned_alloc(fh_os_page_size(), size); }
 
 void *pvalloc(size_t size) {
     size_t page = fh_os_page_size();
-    if (size > PTRDIFF_MAX) {
-        errno = ENOMEM;
-        return NULL;
-    }
+    if (size > PTRDIFF_MAX) return fh_aligned_alloc(page, size); /* which refuses it */
     return fh_aligned_alloc(page, size ? (size + page - 1) & ~(page - 1) : page);
 }
 

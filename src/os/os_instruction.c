@@ -15,10 +15,12 @@
  *     op  mod reg rm  [scale index base]  [displacement]       mod 0, 1, 2: displacement of 0, 8, 32 bits
  *
  * The registers are asked for where the processor does not tell the address, which no program can have: the
- * operand's base and index are found for nearly all that programs read and write with.
+ * operand's base and index are found for nearly all that programs read and write with. Who calls what memory
+ * holds may find no such address there either.
  *
  * aarch64 has no such instructions in programs, and always tells the address.
  */
+#include "os/os_stack.h"
 #include "os/os_unwind.h"
 
 #if defined(__x86_64__)
@@ -167,7 +169,28 @@ uint32_t fh_os_address_registers(const struct fh_os_registers *registers) {
     return used | 1u << dwarf_of(base | high);
 }
 
+/* An operand that counts from the thread's own memory is not found, one without a base counts from the next
+ * instruction on. */
+bool fh_os_callee(const struct fh_os_registers *registers, uintptr_t *callee) {
+    enum { CALL = 2, JUMP = 4 };
+    unsigned rex = 0;
+    bool calls = false;
+    const unsigned char *at = (const unsigned char *)registers->pc, *operand = NULL;
+    if (at && (*at & 0xfe) != 0x64) operand = find_operand(at, &rex, &calls);
+    if (operand == NULL || !calls || *operand >> 6 == NO_MEMORY) return false;
+    unsigned does = *operand >> 3 & 7;
+    bool beside = *operand >> 6 == 0 && (*operand & 7) == NO_BASE;
+    uintptr_t address = address_of(registers, &operand, rex) + (beside ? (uintptr_t)operand : 0);
+    return (does == CALL || does == JUMP) && fh_os_peek((const void *)address, callee, sizeof *callee);
+}
+
 #else
+
+bool fh_os_callee(const struct fh_os_registers *registers, uintptr_t *callee) {
+    (void)registers;
+    (void)callee;
+    return false;
+}
 
 uint32_t fh_os_address_registers(const struct fh_os_registers *registers) {
     (void)registers;

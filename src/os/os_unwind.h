@@ -29,6 +29,9 @@ bool fh_os_wants_alignment(const struct fh_os_registers *registers);
  * them where we cannot tell. (os_instruction.c) */
 uint32_t fh_os_address_registers(const struct fh_os_registers *registers);
 
+/* Where the instruction at pc goes on, if it calls or jumps to what memory holds. (os_instruction.c) */
+bool fh_os_callee(const struct fh_os_registers *registers, uintptr_t *callee);
+
 /* A move of 16 bytes that wants its memory at a multiple of 16. */
 struct fh_os_move {
     uintptr_t address, next; /* of the memory, and of the next instruction */

@@ -190,6 +190,11 @@ static void overflow_without_end(void) {
 }
 static void null_after_refusal(void) { put(hide(malloc((size_t)hide((void *)(PTRDIFF_MAX - 5)))), 3, 1); }
 static void null_after_overflow(void) { put(hide(calloc((size_t)1 << 60, (size_t)hide((void *)64))), 0, 1); }
+static void null_far_after_refusal(void) {
+    put(hide(malloc((size_t)hide((void *)(PTRDIFF_MAX - 5)))), (ptrdiff_t)1 << 20, 1);
+}
+void *pvalloc(size_t size); /* ours, as not every C library declares it */
+static void null_after_pvalloc(void) { put(hide(pvalloc((size_t)hide((void *)-1))), 8, 1); }
 static void underflow_granule(void) { put(hide(aligned_alloc(65536, 65536)), -1, 1); }
 static void underflow_calloc(void) {
     unsigned char *p = hide(calloc(1, 60));
@@ -464,6 +469,10 @@ static void pointer_from_freed(void) {
     follow(hide(p));
 }
 static void pointer_from_new(void) { follow(hide(malloc(sizeof(struct links)))); }
+static void call_from_new(void) {
+    void (**functions)(void) = hide(malloc(4 * sizeof *functions));
+    functions[2]();
+}
 static void read_after_free_huge(void) {
     unsigned char *p = block(HUGE_SIZE);
     give(p);
@@ -646,6 +655,8 @@ static const struct misuse cases[] = {
     CASE(overflow_without_end),
     CASE(null_after_refusal),
     CASE(null_after_overflow),
+    CASE(null_far_after_refusal),
+    CASE(null_after_pvalloc),
     CASE(underflow_granule),
     CASE(underflow_calloc),
     CASE(underflow_far_before),
@@ -690,6 +701,7 @@ static const struct misuse cases[] = {
     CASE(free_from_freed),
     CASE(pointer_from_freed),
     CASE(pointer_from_new),
+    CASE(call_from_new),
     CASE(read_after_free_huge),
     CASE(read_after_realloc),
     CASE(vector_moves),

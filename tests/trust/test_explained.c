@@ -141,7 +141,60 @@ static void only_registers_of_the_address(void) {
     expect_through(blocked, 0, false);
     expect_through(string, 5, true);
 }
+
+/* Whoever calls what memory holds has its address in no register. */
+static void expect_callee(const unsigned char *instruction, const uintptr_t *memory, bool told) {
+    struct fh_misuse m = {0};
+    memset(&registers, 0, sizeof registers);
+    registers.pc = (uintptr_t)instruction;
+    registers.r[0] = (uintptr_t)memory;
+    CHECKF(fh_check_explain_fault(0, false, &registers, &m) == told, "%02x %02x ...", instruction[0],
+           instruction[1]);
+    if (told) CHECK(m.kind == FH_FAULT_THROUGH && m.address == (const void *)memory[0]);
+    memset(&registers, 0, sizeof registers);
+}
+
+static void what_is_called(void) {
+    static const unsigned char call[] = {0xff, 0x10},  /* call *(%rax)        */
+        field[] = {0xff, 0x50, 0xf8},                  /* call *-8(%rax)      */
+        wide_field[] = {0x41, 0xff, 0x90, 0, 1, 0, 0}, /* call *256(%r8)     */
+        jump[] = {0xff, 0x20},                         /* jmp *(%rax)         */
+        by_thread[] = {0x64, 0xff, 0x10},              /* call *%fs:(%rax)    */
+        push[] = {0xff, 0x30};                         /* push (%rax): no call */
+    uintptr_t fill = fh_canary * (UINTPTR_MAX / 0xff), other = 0x1234567812345678;
+    expect_callee(call, &fill, true);
+    expect_callee(jump, &fill, true);
+    expect_callee(call, &other, false);
+    expect_callee(push, &fill, false);
+    expect_callee(by_thread, &fill, false);
+    expect_callee(call, (const uintptr_t *)16, false); /* nothing is there, any more */
+    registers.pc = (uintptr_t)field;
+    registers.r[0] = (uintptr_t)(&fill + 1);
+    struct fh_misuse m = {0};
+    CHECK(fh_check_explain_fault(0, false, &registers, &m) && m.kind == FH_FAULT_THROUGH);
+    memset(&registers, 0, sizeof registers);
+    registers.pc = (uintptr_t)wide_field;
+    registers.r[8] = (uintptr_t)&fill - 256;
+    CHECK(fh_check_explain_fault(0, false, &registers, &m) && m.kind == FH_FAULT_THROUGH);
+    memset(&registers, 0, sizeof registers);
+}
+
+/* The same in the program: an address that counts from the next instruction on. */
+static uintptr_t callee_beside __attribute__((used));
+extern const unsigned char call_beside[];
+__asm__(".text\ncall_beside: call *callee_beside(%rip)\n ret\n");
+
+static void what_is_called_beside(void) {
+    callee_beside = fh_canary * (UINTPTR_MAX / 0xff);
+    struct fh_misuse m = {0};
+    memset(&registers, 0, sizeof registers);
+    registers.pc = (uintptr_t)call_beside;
+    CHECK(fh_check_explain_fault(0, false, &registers, &m) && m.kind == FH_FAULT_THROUGH);
+    memset(&registers, 0, sizeof registers);
+}
 #else
+static void what_is_called(void) {}
+static void what_is_called_beside(void) {}
 static void only_registers_of_the_address(void) {} /* the processor tells the address */
 #endif
 
@@ -314,5 +367,7 @@ int main(void) {
     if (guard) an_instruction();
     the_fill();
     only_registers_of_the_address();
+    what_is_called();
+    what_is_called_beside();
     return 0;
 }
