@@ -125,6 +125,13 @@ static struct stack stack_at(uint32_t site) {
     return stack;
 }
 
+static uintptr_t left_out, left_out_size;
+
+void fh_misuse_leave_out(const void *from, const void *to) {
+    left_out = (uintptr_t)from;
+    left_out_size = (uintptr_t)to - (uintptr_t)from;
+}
+
 static struct stack stack_of_use(const struct fh_misuse *m, uintptr_t pcs[USE_FRAMES]) {
     struct stack stack = {.pcs = pcs, .exact = m->registers != NULL};
     stack.count = m->registers ? fh_os_backtrace_from(pcs, USE_FRAMES, m->registers)
@@ -133,6 +140,8 @@ static struct stack stack_of_use(const struct fh_misuse *m, uintptr_t pcs[USE_FR
         pcs[0] = m->caller;
         stack.count = 1;
     }
+    if (stack.exact && stack.count > 1 && pcs[0] - left_out < left_out_size)
+        stack = (struct stack){.pcs = pcs + 1, .count = stack.count - 1};
     return stack;
 }
 

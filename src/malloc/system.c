@@ -28,6 +28,7 @@
 #include "own_names.h"
 #include "../os/os.h"
 #include "../os/os_stack.h"
+#include "reads.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -389,7 +390,7 @@ static void take_shorter_ways(struct fh_os_rebinding *list) {
 
 /* Where somebody else stands in front of the C library, who will call it in turn, nothing is taken over. */
 FH_AT_START __attribute__((constructor)) static void take_over(void) {
-    struct fh_os_rebinding all[CALLS + SHORTER] = {0};
+    struct fh_os_rebinding all[CALLS + SHORTER + FH_READS] = {0};
     fh_settings_init();
     if (!fh_mode_checks()) return;
     for (unsigned i = 0; i < CALLS; i++) {
@@ -399,5 +400,6 @@ FH_AT_START __attribute__((constructor)) static void take_over(void) {
         all[i] = (struct fh_os_rebinding){calls[i].name, (uintptr_t)seen, (uintptr_t)calls[i].ours, false};
     }
     take_shorter_ways(all + CALLS);
-    fh_os_rebind_all(all, CALLS + SHORTER);
+    fh_reads_take_part(all + CALLS + SHORTER);
+    fh_os_rebind_all(all, CALLS + SHORTER + FH_READS);
 }

@@ -386,6 +386,43 @@ static void text_written_freed(void) {
 static void text_written_without_end(void) { fputs(text_of(64), stdout); }
 static void text_copied_freed(void) { hide(strdup(freed(64))); }
 static void text_copied_without_end(void) { hide(strdup(text_of(48))); }
+static void text_measured_freed(void) { seen = (unsigned char)strlen(freed(64)); }
+static void text_compared_freed(void) { seen = strcmp("abc", freed(64)) == 0; }
+static void text_appended_freed(void) {
+    char room[200] = "abc";
+    strncat(room, "d", 1);
+    strcat(room, freed(64));
+    hide(room);
+}
+static void bytes_copied_freed(void) {
+    char room[64];
+    memcpy(room, freed(64), (size_t)hide((void *)64));
+    hide(room);
+}
+static void bytes_compared_freed(void) {
+    char room[64] = {0};
+    seen = memcmp(room, freed(64), (size_t)hide((void *)64)) == 0;
+}
+static void page_copied_from_too_little(void) { /* as who believes what he is told of a length */
+    static char room[8192];
+    memcpy(room, block(48), (size_t)hide((void *)8192));
+}
+static void page_copied_to_too_little(void) {
+    static char room[8192];
+    memmove(block(48), room, (size_t)hide((void *)8192));
+}
+static void
+copies_of_right_size(void) { /* no mistake: all of a block, none of a freed one, what nobody wrote */
+    static char room[8192];
+    char *p = block(5000), *gone = freed(64), *fresh = hide(malloc(64));
+    memcpy(room, p, (size_t)hide((void *)5000));
+    memmove(p, room, (size_t)hide((void *)5000));
+    memcpy(room, gone, (size_t)hide(NULL));
+    if (memcmp(gone, room, (size_t)hide(NULL)) || strncmp(gone, room, (size_t)hide(NULL))) exit(9);
+    memcpy(room, fresh, (size_t)hide((void *)64));
+    give(fresh);
+    give(p);
+}
 static void system_opens_freed(void) {
     char *path = strdup("/dev/null");
     give(path);
@@ -687,6 +724,14 @@ static const struct misuse cases[] = {
     CASE(text_written_freed),
     CASE(text_written_without_end),
     CASE(text_copied_freed),
+    CASE(text_measured_freed),
+    CASE(text_compared_freed),
+    CASE(text_appended_freed),
+    CASE(bytes_copied_freed),
+    CASE(bytes_compared_freed),
+    CASE(page_copied_from_too_little),
+    CASE(page_copied_to_too_little),
+    CASE(copies_of_right_size),
     CASE(text_copied_without_end),
     CASE(system_opens_freed),
     CASE(system_tells_too_much),

@@ -253,6 +253,14 @@ MUTANTS = [
     ("box_has_a_count", "own/checked.c", "if (copy.state == FH_RECORD_LIVE && !is_one)", "if (0)", "mistakes"),
     ("fault_in_the_window_unseen", "heap/fault.c", "known ? explain_window(address, m) ||", "known ? 0 ||", "misuse"),
     ("second_report_ends_the_first", "heap/misuse.c", "if (!fh_misuse_write(m)) return;", "fh_misuse_write(m);", "reports"),
+    ("freed_text_is_read", "malloc/reads.c", "== fh_freed_fill)) look_closely(name, from, caller);",
+     "== fh_freed_fill)) (void)caller;", "misuse"),
+    ("copy_from_too_little", "malloc/reads.c", "    fh_check_look_at_source(name, from, size, caller);\n", "", "misuse"),
+    ("copy_to_too_little", "malloc/reads.c", "    fh_check_look_at_source(name, to, size, caller);\n", "", "misuse"),
+    ("none_of_a_freed_block_is_read", "malloc/reads.c", "    if (size) look(\"memcpy\", from, HERE);",
+     "    look(\"memcpy\", from, HERE);", "misuse"),
+    ("stand_in_is_shown", "heap/misuse.c", "pcs[0] - left_out < left_out_size", "false", "reports"),
+    ("callee_in_memory_unseen", "heap/fault.c", "fh_os_callee(registers, &callee) && explain_fill(callee, m)", "false", "explained"),
     ("text_may_have_no_end", "malloc/system.c", "fh_check_look_at_source(name, text, strlen(text) + 1, caller);", "", "misuse"),
     ("refused_buffer_not_looked_at", "malloc/system.c", "if (done < size && at_page)", "if (0)", "misuse"),
     ("exit_now_without_sweep", "malloc/system.c", "    fh_check_sweep_at_once();\n", "", "misuse"),
@@ -412,7 +420,7 @@ def model(work, file):
     return run([work / "test"], cwd=work, env=dict(os.environ, TEST_SECONDS="3", TEST_SEED="1")).returncode
 
 
-ONLY_SHARED = ["malloc/deepbind.c", "malloc/system.c", "stack/thrd.c"]
+ONLY_SHARED = ["malloc/deepbind.c", "malloc/reads.c", "malloc/system.c", "stack/thrd.c"]
 
 
 def shared_library(work, file):

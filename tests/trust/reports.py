@@ -102,6 +102,14 @@ def stacks_are_as_deep_as_asked():
     expect("no such words where it is known", "stacks=16" not in text, text)
 
 
+def who_stands_in_for_the_c_library_is_not_shown():
+    for case in ("text_measured_freed", "bytes_copied_freed"):
+        for settings in (CHECKED, "mode=checked", "mode=guard"):
+            lines = run(case, settings, WIDE)[1].splitlines()
+            at = next((line for line in lines if re.match("  (called from|accessed in) ", line)), "")
+            expect(f"{case}, {settings}: the first frame", case in at, lines)
+
+
 def the_sweep_shows_none_of_our_own_frames():
     for case in ("write_after_free_never_reused", "overflow_never_freed"):
         found = functions(parsed(case, CHECKED)["stack"])
@@ -182,6 +190,7 @@ def a_folder_may_be_called_as_we_are():
 words_of_each_kind()
 a_folder_may_be_called_as_we_are()
 stacks_are_as_deep_as_asked()
+who_stands_in_for_the_c_library_is_not_shown()
 the_sweep_shows_none_of_our_own_frames()
 json_has_it_all()
 json_survives_odd_names()
