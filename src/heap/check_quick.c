@@ -83,8 +83,8 @@ FH_INLINE fh_os_agree long_step_agrees(const char *at) {
 }
 
 /* Is the block, of a multiple of 16 bytes and 32 at least, filled with the canary throughout? `need`: what was
- * asked of its class. It is on the same side of 64, 128 and 256 as the block's size, and known before that: so
- * where a branch was foretold wrongly, that shows sooner. */
+ * asked of its class. It is on the same side of 64, 128 and multiples of 256 as the block's size, and known
+ * before that: so where a branch was foretold wrongly, that shows sooner. */
 FH_INLINE bool is_filled(const char *block, size_t need, size_t size) {
     fh_os_agree agree;
     if (need <= SHORT) {
@@ -92,9 +92,9 @@ FH_INLINE bool is_filled(const char *block, size_t need, size_t size) {
     } else if (need <= MEDIUM) {
         agree = medium_one_agrees(block, need, size);
     } else {
-        const char *last = block + size - LONG_STEP;
-        agree = long_step_agrees(last);
-        for (const char *at = block; at < last; at += LONG_STEP) agree &= long_step_agrees(at);
+        agree = long_step_agrees(block + size - LONG_STEP);
+        for (const char *at = block; need > LONG_STEP; need -= LONG_STEP, at += LONG_STEP)
+            agree &= long_step_agrees(at);
     }
     return fh_os_mask_of(agree) == FH_OS_ALL_AGREE;
 }
@@ -194,7 +194,7 @@ FH_INLINE void *hand_out(char *block, unsigned c, size_t need, size_t size, unsi
     size_t offset = fh_space_offset(block);
     uint32_t number;
     const struct fh_marked *here = &fh_space.marked[offset >> FH_GRANULE_SHIFT];
-    size_t whole = fh_classes[c].size; /* known sooner than what stands beside the marks */
+    size_t whole = here->size;
     if (FH_UNLIKELY(!is_filled(block, need, whole)))
         return hand_out_damaged(block, c, size, kind, zero, caller);
     fh_block_in_granule(here->in_granule, offset % FH_GRANULE, &number);
