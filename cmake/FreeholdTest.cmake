@@ -26,6 +26,7 @@
 #         FREEHOLD_SOURCE   the top of the sources          FREEHOLD_BUILD   the build tree
 #         FREEHOLD_LIB      libfreehold.so                  FREEHOLD_COMMAND the `freehold` command
 #         CC, CXX           the compilers of this build (CXX empty: none)
+#         FREEHOLD_LINK_ALSO  what a program must be linked with beside libfreehold.a (a coverage build's counters)
 #     and it runs in a build folder of its own folder's name, where it may write.
 #
 # Names: FOLDER.what_is_protected, for example heap.realloc_keeps_content.
@@ -143,6 +144,6 @@ function(freehold_script name script)
     set(environment
         FREEHOLD_SOURCE=${PROJECT_SOURCE_DIR} FREEHOLD_BUILD=${PROJECT_BINARY_DIR}
         FREEHOLD_LIB=${FREEHOLD_PRELOAD_TREE}/libfreehold.so FREEHOLD_COMMAND=${PROJECT_BINARY_DIR}/freehold
-        CC=${CMAKE_C_COMPILER} CXX=${cxx} ${T_ENVIRONMENT})
+        CC=${CMAKE_C_COMPILER} CXX=${cxx} "FREEHOLD_LINK_ALSO=${FREEHOLD_LINK_ALSO}" ${T_ENVIRONMENT})
     freehold_test_properties(${name} "${T_LABELS}" "${T_TIMEOUT}" "${T_SERIAL}" "${environment}")
 endfunction()

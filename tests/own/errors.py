@@ -24,8 +24,8 @@ top, build = Path(os.environ["FREEHOLD_SOURCE"]), Path(os.environ["FREEHOLD_BUIL
 folder, document = Path(__file__).parent / "errors", top / "docs" / "OWNERS.md"
 library = build / "libfreehold.a"
 compilers = [c for c in ("gcc", "clang") if shutil.which(c)]
-counted = "FREEHOLD_COVERAGE:BOOL=ON" in (build / "CMakeCache.txt").read_text()  # then the library wants gcov's
-if counted:
+link_also = os.environ.get("FREEHOLD_LINK_ALSO", "").split()
+if link_also: # counters, which are GCC's
     compilers = ["gcc"]
 named = [a for a in sys.argv[1:] if not a.startswith("--")]
 work = Path("errors-work")
@@ -42,7 +42,7 @@ def header(text):
 def compile_with(compiler, source, flags, more):
     target = work / f"{source.stem}-{compiler}{''.join(more)}"
     command = [compiler, "-std=gnu11", "-g", "-Wall", "-Wextra", *flags, *more, "-I", str(top / "include"),
-               str(source), str(library), "-lpthread", *(["-lgcov"] if counted else []), "-o", str(target)]
+               str(source), str(library), "-lpthread", *link_also, "-o", str(target)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     return done, target
 
