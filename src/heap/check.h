@@ -111,17 +111,15 @@ void fh_check_begin_span(uint32_t g, unsigned c, struct fh_mark *marks);
 /* The span ends, and has its marks no more. */
 void fh_check_end_span(uint32_t g, unsigned blocks);
 
-/* Looks at every canary and every freed block; reports the first that is damaged. Returns how many were.
- * `caller`: who is shown as the one who looked. */
-size_t fh_check_sweep(uintptr_t caller);
 /* In the child after a fork: the heap's thread is not there. It may have been in the middle of a call, with a
  * block half written and a quarantine half changed; so the child does not look at either. */
 void fh_check_lose_thread(struct fh_heap *heap);
 
-/* The sweep of a process that exits, if it is to be and can be; does nothing where a signal handler has
+/* The sweep of a process that exits, if it is to be and can be: looks at every canary and every freed block, and
+ * reports what is damaged. Does nothing where a signal handler has
  * interrupted the heap. For ends at which no destructor runs. */
 void fh_check_sweep_at_once(void);
-/* fh_check_sweep for the blocks of one heap of the program's own. */
+/* The same for the blocks of one heap of the program's own. `caller`: who is shown as the one who looked. */
 void fh_check_sweep_private(const struct fh_heap *private, uintptr_t caller);
 
 /* A block for the quick ways, from the heap's bin or its spans; NULL without memory. */

@@ -505,8 +505,7 @@ bool fh_guard_explain_alignment(const struct fh_os_registers *registers, struct 
     return false;
 }
 
-size_t fh_guard_sweep(const char *call, uintptr_t caller) {
-    size_t bad = 0;
+void fh_guard_sweep(const char *call, uintptr_t caller) {
     for (uint32_t i = 1; fh_guard_size && i < record_count && records[i].state != FH_MARK_NONE; i++) {
         struct fh_misuse m;
         fh_lock(&lock);
@@ -516,10 +515,8 @@ size_t fh_guard_sweep(const char *call, uintptr_t caller) {
             damaged = find_damage(&records[i], &m);
         }
         fh_unlock(&lock);
-        bad += damaged;
         if (damaged) fh_misuse_report(&m);
     }
-    return bad;
 }
 
 void fh_guard_each(void (*look)(const void *p, size_t asked)) {

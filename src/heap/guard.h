@@ -60,8 +60,8 @@ void fh_guard_look(const char *call, const void *from, size_t size, uintptr_t ca
  * it is a freed block, or one in use that is not so long, then true, and *misuse tells all but the call. */
 bool fh_guard_explain_source(const void *from, size_t size, struct fh_misuse *misuse);
 
-/* Looks at the canaries of all guarded blocks in use; returns how many are damaged. */
-size_t fh_guard_sweep(const char *call, uintptr_t caller);
+/* Looks at the canaries of all guarded blocks in use, and reports what is damaged. */
+void fh_guard_sweep(const char *call, uintptr_t caller);
 
 /* Shows each guarded block in use. `look` may not allocate. */
 void fh_guard_each(void (*look)(const void *p, size_t asked));

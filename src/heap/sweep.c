@@ -29,18 +29,17 @@ static const unsigned char *damage_of(const struct fh_found *f, enum fh_misuse_k
     return fh_first_other(f->start + f->front - front, front, fh_canary);
 }
 
-/* True when the block is whole. One that changes hands meanwhile is left alone: its mark is not the same. */
-static bool sweep_block(const struct fh_found *f, uintptr_t caller) {
+/* A block that changes hands meanwhile is left alone: its mark is not the same. */
+static void sweep_block(const struct fh_found *f, uintptr_t caller) {
     struct fh_mark before = fh_mark_read(f->mark);
     enum fh_misuse_kind kind;
     unsigned char expected;
     const unsigned char *bad = damage_of(f, &kind, &expected);
-    if (bad == NULL) return true;
+    if (bad == NULL) return;
     /* An atomic read-modify-write of what is compared, as a fence that ThreadSanitizer understands too. */
     __atomic_fetch_or(&f->mark->state, 0, __ATOMIC_ACQ_REL);
-    if (memcmp(&before, f->mark, sizeof before) != 0) return true;
+    if (memcmp(&before, f->mark, sizeof before) != 0) return;
     fh_check_report_damage(kind, occasion, caller, f, bad, expected, NULL);
-    return false;
 }
 
 /* Of a freed one: the usual, quickly. */
@@ -48,13 +47,13 @@ static bool is_whole(const char *start, size_t size) {
     return fh_freed_fill == fh_canary && fh_first_other(start, size, fh_canary) == NULL;
 }
 
-static size_t sweep_granule(uint32_t g, uintptr_t caller) {
+static void sweep_granule(uint32_t g, uintptr_t caller) {
     const struct fh_head *head = &fh_space.heads[g];
     struct fh_found f;
-    size_t bad = 0;
     if (head->kind == FH_LARGE) {
         fh_check_find_large(g, &f);
-        return !sweep_block(&f, caller);
+        sweep_block(&f, caller);
+        return;
     }
     const char *start = fh_granule_address(g);
     size_t size = fh_classes[head->class].size;
@@ -63,30 +62,27 @@ static size_t sweep_granule(uint32_t g, uintptr_t caller) {
         if (state != FH_MARK_LIVE && state != FH_MARK_FREED) continue;
         if (state == FH_MARK_FREED && is_whole(start, size)) continue;
         fh_check_find_small(start, g, head->class, &f);
-        bad += !sweep_block(&f, caller);
+        sweep_block(&f, caller);
     }
-    return bad;
 }
 
 /* Those of one private heap, or all. */
-static size_t sweep_granules(const struct fh_heap *private, uintptr_t caller) {
-    size_t bad = 0;
+static void sweep_granules(const struct fh_heap *private, uintptr_t caller) {
     for (uint32_t g = 1; g < fh_space.mapped;) {
         const struct fh_head *head = &fh_space.heads[g];
         if ((head->kind == FH_SPAN || head->kind == FH_LARGE) && (private == NULL || head->private == private))
-            bad += sweep_granule(g, caller);
+            sweep_granule(g, caller);
         g += head->kind != FH_INSIDE && head->granules ? head->granules : 1;
     }
-    return bad;
 }
 
-size_t fh_check_sweep(uintptr_t caller) {
-    if (!fh_mode_checks() || fh_space.marked == NULL) return 0;
-    return fh_guard_sweep(occasion, caller) + sweep_granules(NULL, caller);
+static void sweep(uintptr_t caller) {
+    fh_guard_sweep(occasion, caller);
+    sweep_granules(NULL, caller);
 }
 
 void fh_check_sweep_private(const struct fh_heap *private, uintptr_t caller) {
-    if (fh_mode_checks() && fh_space.marked) sweep_granules(private, caller);
+    if (fh_space.marked) sweep_granules(private, caller);
 }
 
 static bool thread_lost;
@@ -112,10 +108,10 @@ FH_AT_START __attribute__((constructor)) static void hook_quick_exit(void) {
  * free might vanish under the sweep. */
 FH_AT_START __attribute__((destructor(101))) static void sweep_at_exit(void) {
     unsigned threads = 0;
-    if (!fh_settings.sweep || !fh_mode_checks() || fh_space.marked == NULL || thread_lost) return;
+    if (!fh_settings.sweep || fh_space.marked == NULL || thread_lost) return;
     fh_heap_each(count_threads, &threads);
     occasion = "the check at exit";
-    if (threads <= 1) fh_check_sweep((uintptr_t)__builtin_return_address(0));
+    if (threads <= 1) sweep((uintptr_t)__builtin_return_address(0));
 }
 
 void fh_check_sweep_at_once(void) {
