@@ -115,8 +115,8 @@ void fh_check_end_span(uint32_t g, unsigned blocks);
  * block half written and a quarantine half changed; so the child does not look at either. */
 void fh_check_lose_thread(struct fh_heap *heap);
 
-/* The sweep of a process that exits, if it is to be and can be: looks at every canary and every freed block, and
- * reports what is damaged. Does nothing where a signal handler has
+/* The sweep of a process that exits, if it is to be and can be: looks at every canary and every freed block,
+ * and reports what is damaged. Does nothing where a signal handler has
  * interrupted the heap. For ends at which no destructor runs. */
 void fh_check_sweep_at_once(void);
 /* The same for the blocks of one heap of the program's own. `caller`: who is shown as the one who looked. */

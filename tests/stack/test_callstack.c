@@ -315,7 +315,8 @@ static void *ends_on_a_further_stack(void *unused) {
     fh_stack_grow_slow(0, 128 << 10, ends_here, NULL);
     return unused;
 }
-/* glibc leaves the further stack first. With musl the thread's destructors are called on it: so they are here. */
+/* glibc leaves the further stack first. With musl the thread's destructors are called on it: so they are here.
+ * */
 static void ends_here_beneath_its_destructors(void *unused) {
     (void)unused;
     fh_grow_end(fh_call_thread());

@@ -1,5 +1,5 @@
-/* test_circumstances.c - what the system does not give, gives unasked, or takes away: the heap goes on, and says so
- * where a setting asked for it.
+/* test_circumstances.c - what the system does not give, gives unasked, or takes away: the heap goes on, and
+ * says so where a setting asked for it.
  *
  *     no table        of guarded blocks, or of stacks: what should be guarded comes from the heap proper
  *     no thread       purge_thread=on is said not to be possible
@@ -9,8 +9,8 @@
  *     huge, unasked   both ends of what was given back are told to stay small, once each
  *     no sweep        sweep=off, a process that never called the heap, one that ends within a call of the heap
  *
- * The library's own calls of the system are wrapped by the linker. What they do is told in the environment, since the
- * first of them come before main: each part is a process of its own, which runs itself again.
+ * The library's own calls of the system are wrapped by the linker. What they do is told in the environment,
+ * since the first of them come before main: each part is a process of its own, which runs itself again.
  */
 #include "../heap/support.h"
 #include "base/settings.h"
@@ -31,7 +31,8 @@
 
 /* ---- the system ---- */
 
-/* A letter for each: digits are the calls for a table, in their order; 't'hread, 'h'uge pages refused; 'u': unasked. */
+/* A letter for each: digits are the calls for a table, in their order; 't'hread, 'h'uge pages refused; 'u':
+ * unasked. */
 static bool environment_says(char what) {
     const char *says = getenv("SYSTEM");
     return says && strchr(says, what);
@@ -52,7 +53,9 @@ bool __wrap_fh_os_begin_thread(void *(*run)(void *)) {
 
 bool __real_fh_os_gives_huge_unasked(void);
 bool __wrap_fh_os_gives_huge_unasked(void);
-bool __wrap_fh_os_gives_huge_unasked(void) { return environment_says('u') || __real_fh_os_gives_huge_unasked(); }
+bool __wrap_fh_os_gives_huge_unasked(void) {
+    return environment_says('u') || __real_fh_os_gives_huge_unasked();
+}
 
 enum { TOLD = 4096 };
 static uintptr_t told_small[TOLD]; /* the pages that were told to stay small, one by one */
@@ -65,7 +68,6 @@ bool __wrap_fh_os_use_huge(void *at, size_t size, bool huge) {
     else if (size == FH_HUGE_PAGE && told < TOLD) told_small[told++] = (uintptr_t)at;
     return !(huge && environment_says('h')) && __real_fh_os_use_huge(at, size, huge);
 }
-
 
 /* ---- tables ---- */
 
@@ -178,7 +180,8 @@ static struct part {
     {"huge, refused", they_are_asked_for, "FREEHOLD=huge=on", "SYSTEM=h", NULL},
     {"huge, limited", none_is_asked_for, "FREEHOLD=huge=on,limit=1g", "SYSTEM=-", NULL},
     {"huge, unasked", ends_stay_small, "FREEHOLD=huge=off", "SYSTEM=u", NULL},
-    {"sweep", write_behind, "FREEHOLD=mode=checked,guard_first=0,sweep=on", "SYSTEM=-", "somebody wrote behind a block"},
+    {"sweep", write_behind, "FREEHOLD=mode=checked,guard_first=0,sweep=on", "SYSTEM=-",
+     "somebody wrote behind a block"},
     {"sweep off", write_behind, "FREEHOLD=mode=checked,guard_first=0,sweep=off", "SYSTEM=-", NULL},
     {"sweep in fast mode", write_behind, "FREEHOLD=sweep=on", "SYSTEM=-", NULL},
     {"sweep of nothing", nothing, "FREEHOLD=mode=checked,sweep=on", "SYSTEM=-", NULL},
@@ -187,7 +190,8 @@ static struct part {
 
 static int run_again(struct part *part) {
     char program[] = "/proc/self/exe", prepared[] = "prepared";
-    char *const argv[] = {program, part->name, prepared, NULL}, *const env[] = {part->settings, part->system, NULL};
+    char *const argv[] = {program, part->name, prepared, NULL}, *const env[] = {part->settings, part->system,
+                                                                                NULL};
     execve(program, argv, env);
     return 3;
 }
