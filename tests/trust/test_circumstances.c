@@ -175,6 +175,7 @@ static struct part {
     {"stacks later", all_is_guarded, "FREEHOLD=mode=guard,stacks=8", "SYSTEM=2", NULL},
     {"no thread", nothing, "FREEHOLD=purge_thread=on", "SYSTEM=t", "the system gives no thread"},
     {"short decay", memory_is_given_back, "FREEHOLD=purge_thread=on,decay=5", "SYSTEM=-", NULL},
+    {"decay, checked", memory_is_given_back, "FREEHOLD=mode=checked,purge_thread=on,decay=5", "SYSTEM=-", NULL},
     {"long decay", memory_is_given_back, "FREEHOLD=purge_thread=on,decay=50", "SYSTEM=-", NULL},
     {"huge", they_are_asked_for, "FREEHOLD=huge=on", "SYSTEM=-", NULL},
     {"huge, refused", they_are_asked_for, "FREEHOLD=huge=on", "SYSTEM=h", NULL},
