@@ -1,7 +1,7 @@
 """Freehold's small blocks on the model's machine: what src/heap does to lines, locks and atomics, function by function.
 
 The names are those of src/heap, and so is the order of steps; what is a line of cache there is a line here. A block is the number
-granule * 4096 + its number in the span; a class's blocks are at most 8 KiB, so that a span is one granule. Left out, because
+granule * 4096 + its number in the span. Left out, because
 steady work does not come there: tidying by time, purging, running out of memory, blocks above the classes.
 """
 

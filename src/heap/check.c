@@ -65,8 +65,9 @@ void fh_check_open_quick_alloc(void) {
 
 struct fh_mark *fh_check_new_marks(unsigned blocks) {
     struct fh_mark *marks = fh_meta_take(blocks * sizeof(struct fh_mark));
-    /* One more, for the bytes behind the last block: where there are any, a piece has the room. */
-    size_t rounded = blocks & (blocks - 1) ? blocks + 1 : blocks;
+    /* One more, for the bytes behind the last block: where there are any, a piece has the room, and the
+     * smallest has it for eight. */
+    size_t rounded = blocks & (blocks - 1) || blocks < 8 ? blocks + 1 : blocks;
     return marks ? memset(marks, 0, rounded * sizeof(struct fh_mark)) : NULL;
 }
 
@@ -105,10 +106,8 @@ static void make_fresh(char *start, unsigned c, struct fh_mark *mark, unsigned n
 /* The mark of the block of class c at `start`, and its number. */
 FH_INLINE struct fh_mark *mark_at(const char *start, unsigned c, uint32_t *number) {
     size_t offset = fh_space_offset(start);
-    uint32_t first = (uint32_t)(offset >> FH_GRANULE_SHIFT);
-    if (c > FH_PLAIN_CLASSES) first = fh_span_first(start); /* the span may have several granules */
-    *number = fh_block_number(&fh_classes[c], (uint32_t)(offset - ((size_t)first << FH_GRANULE_SHIFT)));
-    return fh_space_marks(first) + *number;
+    *number = fh_block_number(&fh_classes[c], (uint32_t)(offset % FH_GRANULE));
+    return fh_space_marks((uint32_t)(offset >> FH_GRANULE_SHIFT)) + *number;
 }
 
 FH_INLINE void prepare(char *start, unsigned c) {
@@ -202,15 +201,33 @@ static size_t front_for(size_t need, size_t align) {
     return need > FH_PLAIN_MOST && align <= FH_SMALL_FRONT ? FH_SMALL_FRONT : 0;
 }
 
+static bool is_first(const char *start) { return fh_space_offset(start) % FH_GRANULE == 0; }
+
+/* Where nothing stands in front of a block and it is the first of its span, a write before it would be seen by
+ * nobody: so the bin gives another, if it has one. */
+static char *prefer_inner(struct fh_heap *heap, unsigned c, char *start) {
+    if (heap == NULL || start == NULL || !is_first(start)) return start;
+    for (void **at = heap->bins[c].top; *--at;) {
+        char *other = *at;
+        if (is_first(other)) continue;
+        *at = start;
+        return other;
+    }
+    return start;
+}
+
 /* A small block from the thread's heap, or of a private one. */
-static bool take_small(struct fh_heap *private, size_t need, uintptr_t caller, struct fh_found *f) {
+static bool take_small(struct fh_heap *private, size_t need, bool fronted, uintptr_t caller,
+                       struct fh_found *f) {
     unsigned c = fh_class_for(need);
     char *start;
     if (private) {
         start = fh_private_take(private, c);
         if (start) prepare(start, c);
     } else {
-        start = fh_check_take_block(fh_heap_mine(), c);
+        struct fh_heap *heap = fh_heap_mine();
+        start = fh_check_take_block(heap, c);
+        if (!fronted) start = prefer_inner(heap, c, start);
     }
     if (start == NULL) return false;
     check_taken(start, c, caller, f);
@@ -224,7 +241,7 @@ static bool take(struct fh_heap *private, size_t size, size_t align, unsigned ca
     if (need + front > FH_SMALL_MAX)
         return private ? fh_private_take_large(private, size, align, call & FH_CALL_ZERO, f)
                        : fh_check_take_large(size, align, call & FH_CALL_ZERO, f);
-    if (!take_small(private, need + front, caller, f)) return false;
+    if (!take_small(private, need + front, front > 0, caller, f)) return false;
     f->front = front;
     f->asked = size;
     return true;

@@ -162,10 +162,7 @@ static inline struct fh_mark *fh_mark_of(const char *start, unsigned c) {
     const struct fh_class *class = &fh_classes[c];
     size_t offset = fh_space_offset(start);
     uint32_t g = (uint32_t)(offset >> FH_GRANULE_SHIFT);
-    const struct fh_head *head = &fh_space.heads[g];
-    if (head->kind != FH_SPAN) g -= head->back;
-    uint32_t within = (uint32_t)(offset - ((size_t)g << FH_GRANULE_SHIFT)),
-             number = fh_block_number(class, within);
+    uint32_t within = (uint32_t)(offset % FH_GRANULE), number = fh_block_number(class, within);
     struct fh_mark *marks = fh_space_marks(g);
     return marks && number * class->size == within ? marks + number : NULL;
 }

@@ -8,7 +8,6 @@ _Alignas(64) struct fh_class fh_classes[FH_CLASS_COUNT];
 _Alignas(64) _Atomic uint32_t fh_class_spans[FH_CLASS_SPANS_SIZE];
 
 enum {
-    FEWEST_BLOCKS = 8,     /* in a span: fewer would mean going for a new span too often */
     BIN_BYTES = 32 * 1024, /* a bin holds no more than this, */
     BIN_MANY = 32,      /* or fewer blocks than this if they are more: a visit of the slow path serves many, */
     BIN_LARGE = 4,      /* up to this many times as much */
@@ -17,14 +16,6 @@ enum {
     CHECKED_LEAST = 32, /* checked mode: no block is smaller, see check_quick.c */
     CHECKED_TIMES = 4,  /* checked mode: all of that so many times, as blocks come back late and in no order */
 };
-
-/* The fewest granules whose bytes are a multiple of the block size, doubled until there are enough blocks. */
-static uint32_t span_granules(uint32_t size) {
-    if (size <= FH_GRANULE / FEWEST_BLOCKS) return 1;
-    uint32_t odd = size >> __builtin_ctz(size), granules = odd;
-    while (granules * FH_GRANULE / size < FEWEST_BLOCKS) granules *= 2;
-    return granules;
-}
 
 /* The largest 2^k - 2 (magazines come in these) that keeps a bin within its bounds. */
 static uint32_t bin_most(uint32_t size, uint32_t bytes) {
@@ -43,13 +34,10 @@ static uint32_t bin_bytes(uint32_t size) {
 
 static void fill(unsigned c) {
     struct fh_class *class = &fh_classes[c];
-    uint32_t size = (uint32_t)fh_class_size(c), granules = span_granules(size);
-    uint32_t blocks = (uint32_t)(granules * FH_GRANULE / size);
+    uint32_t size = (uint32_t)fh_class_size(c), blocks = (uint32_t)(FH_GRANULE / size);
     class->size = size;
-    class->inverse = (1u << 31) / (size / 16) + 1;
     class->in_granule = (uint32_t)(((uint64_t)1 << 32) / size) + 1;
     class->blocks = (uint16_t)blocks;
-    class->granules = (uint8_t)granules;
     class->worth = blocks >= 256 ? 3 : blocks >= 64 ? 2 : blocks >= 16 ? 1 : 0;
     class->bin_most = (uint16_t)bin_most(size, bin_bytes(size));
     class->bin_one_way = (uint16_t)bin_most(size, BIN_BYTES / 4);

@@ -8,12 +8,13 @@
  *                                        is never open, and takes the slow path, which begins the heap.
  *     fh_classes[c]                      what a span of class c looks like
  *
- * A span has one granule for blocks up to 8 KiB. Above that its length is the odd part of the block size, times
- * what makes at least eight blocks, so that blocks fill it to the last byte:
+ * A span is one granule, whatever its blocks: the largest stand there two by two, and what is left behind the
+ * last one is touched by nobody. Longer spans would be filled to the last byte, and a new one be wanted more
+ * seldom. But of a long span some block is nearly always in use, and while it is, the others serve no other
+ * class; a short one becomes empty, and with it its pages everybody's.
  *
- *     block    10K 12K 14K 16K 20K 24K 28K 32K
- *     granules   5   3   7   2   5   3   7   4
- *     blocks    32  16  32   8  16   8  16   8
+ *     block    8K 10K 12K 14K 16K 20K 24K 28K 32K
+ *     blocks    8   6   5   4   4   3   2   2   2
  */
 #ifndef FH_HEAP_CLASS_H
 #define FH_HEAP_CLASS_H
@@ -24,10 +25,8 @@
 
 struct fh_class {
     uint32_t size;        /* bytes in a block                                                 */
-    uint32_t inverse;     /* 2^31 / (size / 16) + 1: see fh_block_number                      */
-    uint32_t in_granule;  /* 2^32 / size + 1: see fh_block_in_granule                         */
+    uint32_t in_granule;  /* 2^32 / size + 1: see fh_block_number                             */
     uint16_t blocks;      /* blocks in a span, at most 4096                                   */
-    uint8_t granules;     /* granules in a span, at most 7                                    */
     uint8_t worth;        /* a span with at least 2^worth free blocks is worth going to       */
     uint16_t bin_most;    /* the largest capacity that a bin may grow to                      */
     uint16_t bin_one_way; /* the same for a bin that only ever runs full                   */
@@ -51,16 +50,15 @@ extern _Alignas(64) _Atomic uint32_t fh_class_spans[FH_CLASS_SPANS_SIZE] __attri
 
 void fh_class_begin(void);
 
-/* The number of the block of class c in which `offset` bytes from the span's start lie.
- * A division by multiplication: with d = size / 16 <= 2^11 the product is too large by at most q * d / 2^31 of
- * a block's 1 / d for q = offset / 16 < 2^15: never enough to reach the next block. */
+/* The number of the block of class c in which the byte at `offset` of the span lies. A division by
+ * multiplication: the product of an offset below 64 KiB and 2^32 / size + 1 is too large by less than 2^16,
+ * which is less than what one byte makes: never enough to reach the next block. */
 static inline uint32_t fh_block_number(const struct fh_class *class, uint32_t offset) {
-    return (uint32_t)((uint64_t)(offset / 16) * class->inverse >> 31);
+    return (uint32_t)((uint64_t)offset * class->in_granule >> 32);
 }
 
-/* The same for an offset below 64 KiB, in a granule where a block begins at 0: the product of an offset and
- * 2^32 / size + 1 is too large by less than 2^16, which is less than what one byte makes. So its low half tells
- * whether a block begins there, which is returned. */
+/* The same; and for the same reason the product's low half tells whether a block begins there, which is
+ * returned. */
 static inline bool fh_block_in_granule(uint32_t in_granule, uint32_t offset, uint32_t *number) {
     uint64_t product = (uint64_t)offset * in_granule;
     __asm__("" : "+r"(product)); /* one multiplication: the compiler would make it three */

@@ -19,9 +19,9 @@ static int add_with_peak(uint64_t *counter, uint64_t *peak, uint64_t n) {
 
 /* Where the slack of a small block is kept. */
 static uint16_t *slack_of(const void *block, unsigned c) {
-    uint32_t first = fh_span_first(block);
-    uint32_t within = (uint32_t)(fh_space_offset(block) - ((size_t)first << FH_GRANULE_SHIFT));
-    return &fh_space.slacks[first][fh_block_number(&fh_classes[c], within)];
+    size_t offset = fh_space_offset(block);
+    uint32_t within = (uint32_t)(offset % FH_GRANULE);
+    return &fh_space.slacks[offset >> FH_GRANULE_SHIFT][fh_block_number(&fh_classes[c], within)];
 }
 
 static struct fh_head *head_of_large(const void *block) {

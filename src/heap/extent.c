@@ -311,9 +311,8 @@ static void mark_used(uint32_t g, uint32_t granules, enum fh_kind kind, uint8_t 
     head_of(g + granules - 1)->kind = FH_INSIDE;
     head->kind = (uint8_t)kind;
     head->granules = granules;
-    head->back = 0;
     head->private = NULL;
-    if (class) memset(fh_space.classes + g, class, granules);
+    if (class) fh_space.classes[g] = class; /* of a span, which is one granule */
 }
 
 /* The extent of this kind that serves best, 0 when none does. */
@@ -571,7 +570,7 @@ static void give_extent(uint32_t first, bool clean, bool moved) {
     fh_lock(&lock);
     if (moved) moving -= head->granules;
     uint32_t granules = head->granules;
-    memset(fh_space.classes + first, 0, head->kind == FH_SPAN ? granules : 1);
+    fh_space.classes[first] = 0;
     head->kind = FH_INSIDE;
     give(first, granules, clean);
     fh_unlock(&lock);

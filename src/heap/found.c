@@ -64,8 +64,6 @@ bool fh_check_find(const void *p, struct fh_found *f) {
     unsigned c = fh_space.classes[offset >> FH_GRANULE_SHIFT];
     if (c == 0) return find_by_head(p, f);
     uint32_t first = (uint32_t)(offset >> FH_GRANULE_SHIFT);
-    const struct fh_head *head = &fh_space.heads[first];
-    if (head->kind != FH_SPAN) first -= head->back;
     if (fh_space_marks(first) == NULL) return false; /* the span is just beginning */
     fh_check_find_small(p, first, c, f);
     return f->number < fh_classes[c].blocks;

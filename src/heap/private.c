@@ -161,7 +161,7 @@ static void note_given(struct fh_heap *heap, size_t usable) {
 static void give_small(struct fh_heap *heap, uint32_t first, const void *p) {
     const struct fh_head *head = head_of(first);
     const struct fh_class *class = &fh_classes[head->class];
-    uint32_t within = (uint32_t)(fh_space_offset(p) - ((size_t)first << FH_GRANULE_SHIFT));
+    uint32_t within = (uint32_t)(fh_space_offset(p) % FH_GRANULE);
     uint32_t block = fh_block_number(class, within);
     if (block * class->size != within || block >= head->blocks) {
         fh_unlock(&heap->lock);

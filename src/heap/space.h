@@ -63,8 +63,8 @@ struct fh_marked {
  * first granule carries its kind; a free extent's last granule carries the kind too, so that a neighbour finds
  * it. */
 enum fh_kind {
-    FH_INSIDE,     /* inside or at the end of an extent, or never used                              */
-    FH_SPAN,       /* first granule of a span: blocks of one class                                  */
+    FH_INSIDE,     /* inside or at the end of a longer extent, or never used                       */
+    FH_SPAN,       /* a span: a single granule, of blocks of one class                               */
     FH_LARGE,      /* first granule of a large block                                                */
     FH_FREE_DIRTY, /* first or last of a free extent whose pages may be held                        */
     FH_FREE_CLEAN, /* first or last of a free extent whose pages are not held and read as zero      */
@@ -78,7 +78,6 @@ struct fh_head {
     _Atomic(struct fh_heap *) owner; /* SPAN: the heap whose lock guards it; else NULL                */
     uint8_t kind;                    /* enum fh_kind                                                  */
     uint8_t class;                   /* SPAN                                                          */
-    uint8_t back;                    /* INSIDE a span: how many granules its first one lies before    */
     uint8_t bucket;                  /* SPAN: which of its heap's lists it is in, FH_NO_BUCKET = none */
     uint32_t granules;               /* first granule: length of the extent                           */
     uint32_t next, prev;             /* SPAN, private LARGE: links in its list. FREE_DIRTY: by age    */

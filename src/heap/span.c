@@ -180,11 +180,10 @@ static bool will_be_filled(const struct fh_heap *heap, unsigned c) {
  * */
 static uint32_t take_extent(struct fh_heap *heap, unsigned c) {
     struct fh_range dirty;
-    size_t granules = fh_classes[c].granules, size = granules << FH_GRANULE_SHIFT;
-    if (heap->private && !fh_private_may_hold(heap->private, size)) return 0;
-    if (will_be_filled(heap, c)) fh_extent_prefer_huge((uint32_t)granules);
-    uint32_t g = fh_extent_take((uint32_t)granules, 1, FH_SPAN, heap->private ? 0 : (uint8_t)c, &dirty);
-    if (g && heap->private) fh_private_hold(heap->private, size);
+    if (heap->private && !fh_private_may_hold(heap->private, FH_GRANULE)) return 0;
+    if (will_be_filled(heap, c)) fh_extent_prefer_huge(1);
+    uint32_t g = fh_extent_take(1, 1, FH_SPAN, heap->private ? 0 : (uint8_t)c, &dirty);
+    if (g && heap->private) fh_private_hold(heap->private, FH_GRANULE);
     return g;
 }
 
@@ -245,7 +244,6 @@ static uint32_t new_span(struct fh_heap *heap, unsigned c) {
     uint32_t g = take_marked(heap, c);
     if (g == 0) return 0;
     struct fh_head *head = head_of(g);
-    for (unsigned i = 1; i < class->granules; i++) head_of(g + i)->back = (uint8_t)i;
     head->class = (uint8_t)c;
     head->blocks = class->blocks;
     head->usable = (uint16_t)(class->blocks - set_aside(class));
@@ -254,7 +252,7 @@ static uint32_t new_span(struct fh_heap *heap, unsigned c) {
     fill_bitmap(g, head);
     resettle(heap, g, head);
     heap->spans[c]++;
-    heap->granules += class->granules;
+    heap->granules++;
     atomic_fetch_add_explicit(&fh_class_spans[c], 1, memory_order_relaxed);
     if (heap->private) head->private = heap;
     else atomic_store(&head->owner, heap);
@@ -279,8 +277,8 @@ static void rest_in_checked_mode(struct fh_heap *heap, struct fh_head *head) {
 }
 
 /* After blocks came back: the span moves to its list, and rests or ends when all its blocks are free. (No span
- * is kept because it is the last of its class with free blocks: of the larger classes that would be up to 448
- * KiB each, in every thread.) */
+ * is kept because it is the last of its class with free blocks: that would be 64 KiB of each, in every thread.)
+ */
 static void settle_after_give(struct fh_heap *heap, uint32_t g, struct fh_head *head) {
     resettle(heap, g, head);
     if (head->free < head->usable) return;
@@ -537,9 +535,10 @@ struct target {
 };
 
 /* Blocks that follow each other in memory, up or down, from number `block` of the span on. Returns how many
- * they were; their bits are set. */
-static unsigned mark_run(struct fh_heap *heap, const struct target *to, uint64_t *words, uint64_t *summary,
-                         unsigned block, void *const *blocks, unsigned count) {
+ * they were; their bits are set. (Not inlined, as it would take the registers of the loop that calls it.) */
+static __attribute__((noinline)) unsigned mark_run(struct fh_heap *heap, const struct target *to,
+                                                   uint64_t *words, uint64_t *summary, unsigned block,
+                                                   void *const *blocks, unsigned count) {
     bool down = blocks[1] < blocks[0];
     unsigned most = down ? block + 1 : to->head->blocks - block; /* a run ends where the span does */
     if (most > count) most = count;
@@ -549,21 +548,11 @@ static unsigned mark_run(struct fh_heap *heap, const struct target *to, uint64_t
     return run;
 }
 
-/* Does a block of the class begin `within` bytes behind the start of its span? Then *block is its number. */
-static inline bool begins_block(const struct fh_class *class, bool one_granule, size_t within,
-                                unsigned *block) {
-    if (one_granule) return fh_block_in_granule(class->in_granule, (uint32_t)within, block);
-    *block = fh_block_number(class, (uint32_t)within);
-    return *block * class->size == within;
-}
-
 /* Sets the bits of the blocks, from the first on, that lie in the target. Returns how many. (Its values stand
  * in variables of their own because the compiler must take it that a store to `words` changes what they are
- * from; and it is made twice, for spans of one granule and for others, which are numbered with more effort.) */
-static inline __attribute__((always_inline)) unsigned mark_each(struct fh_heap *heap, const struct target *to,
-                                                                uint64_t *words, uint64_t *summary,
-                                                                void *const *blocks, unsigned count,
-                                                                bool one_granule) {
+ * from.) */
+static unsigned mark_free(struct fh_heap *heap, const struct target *to, uint64_t *words, uint64_t *summary,
+                          void *const *blocks, unsigned count) {
     const struct fh_class class = fh_classes[to->head->class];
     const uintptr_t start = to->start;
     const size_t length = to->length;
@@ -575,7 +564,7 @@ static inline __attribute__((always_inline)) unsigned mark_each(struct fh_heap *
         size_t within = (uintptr_t)*at - start;
         if (within >= length) break;
         unsigned block;
-        if (FH_UNLIKELY(!begins_block(&class, one_granule, within, &block)))
+        if (FH_UNLIKELY(!fh_block_in_granule(class.in_granule, (uint32_t)within, &block)))
             report_bad_block(heap, *at, "free of a pointer into the middle of a block");
         if (at < no_run && is_run(at, class.size)) {
             at += mark_run(heap, to, words, &touched, block, at, (unsigned)(end - at));
@@ -591,12 +580,6 @@ static inline __attribute__((always_inline)) unsigned mark_each(struct fh_heap *
     return (unsigned)(at - blocks);
 }
 
-static unsigned mark_free(struct fh_heap *heap, const struct target *to, uint64_t *words, uint64_t *summary,
-                          void *const *blocks, unsigned count) {
-    return to->head->granules == 1 ? mark_each(heap, to, words, summary, blocks, count, true)
-                                   : mark_each(heap, to, words, summary, blocks, count, false);
-}
-
 /* The span in which block p of class c lies. */
 static struct target aim(struct fh_heap *heap, unsigned c, const void *p) {
     size_t offset = fh_space_offset(p);
@@ -604,10 +587,6 @@ static struct target aim(struct fh_heap *heap, unsigned c, const void *p) {
     if (offset >= fh_space.size) report_bad_block(heap, p, "free of something that is not from this heap");
     if (g >= fh_space.mapped || fh_space.classes[g] != c) report_not_a_block(heap, p, c);
     struct fh_head *head = head_of(g);
-    if (head->kind != FH_SPAN) {
-        g -= head->back;
-        head = head_of(g);
-    }
     size_t start = (size_t)g << FH_GRANULE_SHIFT, length = (size_t)head->blocks * fh_classes[c].size;
     if (offset - start >= length) report_bad_block(heap, p, "free of a pointer into the middle of a block");
     return (struct target){g, head, fh_space.base + start, length};
@@ -644,8 +623,7 @@ static inline bool may_be_group(void *const *at, void *const *end) {
  * where one block's span is not the next one's. Ends before a block that others of its span seem to follow, is
  * another heap's, or should not be there: those are for give_group. (What it needs of the tables stands in
  * variables because the compiler must take it that a store to a bitmap changes them.) */
-static inline __attribute__((always_inline)) void *const *
-give_each(struct fh_heap *heap, unsigned c, void *const *at, void *const *end, bool one_granule) {
+static void *const *give_scattered(struct fh_heap *heap, unsigned c, void *const *at, void *const *end) {
     const struct fh_class class = fh_classes[c];
     const struct fh_space space = fh_space;
     for (; at < end; at++) {
@@ -653,10 +631,9 @@ give_each(struct fh_heap *heap, unsigned c, void *const *at, void *const *end, b
         uint32_t g = (uint32_t)(offset >> FH_GRANULE_SHIFT);
         if (offset >= space.size || space.classes[g] != c || may_be_group(at, end)) break;
         struct fh_head *head = &space.heads[g];
-        if (!one_granule && head->kind != FH_SPAN) head = &space.heads[g -= head->back];
         if (atomic_load_explicit(&head->owner, memory_order_relaxed) != heap) break;
         unsigned block;
-        if (!begins_block(&class, one_granule, offset - ((size_t)g << FH_GRANULE_SHIFT), &block)) break;
+        if (!fh_block_in_granule(class.in_granule, (uint16_t)offset, &block)) break;
         uint64_t bit = (uint64_t)1 << block % 64, *word = &space.bits[g][block / 64];
         if (block >= head->blocks || *word & bit) break;
         *word |= bit;
@@ -665,10 +642,6 @@ give_each(struct fh_heap *heap, unsigned c, void *const *at, void *const *end, b
         if ((free & (free - 1)) == 0 || free == head->usable) settle_after_give(heap, g, head);
     }
     return at;
-}
-
-static void *const *give_scattered(struct fh_heap *heap, unsigned c, void *const *at, void *const *end) {
-    return fh_classes[c].granules == 1 ? give_each(heap, c, at, end, true) : give_each(heap, c, at, end, false);
 }
 
 /* Gives blocks from the first on that lie in one span. Returns how many, at least one. */
@@ -739,10 +712,6 @@ void fh_span_collect_for(struct fh_heap *heap, struct fh_heap *other) {
 uint32_t fh_span_first(const void *p) {
     uint32_t granule = (uint32_t)(fh_space_offset(p) >> FH_GRANULE_SHIFT);
     if (fh_space_offset(p) >= fh_space.size || granule == 0 || granule >= fh_space.mapped) return 0;
-    const struct fh_head *head = head_of(granule);
-    if (head->kind == FH_SPAN || head->kind == FH_LARGE) return granule;
-    if (head->kind != FH_INSIDE || head->back == 0) return 0;
-    const struct fh_head *first =
-        head_of(granule - head->back); /* `back` may be left over from an earlier span */
-    return first->kind == FH_SPAN && head->back < first->granules ? granule - head->back : 0;
+    uint8_t kind = head_of(granule)->kind;
+    return kind == FH_SPAN || kind == FH_LARGE ? granule : 0;
 }

@@ -69,8 +69,7 @@ static void mark_cached(struct picture *picture, const void *block) {
     uint32_t first = fh_span_first(block);
     if (first == 0 || first >= picture->granules) return;
     const struct fh_class *class = &fh_classes[fh_space.heads[first].class];
-    unsigned number =
-        fh_block_number(class, (uint32_t)(fh_space_offset(block) - ((size_t)first << FH_GRANULE_SHIFT)));
+    unsigned number = fh_block_number(class, (uint32_t)(fh_space_offset(block) % FH_GRANULE));
     if (number < class->blocks) picture->cached[first][number / 64] |= (uint64_t)1 << number % 64;
 }
 

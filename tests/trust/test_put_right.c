@@ -153,7 +153,7 @@ static void check_fresh_ones(void) {
  * than may rest when they are free. */
 enum { SHORT = 47, SHORTS = 3 << 17, LONGER = 10000, LONGERS = 800 };
 
-/* Spans of short blocks end; longer blocks come to lie there, whose spans have several granules, and what the
+/* Spans of short blocks end; longer blocks come to lie there, which are not plain, and what the
  * books knew of the short ones serves others, which are in use. A longer block is not to be taken for one of
  * those, whatever stands at its start. */
 static void long_where_short_were(void *unused) {
