@@ -196,11 +196,12 @@ bool fh_heap_scavenge(struct fh_heap *heap, unsigned c) {
 
 static struct fh_heap *new_heap(void) {
     static _Atomic unsigned made;
-    struct fh_heap *heap = fh_meta_take(sizeof *heap);
+    size_t size = fh_seen ? sizeof(struct fh_heap) : FH_HEAP_WITHOUT_BINS;
+    struct fh_heap *heap = fh_meta_take(size);
     if (heap == NULL) return NULL;
-    memset(heap, 0, sizeof *heap);
+    memset(heap, 0, size);
     heap->shard = fh_depot_shard(atomic_fetch_add_explicit(&made, 1, memory_order_relaxed));
-    for (unsigned c = 0; c < FH_CLASS_COUNT; c++) fh_bin_close(&heap->hidden[c]);
+    for (unsigned c = 0; fh_seen && c < FH_CLASS_COUNT; c++) fh_bin_close(&heap->hidden[c]);
     heap->quarantine = &fh_quarantine_none;
     fh_heap_enlist(heap);
     return heap;

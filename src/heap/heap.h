@@ -64,13 +64,12 @@ struct fh_heap {
     struct fh_bin_book books[FH_CLASS_COUNT];
     uint16_t filled[FH_CLASS_COUNT]; /* bit b set = lists[c][b] is not empty                            */
     uint32_t lists[FH_CLASS_COUNT][FH_BUCKETS]; /* spans with 2^b <= free < 2^(b+1); full spans are in none  */
-    uint32_t spans[FH_CLASS_COUNT];       /* spans owned, by class                                           */
-    uint32_t granules;                    /* of all of these                                                 */
-    uint32_t resting;                     /* of those that rest, 0 in checked mode: span.c                   */
-    struct fh_magazines magazines;        /* that no bin uses at the moment                                  */
-    struct fh_quarantine *quarantine;     /* in checked mode: quarantine.c; used by the owner's thread alone  */
-    struct fh_bin hidden[FH_CLASS_COUNT]; /* the bins in use where each call must be seen                    */
-    struct fh_heap *next;                 /* in the list of all heaps; threads' heaps stay for ever          */
+    uint32_t spans[FH_CLASS_COUNT];   /* spans owned, by class                                           */
+    uint32_t granules;                /* of all of these                                                 */
+    uint32_t resting;                 /* of those that rest, 0 in checked mode: span.c                   */
+    struct fh_magazines magazines;    /* that no bin uses at the moment                                  */
+    struct fh_quarantine *quarantine; /* in checked mode: quarantine.c; used by the owner's thread alone  */
+    struct fh_heap *next;             /* in the list of all heaps; threads' heaps stay for ever          */
     struct fh_heap *next_parked;
     uint64_t holds; /* bit c: it had free blocks of class c when it was parked         */
     bool parked;
@@ -80,7 +79,13 @@ struct fh_heap {
     struct fh_heap *visitor;    /* holds its own lock and this one, to collect here; NULL = nobody  */
     _Alignas(64) _Atomic uint32_t touched; /* spans with remote frees: first of a list; others push         */
     _Atomic uint32_t touched_count;        /* how many were pushed since the last collection                */
-};
+    _Alignas(
+        64) struct fh_bin hidden[FH_CLASS_COUNT]; /* the bins in use where each call must be seen; a heap */
+};                                                /* that does not use them ends before them            */
+
+/* The bytes of such a heap: with what comes behind a heap of the program's own still a page. */
+#define FH_HEAP_WITHOUT_BINS offsetof(struct fh_heap, hidden)
+_Static_assert(FH_HEAP_WITHOUT_BINS + sizeof(struct fh_private) <= 4096, "a heap is a page");
 
 /* ---- heap.c: heaps and threads ---- */
 

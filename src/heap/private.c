@@ -34,15 +34,17 @@ static uint32_t granule_of(const void *p) { return (uint32_t)(fh_space_offset(p)
 
 /* ---- making ---- */
 
+#define SIZE (FH_HEAP_WITHOUT_BINS + sizeof(struct fh_private))
+
 struct fh_heap *fh_heap_new(size_t limit) {
     fh_heap_mine(); /* begins the process's heap, if need be */
-    struct fh_heap *heap = fh_space.size ? fh_meta_take(sizeof *heap + sizeof *heap->private) : NULL;
+    struct fh_heap *heap = fh_space.size ? fh_meta_take(SIZE) : NULL;
     if (heap == NULL) {
         errno = ENOMEM;
         return NULL;
     }
-    memset(heap, 0, sizeof *heap + sizeof *heap->private);
-    heap->private = (struct fh_private *)(heap + 1);
+    memset(heap, 0, SIZE);
+    heap->private = (struct fh_private *)(void *)((char *)heap + FH_HEAP_WITHOUT_BINS);
     heap->private->limit = limit;
     fh_heap_enlist(heap);
     return heap;
@@ -278,7 +280,7 @@ void fh_heap_drop(struct fh_heap *heap) {
     if (heap == NULL) return;
     clear_checked(heap, CALLER);
     fh_heap_delist(heap);
-    fh_meta_give(heap, sizeof *heap + sizeof *heap->private);
+    fh_meta_give(heap, SIZE);
 }
 
 static size_t live_in_span(uint32_t g) {
