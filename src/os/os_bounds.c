@@ -136,8 +136,10 @@ char *fh_os_stack_map(size_t size, const char *below) {
     char *hint = (uintptr_t)below > whole + page
                      ? (char *)(((uintptr_t)below - whole - page) & ~(uintptr_t)(page - 1))
                      : NULL;
-    char *mapping =
-        mmap(hint, whole, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK;
+    char *mapping = mmap(hint, whole, PROT_NONE, flags, -1, 0);
+    if (mapping == MAP_FAILED && hint)
+        mapping = mmap(NULL, whole, PROT_NONE, flags, -1, 0); /* places may be refused */
     if (mapping == MAP_FAILED) return NULL;
     if (mprotect(mapping + page, size, PROT_READ | PROT_WRITE) != 0) {
         munmap(mapping, whole);
