@@ -142,9 +142,9 @@ static void insert(struct line l, const struct step *s, bool may_fail) {
     put_in(l, at, piece, strlen(piece));
 }
 
-/* A part of the text is put into the text itself. */
+/* A part of the text is put into the text itself, for which it is copied: room alone does not do. */
 static void add_itself(struct line l, size_t from, size_t to, size_t at, bool may_fail) {
-    if (!has_room(l, to - from, may_fail)) return;
+    if (may_fail || !has_room(l, to - from, false)) return;
     str_insert(l.text, at, str_part(l.text, from, to));
     put_in(l, at, l.plain + from, to - from);
 }
