@@ -183,8 +183,10 @@ FH_INLINE void *fh_alloc_zero_const(size_t size, size_t align) {
 
 /* ---------------------------------------------------------------- the whole heap ------------------------ */
 
-/* Gives back to the system all free pages that the heap holds, at once, from all threads' spans and from
- * the calling thread's bins. Returns the bytes given back. */
+/* Gives back to the system what is free, at once: whole free extents, and inside spans the pages on which only
+ * free blocks lie; of all threads' spans, after the calling thread's bins were emptied. Returns the bytes given
+ * back. From any thread at any time. Takes a system call or two for each run of such pages: for a program that
+ * has just freed much. */
 FH_API size_t fh_trim(void);
 
 /* One size class in numbers. */

@@ -79,9 +79,9 @@ struct fh_heap {
     struct fh_heap *visitor;    /* holds its own lock and this one, to collect here; NULL = nobody  */
     _Alignas(64) _Atomic uint32_t touched; /* spans with remote frees: first of a list; others push         */
     _Atomic uint32_t touched_count;        /* how many were pushed since the last collection                */
-    _Alignas(
-        64) struct fh_bin hidden[FH_CLASS_COUNT]; /* the bins in use where each call must be seen; a heap */
-};                                                /* that does not use them ends before them            */
+    /* The bins in use where each call must be seen. A heap that does not use them ends before them. */
+    _Alignas(64) struct fh_bin hidden[FH_CLASS_COUNT];
+};
 
 /* The bytes of such a heap: with what comes behind a heap of the program's own still a page. */
 #define FH_HEAP_WITHOUT_BINS offsetof(struct fh_heap, hidden)
@@ -164,6 +164,15 @@ bool fh_span_move(struct fh_heap *from, struct fh_heap *to, unsigned c);
 /* The first granule of the span or large block in which p lies, 0 when p lies in neither (or, in a large block,
  * not in its first granule). */
 uint32_t fh_span_first(const void *p);
+
+/* ---- holes.c: pages inside spans in use ---- */
+
+/* Gives back the pages in which only free blocks lie. Not in checked or guard mode. The heap's lock is held.
+ * Returns the bytes that were resident. */
+size_t fh_holes_purge(struct fh_heap *heap);
+
+/* All that were so far. */
+size_t fh_holes_given_back(void);
 
 /* ---- bin.c: the slow half of the bins. Each takes the heap's lock ---- */
 

@@ -106,24 +106,32 @@ void fh_stats_now(struct fh_stats *out) {
     out->held =
         extents.used + extents.dirty + out->metadata; /* not added up from the rest: the identity is real */
     out->held_peak = extents.peak + out->metadata;
-    out->purged = extents.purged;
+    out->purged = extents.purged + fh_holes_given_back();
     out->largest_hole = extents.largest;
     if (fh_settings.count) add_counters(out);
 }
 
 /* ---- giving back ---- */
 
+struct trim {
+    struct fh_heap *mine;
+    size_t given;
+};
+
 static void give_back(struct fh_heap *heap, void *arg) {
+    struct trim *trim = arg;
     fh_span_collect(heap);
-    if (heap == arg) { /* only a thread itself may touch its bins */
+    if (heap == trim->mine) { /* only a thread itself may touch its bins */
         fh_bin_close_all(heap);
         for (unsigned c = 1; c < FH_CLASS_COUNT; c++) fh_bin_drain_depot(heap, c, true);
     }
     for (unsigned c = 1; c < FH_CLASS_COUNT; c++)
         if (heap->filled[c]) fh_span_end_empty(heap, c, true);
+    if (!fh_mode_checks()) trim->given += fh_holes_purge(heap);
 }
 
 size_t fh_trim(void) {
-    fh_heap_each(give_back, fh_heap_mine());
-    return fh_extent_purge_all();
+    struct trim trim = {.mine = fh_heap_mine()};
+    fh_heap_each(give_back, &trim);
+    return trim.given + fh_extent_purge_all();
 }

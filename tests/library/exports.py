@@ -36,8 +36,14 @@ def run(*command):
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-# nm's third column is the name, perhaps with @@VERSION
-names = {line.split()[-1].split("@")[0] for line in run("nm", "-D", "--defined-only", LIB).splitlines()}
+def exported():
+    """What other modules can be bound to. (GNU ld lists a section's __start_ and __stop_ though they are hidden.)"""
+    for line in run("readelf", "--dyn-syms", "-W", LIB).splitlines():
+        part = line.split()  # number, value, size, type, binding, visibility, section, name, perhaps with @@VERSION
+        if len(part) == 8 and part[6] != "UND" and part[5] in ("DEFAULT", "PROTECTED"): yield part[7].split("@")[0]
+
+
+names = set(exported())
 foreign = sorted(n for n in names if not (n.startswith("fh_") or n in MALLOC or n in WATCHED or CXX_NEW.match(n)))
 missing = sorted(REQUIRED - names)
 needed = set(re.findall(r"\(NEEDED\).*\[(.*)\]", run("readelf", "-dW", LIB)))
