@@ -149,13 +149,12 @@ static void check_fresh_ones(void) {
 
 /* ---- long blocks where short ones were ---- */
 
-/* Short ones are 48 bytes long: at a multiple of that a longer one may begin, behind its front. They are more
- * than may rest when they are free. */
-enum { SHORT = 47, SHORTS = 3 << 17, LONGER = 10000, LONGERS = 800 };
+/* Short ones are 64 bytes long: where the second of a span was, a large one may begin, behind its front. They
+ * are more than may rest when they are free. */
+enum { SHORT = 63, SHORTS = 3 << 17, LONGER = 100000, LONGERS = 512 };
 
-/* Spans of short blocks end; longer blocks come to lie there, which are not plain, and what the
- * books knew of the short ones serves others, which are in use. A longer block is not to be taken for one of
- * those, whatever stands at its start. */
+/* Spans of short blocks end; large blocks come to lie there, and what the books knew of the short ones serves
+ * others, which are in use. A large block is not to be taken for one of those, whatever stands at its start. */
 static void long_where_short_were(void *unused) {
     static void *shorts[SHORTS];
     static unsigned char *longer[LONGERS];
@@ -177,7 +176,7 @@ static void long_where_short_were(void *unused) {
 static void check_long_where_short_were(void) {
     static struct outcome out;
     run_child(&out, long_where_short_were, NULL, 100);
-    CHECKF(out.exited && out.code == 0 && out.text[0] == 0, "longer blocks: %d: %s", out.code, out.text);
+    CHECKF(out.exited && out.code == 0 && out.text[0] == 0, "large blocks: %d: %s", out.code, out.text);
 }
 
 /* ---- a large block ---- */
