@@ -16,8 +16,6 @@
 
 #include "../os/os.h"
 
-#include <string.h>
-
 static _Atomic size_t given_back;
 
 size_t fh_holes_given_back(void) { return atomic_load_explicit(&given_back, memory_order_relaxed); }
