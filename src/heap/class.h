@@ -21,8 +21,6 @@
 
 #include "space.h"
 
-#define FH_UNLIKELY(x) __builtin_expect(!!(x), 0)
-
 struct fh_class {
     uint32_t size;        /* bytes in a block                                                 */
     uint32_t in_granule;  /* 2^32 / size + 1: see fh_block_number                             */

@@ -65,7 +65,7 @@ struct fh_heap {
     uint16_t filled[FH_CLASS_COUNT]; /* bit b set = lists[c][b] is not empty                            */
     uint32_t lists[FH_CLASS_COUNT][FH_BUCKETS]; /* spans with 2^b <= free < 2^(b+1); full spans are in none  */
     uint32_t spans[FH_CLASS_COUNT];   /* spans owned, by class                                           */
-    uint32_t granules;                /* of all of these                                                 */
+    uint32_t all_spans;               /* the sum of these                                                */
     uint32_t resting;                 /* of those that rest, 0 in checked mode: span.c                   */
     struct fh_magazines magazines;    /* that no bin uses at the moment                                  */
     struct fh_quarantine *quarantine; /* in checked mode: quarantine.c; used by the owner's thread alone  */
@@ -154,7 +154,7 @@ void fh_span_end_empty(struct fh_heap *heap, unsigned c, bool resting_too);
 /* Ends the spans that rest, of all heaps; false when there are none (in checked mode). No lock is held. */
 bool fh_span_end_resting(void);
 
-/* Granules that rest in all heaps, in checked mode: for who looks whether the books are whole. */
+/* Spans that rest in all heaps, in checked mode: for who looks whether the books are whole. */
 uint32_t fh_span_resting(void);
 
 /* Moves one span of class c from a heap to another; both locks are held. False when there is none with free

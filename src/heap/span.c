@@ -1,6 +1,6 @@
 /* span.c - blocks out of spans and into them.
  *
- * A span is an extent cut into blocks of one class. Which blocks are free stands in a bitmap outside it, a bit
+ * A span is a granule cut into blocks of one class. Which blocks are free stands in a bitmap outside it, a bit
  * a block, and a summary tells which words of the bitmap are not zero:
  *
  *     head.summary  ...0101          words[0], words[2] have bits set
@@ -96,15 +96,15 @@ static void resettle(struct fh_heap *heap, uint32_t g, struct fh_head *head) {
 
 /* ---- resting ---- */
 
-static _Atomic uint32_t resting; /* granules, of all heaps, in checked mode */
+static _Atomic uint32_t resting; /* spans of all heaps, in checked mode */
 
 static void rest(struct fh_heap *heap, struct fh_head *head) {
     head->rests = true;
     if (fh_space.marked) {
-        atomic_fetch_add_explicit(&resting, head->granules, memory_order_relaxed);
+        atomic_fetch_add_explicit(&resting, 1, memory_order_relaxed);
     } else {
         heap->books[head->class].resting++;
-        heap->resting += head->granules;
+        heap->resting++;
     }
 }
 
@@ -112,10 +112,10 @@ static void wake(struct fh_heap *heap, struct fh_head *head) {
     if (!head->rests) return;
     head->rests = false;
     if (fh_space.marked) {
-        atomic_fetch_sub_explicit(&resting, head->granules, memory_order_relaxed);
+        atomic_fetch_sub_explicit(&resting, 1, memory_order_relaxed);
     } else {
         heap->books[head->class].resting--;
-        heap->resting -= head->granules;
+        heap->resting--;
     }
 }
 
@@ -123,8 +123,8 @@ static void wake(struct fh_heap *heap, struct fh_head *head) {
 static bool may_rest(const struct fh_heap *heap, const struct fh_head *head) {
     enum { ALWAYS = 8, PART = 8, MOST = 64 }; /* half a MiB, and an eighth of what the heap has up to 4 MiB */
     const struct fh_bin_book *book = &heap->books[head->class];
-    uint32_t part = heap->granules < MOST * PART ? heap->granules / PART : MOST;
-    return book->resting < book->may_rest && heap->resting + head->granules <= ALWAYS + part;
+    uint32_t part = heap->all_spans < MOST * PART ? heap->all_spans / PART : MOST;
+    return book->resting < book->may_rest && heap->resting < ALWAYS + part;
 }
 
 static bool too_many_rest(void) {
@@ -202,9 +202,9 @@ static void end_span(struct fh_heap *heap, uint32_t g, struct fh_head *head) {
     unlink_span(heap, head);
     wake(heap, head);
     heap->spans[head->class]--;
-    heap->granules -= head->granules;
+    heap->all_spans--;
     atomic_fetch_sub_explicit(&fh_class_spans[head->class], 1, memory_order_relaxed);
-    if (heap->private) heap->private->held -= (size_t)head->granules << FH_GRANULE_SHIFT;
+    if (heap->private) heap->private->held -= FH_GRANULE;
     atomic_store(&head->owner, NULL);
     if (fh_space.marked) fh_check_end_span(g, head->blocks);
     fh_extent_give(g, false);
@@ -252,7 +252,7 @@ static uint32_t new_span(struct fh_heap *heap, unsigned c) {
     fill_bitmap(g, head);
     resettle(heap, g, head);
     heap->spans[c]++;
-    heap->granules++;
+    heap->all_spans++;
     atomic_fetch_add_explicit(&fh_class_spans[c], 1, memory_order_relaxed);
     if (heap->private) head->private = heap;
     else atomic_store(&head->owner, heap);
@@ -320,8 +320,8 @@ bool fh_span_move(struct fh_heap *from, struct fh_heap *to, unsigned c) {
     FH_ASSUME(fh_space.marked || !head->rests); /* in fast mode, spans of a heap without a thread do not */
     from->spans[c]--;
     to->spans[c]++;
-    from->granules -= head->granules;
-    to->granules += head->granules;
+    from->all_spans--;
+    to->all_spans++;
     link_span(to, g, head, bucket);
     atomic_store(&head->owner, to);
     return true;
@@ -612,7 +612,7 @@ static unsigned give_remote(struct fh_heap *heap, const struct target *to, uint6
     return given;
 }
 
-/* Do the next blocks lie in the same granule, so probably in the same span? */
+/* Do the next blocks lie in the same span? */
 static inline bool may_be_group(void *const *at, void *const *end) {
     if (end - at < LEAST_RUN) return false;
     uintptr_t first = (uintptr_t)at[0];

@@ -36,8 +36,7 @@ static void add_span(struct fh_stats *out, const struct fh_head *head) {
     class->spans++;
     class->blocks += head->usable;
     class->free += head->free;
-    out->span_tail +=
-        ((size_t)head->granules << FH_GRANULE_SHIFT) - (size_t)head->usable * fh_classes[head->class].size;
+    out->span_tail += FH_GRANULE - (size_t)head->usable * fh_classes[head->class].size;
 }
 
 /* One look at every granule that begins something; the heads of all others are skipped over. */

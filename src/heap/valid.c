@@ -135,22 +135,22 @@ static void check_list(const struct fh_heap *heap, unsigned c, unsigned b) {
 
 /* The heap's counts of its spans, and of those that rest. */
 static void check_counts(const struct fh_heap *heap) {
-    uint32_t spans[FH_CLASS_COUNT] = {0}, resting[FH_CLASS_COUNT] = {0}, granules = 0, at_rest = 0;
+    uint32_t spans[FH_CLASS_COUNT] = {0}, resting[FH_CLASS_COUNT] = {0}, all = 0, at_rest = 0;
     for (uint32_t g = 1; g < fh_space.mapped; g += head_of(g)->granules) {
         const struct fh_head *head = head_of(g);
         if (head->kind != FH_SPAN || !is_of(head, heap)) continue;
         spans[head->class]++;
-        granules += head->granules;
+        all++;
         if (fh_space.marked || !head->rests) continue;
         expect(head->free == head->usable, "a span rests that is not empty", g);
         resting[head->class]++;
-        at_rest += head->granules;
+        at_rest++;
     }
     for (unsigned c = 1; c < FH_CLASS_COUNT; c++) {
         expect(spans[c] == heap->spans[c], "a heap's count of spans", c);
         expect(resting[c] == heap->books[c].resting, "a heap's count of spans that rest", c);
     }
-    expect(granules == heap->granules && at_rest == heap->resting, "a heap's count of granules", granules);
+    expect(all == heap->all_spans && at_rest == heap->resting, "a heap's count of all its spans", all);
 }
 
 /* What a heap of the program's own says of its blocks. */
@@ -168,7 +168,7 @@ static void check_private(const struct fh_heap *heap) {
         if (head->kind != FH_SPAN || head->private != heap) continue;
         blocks += (size_t)(head->usable - head->free);
         live += (size_t)(head->usable - head->free) * fh_classes[head->class].size;
-        held += (size_t)head->granules << FH_GRANULE_SHIFT;
+        held += FH_GRANULE;
     }
     expect(blocks == private->blocks && live == private->live,
            "a heap of the program's own has miscounted blocks", 0);
@@ -183,7 +183,7 @@ static void check_sums(void) {
     for (uint32_t g = 1; g < fh_space.mapped; g += head_of(g)->granules) {
         if (head_of(g)->kind != FH_SPAN) continue;
         spans[head_of(g)->class]++;
-        at_rest += head_of(g)->rests ? head_of(g)->granules : 0;
+        at_rest += head_of(g)->rests;
     }
     for (unsigned c = 1; c < FH_CLASS_COUNT; c++) {
         expect(spans[c] == atomic_load(&fh_class_spans[c]), "the count of all spans of a class", c);

@@ -241,7 +241,7 @@ static void drop_lock(struct fh_heap *heap) { fh_unlock(&heap->lock); }
 enum { MOST_LIVE = 128 };
 static void *live[MOST_LIVE];
 static unsigned test_class, other_class; /* blocks that are eight to a granule; or are all of it */
-static uint32_t rest_elsewhere; /* granules of which checked mode believes that they rest in other heaps */
+static uint32_t rest_elsewhere; /* spans of which checked mode believes that they rest in other heaps */
 
 static void *take_of(struct fh_heap *heap, unsigned c) {
     void *block = NULL;
@@ -279,8 +279,7 @@ static void collect(struct fh_heap *heap) {
 static void check_span(uint32_t g) {
     unsigned held = 0, free = 0;
     const struct fh_head *head = &heads[g];
-    uintptr_t from = (uintptr_t)fh_granule_address(g),
-              to = from + ((uintptr_t)head->granules << FH_GRANULE_SHIFT);
+    uintptr_t from = (uintptr_t)fh_granule_address(g), to = from + FH_GRANULE;
     for (int i = 0; i < MOST_LIVE; i++) held += (uintptr_t)live[i] >= from && (uintptr_t)live[i] < to;
     for (int w = 0; w < FH_WORDS; w++) {
         free += fh_count_bits(bits[g][w]);
@@ -298,19 +297,18 @@ static void check_span(uint32_t g) {
 static void check_counts(void) {
     uint32_t at_rest_in_all = 0;
     for (int i = 0; i < THREADS; i++) {
-        uint32_t spans[FH_CLASS_COUNT] = {0}, at_rest[FH_CLASS_COUNT] = {0}, granules = 0, granules_at_rest = 0;
+        uint32_t spans[FH_CLASS_COUNT] = {0}, at_rest[FH_CLASS_COUNT] = {0}, all = 0, all_at_rest = 0;
         for (uint32_t g = 1; g < GRANULES; g++) {
             const struct fh_head *head = &heads[g];
             if (head->kind != FH_SPAN || head->owner != &heaps[i]) continue;
             spans[head->class]++;
-            granules += head->granules;
+            all++;
             at_rest[head->class] += head->rests;
-            granules_at_rest += head->rests ? head->granules : 0;
+            all_at_rest += head->rests;
         }
-        at_rest_in_all += granules_at_rest;
-        if (heaps[i].granules != granules) fail("a heap has miscounted its granules");
-        if (heaps[i].resting != (fh_space.marked ? 0 : granules_at_rest))
-            fail("a heap has miscounted what rests");
+        at_rest_in_all += all_at_rest;
+        if (heaps[i].all_spans != all) fail("a heap has miscounted all its spans");
+        if (heaps[i].resting != (fh_space.marked ? 0 : all_at_rest)) fail("a heap has miscounted what rests");
         for (unsigned c = 1; c < FH_CLASS_COUNT; c++) {
             if (heaps[i].spans[c] != spans[c]) fail("a heap has more or fewer spans than it owns");
             if (heaps[i].books[c].resting != (fh_space.marked ? 0 : at_rest[c]))
