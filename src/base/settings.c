@@ -75,7 +75,7 @@ static const struct row rows[] = {
      "a push that does not fit ends the process, with a report"},
     {"report", TEXT, AT_START, FIELD(report), "directory in which each process keeps its numbers"},
     {"report_quiet", SWITCH, AT_START, FIELD(report_quiet),
-     "say nothing where that cannot be done (freehold run sets it)"},
+     "say nothing where that cannot be done, nor of bad settings (freehold run sets it)"},
     {"on_error", CHOICE, ANY_TIME, CHOICES(on_error, on_error_words),
      "misuse: abort, or report and go on where that is safe"},
     {"error_format", CHOICE, ANY_TIME, CHOICES(error_format, format_words),
@@ -274,13 +274,14 @@ static void read_entry(struct piece entry) {
     }
     key = trimmed(key);
     const struct row *row = find(key);
+    if ((row && equals && store(row, value)) || fh_settings.report_quiet) return;
     if (row == NULL) {
         fh_say("FREEHOLD: there is no setting \"%.*s\"; ignored", (int)key.len, key.text);
-    } else if (equals == NULL || !store(row, value)) {
-        char wanted[160];
-        describe(row, wanted, sizeof wanted);
-        fh_say("FREEHOLD: %s=%.*s is not %s; ignored", row->key, (int)value.len, value.text, wanted);
+        return;
     }
+    char wanted[160];
+    describe(row, wanted, sizeof wanted);
+    fh_say("FREEHOLD: %s=%.*s is not %s; ignored", row->key, (int)value.len, value.text, wanted);
 }
 
 /* The name is made by code: as a constant it would be all that a process reads of the library's constants, and

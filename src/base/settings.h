@@ -30,7 +30,8 @@ struct fh_settings {
     bool region_check;  /* region_check=on|off   late pointers are caught; always in checked and guard */
     bool region_abort;  /* region_abort=on|off   a push that does not fit ends the process         */
     char report[512];   /* report=DIR       directory in which each process keeps its numbers      */
-    bool report_quiet;  /* report_quiet=on|off   nothing is said where that cannot be done         */
+    bool report_quiet;  /* report_quiet=on|off   nothing is said where that cannot be done, nor of bad
+                         * settings that stand behind it                                           */
 
     /* What is done about misuse of the heap: docs/SECURITY.md. */
     enum fh_on_error on_error; /* on_error=abort|report       end the process, or go on where that is safe    */

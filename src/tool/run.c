@@ -3,7 +3,7 @@
  *     options ──> library, program found and judged ──> directory for the numbers, environment
  *                                                            │
  *           LD_PRELOAD=libfreehold.so:<the user's>           v
- *           FREEHOLD=<the user's>,count=on,...report=DIR  program ──fork, exec──> its children
+ *           FREEHOLD=...<the user's>,count=on,report=DIR  program ──fork, exec──> its children
  *                                                            │                      │
  *     report <── numbers.c <── DIR/PID.N.fh <────────────────┴──────────────────────┘
  *
@@ -192,14 +192,14 @@ static void set_variable(const char *name, char *value) {
 }
 
 /* The user's own values stay: of settings that are said twice the later one holds; of preloaded libraries the
- * first. */
+ * first. report_quiet stands before what may be misspelt: this command has told it already. */
 static void set_environment(const struct options *options, const struct fh_library *library,
                             const char *directory) {
     const char *settings = getenv("FREEHOLD"), *preloaded = getenv("LD_PRELOAD");
     bool some = settings != NULL && settings[0] != '\0', others = preloaded != NULL && preloaded[0] != '\0';
     char *name = fh_library_preload_name(library, directory);
     set_variable("FREEHOLD",
-                 fh_tool_text("%s%s%scount=%s,report_quiet=on,report=%s", some ? settings : "", some ? "," : "",
+                 fh_tool_text("report_quiet=on,%s%s%scount=%s,report=%s", some ? settings : "", some ? "," : "",
                               options->settings, options->fast ? "off" : "on", directory));
     set_variable("LD_PRELOAD", fh_tool_text("%s%s%s", name, others ? ":" : "", others ? preloaded : ""));
     free(name);

@@ -231,6 +231,13 @@ class Options(Test):
         self.assertEqual(done.stderr.decode().splitlines(), ["freehold: FREEHOLD: report=/nonexistent/of numbers: no file "
                          "can be made there, so no numbers are kept"])
 
+    def test_misspelt_setting_is_told_once(self):
+        """Not by each process again."""
+        run = Run("sh", "-c", "cat /dev/null; cat /dev/null", env=environment(FREEHOLD="moed=fast,decay=soon,region=2M"))
+        self.assertEqual(run.status, 0, run)
+        self.assertEqual(run.err.count('there is no setting "moed"'), 1, run)
+        self.assertEqual(run.err.count("decay=soon is not a duration"), 1, run)
+
     def test_limit_is_the_programs_and_not_the_commands(self):
         """The command has this heap, too, and reads FREEHOLD: with little room it could not even say so."""
         for limit in ("1", "1K", "100K"):
