@@ -4,10 +4,13 @@ Freehold is the subject; the others are its peers. Each is preloaded; `libc` pre
 so that a program that links an allocator of its own (Debian's redis-server links jemalloc) runs on the C
 library's all the same."""
 
+import atexit
 import glob
 import os
 import re
+import shutil
 import subprocess
+import tempfile
 
 SUBJECT = "freehold"
 
@@ -21,9 +24,21 @@ PACKAGED = {
 FOLDERS = ["/lib/%s-linux-gnu", "/usr/lib/%s-linux-gnu", "/usr/local/lib", "/usr/lib64", "/usr/lib", "/lib64", "/lib"]
 
 
+def preloadable(path):
+    """LD_PRELOAD takes its value apart at blanks and colons. A file with one in its path goes by a link, as long as
+    this process runs."""
+    if not re.search("[ :]", path):
+        return path
+    folder = tempfile.mkdtemp(prefix="freehold-bench-", dir="/tmp" if re.search("[ :]", tempfile.gettempdir()) else None)
+    atexit.register(shutil.rmtree, folder)
+    link = os.path.join(folder, re.sub("[ :]", "-", os.path.basename(path)))
+    os.symlink(path, link)
+    return link
+
+
 class Allocator:
     def __init__(self, name, path, version):
-        self.name, self.path, self.version = name, path, version
+        self.name, self.path, self.version = name, preloadable(path), version
 
 
 def find(patterns):

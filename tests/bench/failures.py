@@ -4,10 +4,13 @@ never ends, and a file that cannot be preloaded. The good one beside them keeps 
 status 1 (2 when nothing could be measured)."""
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import unittest
 from pathlib import Path
+from unittest import mock
 
 top = Path(os.environ.get("FREEHOLD_SOURCE", Path(__file__).resolve().parents[2]))
 library_of_this_build = Path(os.environ.get("FREEHOLD_LIB", top / "build/libfreehold.so"))  # a path that LD_PRELOAD takes
@@ -74,6 +77,18 @@ class Failures(unittest.TestCase):
         self.assertEqual(status, 2, said)
         self.assertIsNone(data)
         self.assertIn("ghost", said)
+
+    def test_a_path_that_cannot_be_preloaded_by_its_name(self):
+        """LD_PRELOAD takes its value apart at blanks and colons."""
+        for name in ("of two words", "a:b"):
+            path = build / name / "lib freehold.so"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(library_of_this_build, path)
+            with tempfile.TemporaryDirectory() as folder, mock.patch.dict(os.environ, TMPDIR=folder):
+                status, said, data = bench("--rows", "pair-32", "--lib", "freehold=%s" % path, "--only", "libc,freehold")
+                self.assertEqual(os.listdir(folder), [], "its link is gone")
+            self.assertEqual(status, 0, said)
+            self.assertEqual(len(data["rows"][0]["samples"]["freehold"]), 2, said)
 
     def test_a_good_run_ends_with_zero(self):
         status, said, data = bench("--rows", "pair-32,list-million", "--only", "libc")
