@@ -11,11 +11,15 @@ MAP_CLONE(Str, Witness)
 MAP(uint64_t, Witness)
 MAP_CLONE(uint64_t, Witness)
 
+struct table {          /* what a map should hold */
+    unsigned ids[MOST]; /* 0: the key is not there */
+    size_t count;
+};
+
 struct maps {
     Map(Str, Witness) by_name;
     Map(uint64_t, Witness) by_number;
-    unsigned named[MOST], numbered[MOST]; /* 0: the key is not there */
-    size_t named_count, numbered_count;
+    struct table named, numbered;
     unsigned next_id;
 };
 
@@ -38,158 +42,157 @@ static StrView key_of(unsigned key, char room[200]) {
 }
 static uint64_t number_of(unsigned key) { return (uint64_t)key << (key % 5 * 12); }
 
-/* ---- by name ---- */
+/* ---- the calls, on one map or the other ---- */
 
-static void put_by_name(struct maps *m, unsigned key, bool whole, bool may_fail) {
+static void insert(struct maps *m, bool named, unsigned key, Witness w) {
     char room[200];
-    Witness w;
-    unsigned old = m->named[key];
-    if (!witness_make(&w, ++m->next_id, may_fail)) return;
-    if (whole) {
-        map_insert(Map(Str, Witness), &m->by_name, str_from_view(key_of(key, room)), w);
-    } else {
-        Witness *at = map_try_entry(&m->by_name, key_of(key, room));
-        if (at == NULL) {
-            refused(may_fail, "an entry of a Map", 0);
-            drop(Witness, &w);
-            drops_were(&m->next_id, 1);
-            return;
-        }
-        CHECK(at->id == old);
-        set(Witness, at, w);
-    }
-    drops_were(&old, old != 0);
-    m->named_count += old == 0;
-    m->named[key] = m->next_id;
+    if (named) map_insert(Map(Str, Witness), &m->by_name, str_from_view(key_of(key, room)), w);
+    else map_insert(Map(uint64_t, Witness), &m->by_number, number_of(key), w);
 }
 
-static void remove_by_name(struct maps *m, unsigned key, bool handed_over) {
+static Witness *try_entry(struct maps *m, bool named, unsigned key) {
     char room[200];
-    unsigned old = m->named[key];
-    if (handed_over) {
-        Witness w = map_remove(&m->by_name, key_of(key, room));
-        CHECK(w.id == old);
-        drops_were(NULL, 0);
-        drop(Witness, &w);
-    } else {
-        CHECK(map_delete(Map(Str, Witness), &m->by_name, key_of(key, room)) == (old != 0));
-    }
-    drops_were(&old, old != 0);
-    m->named_count -= old != 0;
-    m->named[key] = 0;
+    return named ? map_try_entry(&m->by_name, key_of(key, room)) : map_try_entry(&m->by_number, number_of(key));
 }
 
-static void verify_named(const struct maps *m, const Map(Str, Witness) * map) {
+static Witness hand_over(struct maps *m, bool named, unsigned key) {
     char room[200];
-    size_t seen = 0;
-    CHECK(map->len == m->named_count);
-    for (unsigned key = 0; key < MOST; key++) {
-        const Witness *w = map_get(map, key_of(key, room));
-        CHECK((w != NULL) == (m->named[key] != 0));
-        if (w) witness_verify(w, m->named[key]);
-    }
-    map_each(e, map) {
-        unsigned key = 0;
-        CHECK(sscanf(str_c(&e->key), "%u", &key) == 1 && key < MOST);
-        CHECK(view_equal(str_as_view(&e->key), key_of(key, room)) && e->value.id == m->named[key]);
-        seen++;
-    }
-    CHECK(seen == m->named_count);
+    return named ? map_remove(&m->by_name, key_of(key, room)) : map_remove(&m->by_number, number_of(key));
 }
 
-/* ---- by number ---- */
-
-static void put_by_number(struct maps *m, unsigned key, bool whole, bool may_fail) {
-    Witness w;
-    unsigned old = m->numbered[key];
-    if (!witness_make(&w, ++m->next_id, may_fail)) return;
-    if (whole) {
-        map_insert(Map(uint64_t, Witness), &m->by_number, number_of(key), w);
-    } else {
-        Witness *at = map_try_entry(&m->by_number, number_of(key));
-        if (at == NULL) {
-            refused(may_fail, "an entry of a Map", 0);
-            drop(Witness, &w);
-            drops_were(&m->next_id, 1);
-            return;
-        }
-        CHECK(at->id == old);
-        set(Witness, at, w);
-    }
-    drops_were(&old, old != 0);
-    m->numbered_count += old == 0;
-    m->numbered[key] = m->next_id;
+static bool delete (struct maps *m, bool named, unsigned key) {
+    char room[200];
+    return named ? map_delete(Map(Str, Witness), &m->by_name, key_of(key, room))
+                 : map_delete(Map(uint64_t, Witness), &m->by_number, number_of(key));
 }
 
-static void remove_by_number(struct maps *m, unsigned key, bool handed_over) {
-    unsigned old = m->numbered[key];
-    if (handed_over) {
-        Witness w = map_remove(&m->by_number, number_of(key));
-        CHECK(w.id == old);
-        drops_were(NULL, 0);
-        drop(Witness, &w);
-    } else {
-        CHECK(map_delete(Map(uint64_t, Witness), &m->by_number, number_of(key)) == (old != 0));
-    }
-    drops_were(&old, old != 0);
-    m->numbered_count -= old != 0;
-    m->numbered[key] = 0;
-}
-
-static void verify_numbered(const struct maps *m, const Map(uint64_t, Witness) * map) {
-    size_t seen = 0;
-    unsigned sum = 0;
-    CHECK(map->len == m->numbered_count);
-    for (unsigned key = 0; key < MOST; key++) {
-        const Witness *w = map_get(map, number_of(key));
-        CHECK((w != NULL) == (m->numbered[key] != 0));
-        if (w) witness_verify(w, m->numbered[key]);
-        sum += m->numbered[key];
-    }
-    map_each(e, map) sum -= e->value.id, seen++;
-    CHECK(seen == m->numbered_count && sum == 0);
-}
-
-/* ---- both ---- */
-
-/* The numbers that are there, for a drop of all of them. */
-static size_t list(const unsigned *table, unsigned ids[MOST]) {
-    size_t n = 0;
-    for (unsigned key = 0; key < MOST; key++)
-        if (table[key]) ids[n++] = table[key];
-    return n;
+static void reserve(struct maps *m, bool named, size_t n) {
+    if (named) map_reserve(&m->by_name, n);
+    else map_reserve(&m->by_number, n);
 }
 
 static void clear(struct maps *m, bool named) {
-    unsigned ids[MOST];
-    size_t n = list(named ? m->named : m->numbered, ids);
     if (named) map_clear(Map(Str, Witness), &m->by_name);
     else map_clear(Map(uint64_t, Witness), &m->by_number);
+}
+
+static void end_one(struct maps *m, bool named) {
+    if (named) drop(Map(Str, Witness), &m->by_name);
+    else drop(Map(uint64_t, Witness), &m->by_number);
+}
+
+/* ---- and on the table beside it ---- */
+
+static struct table *table_of(struct maps *m, bool named) { return named ? &m->named : &m->numbered; }
+
+/* The key's number is `id` now, and what was there is gone. */
+static void note(struct table *table, unsigned key, unsigned id) {
+    unsigned old = table->ids[key];
+    drops_were(&old, old != 0);
+    table->count = table->count - (old != 0) + (id != 0);
+    table->ids[key] = id;
+}
+
+/* All that is there was dropped, in this or that order. */
+static void note_all_gone(const struct table *table) {
+    unsigned ids[MOST];
+    size_t n = 0;
+    for (unsigned key = 0; key < MOST; key++)
+        if (table->ids[key]) ids[n++] = table->ids[key];
     drops_were_in_any_order(ids, n);
-    memset(named ? m->named : m->numbered, 0, sizeof m->named);
-    *(named ? &m->named_count : &m->numbered_count) = 0;
+}
+
+static void put(struct maps *m, bool named, unsigned key, bool whole, bool may_fail) {
+    Witness w, *at;
+    struct table *table = table_of(m, named);
+    if (!witness_make(&w, ++m->next_id, may_fail)) return;
+    if (whole) {
+        insert(m, named, key, w);
+    } else if ((at = try_entry(m, named, key)) != NULL) {
+        CHECK(at->id == table->ids[key]);
+        set(Witness, at, w);
+    } else {
+        refused(may_fail, "an entry of a Map", 0);
+        drop(Witness, &w);
+        drops_were(&m->next_id, 1);
+        return;
+    }
+    note(table, key, m->next_id);
+}
+
+static void remove_one(struct maps *m, bool named, unsigned key, bool handed_over) {
+    struct table *table = table_of(m, named);
+    if (handed_over) {
+        Witness w = hand_over(m, named, key);
+        CHECK(w.id == table->ids[key]);
+        drops_were(NULL, 0);
+        drop(Witness, &w);
+    } else {
+        CHECK(delete (m, named, key) == (table->ids[key] != 0));
+    }
+    note(table, key, 0);
+}
+
+static void remove_all(struct maps *m, bool named) {
+    struct table *table = table_of(m, named);
+    clear(m, named);
+    note_all_gone(table);
+    *table = (struct table){0};
+}
+
+/* ---- looking ---- */
+
+static void verify_entry(const struct table *table, unsigned key, const Witness *w) {
+    CHECK((w != NULL) == (table->ids[key] != 0));
+    if (w) witness_verify(w, table->ids[key]);
+}
+
+static void verify_named(const struct table *table, const Map(Str, Witness) * map) {
+    char room[200];
+    size_t seen = 0;
+    CHECK(map->len == table->count);
+    for (unsigned key = 0; key < MOST; key++) verify_entry(table, key, map_get(map, key_of(key, room)));
+    map_each(e, map) {
+        unsigned key = 0;
+        CHECK(sscanf(str_c(&e->key), "%u", &key) == 1 && key < MOST);
+        CHECK(view_equal(str_as_view(&e->key), key_of(key, room)) && e->value.id == table->ids[key]);
+        seen++;
+    }
+    CHECK(seen == table->count);
+}
+
+static void verify_numbered(const struct table *table, const Map(uint64_t, Witness) * map) {
+    size_t seen = 0;
+    unsigned sum = 0;
+    CHECK(map->len == table->count);
+    for (unsigned key = 0; key < MOST; key++) {
+        verify_entry(table, key, map_get(map, number_of(key)));
+        sum += table->ids[key];
+    }
+    map_each(e, map) sum -= e->value.id, seen++;
+    CHECK(seen == table->count && sum == 0);
 }
 
 static void copy(struct maps *m, bool named) {
-    unsigned ids[MOST];
-    size_t n = list(named ? m->named : m->numbered, ids);
     if (named) {
         Map(Str, Witness) other = clone(Map(Str, Witness), &m->by_name);
-        verify_named(m, &other);
+        verify_named(&m->named, &other);
         drop(Map(Str, Witness), &other);
     } else {
         Map(uint64_t, Witness) other = clone(Map(uint64_t, Witness), &m->by_number);
-        verify_numbered(m, &other);
+        verify_numbered(&m->numbered, &other);
         drop(Map(uint64_t, Witness), &other);
     }
-    drops_were_in_any_order(ids, n);
+    note_all_gone(table_of(m, named));
 }
 
 static void verify(void *model) {
     struct maps *m = model;
-    verify_named(m, &m->by_name);
-    verify_numbered(m, &m->by_number);
+    verify_named(&m->named, &m->by_name);
+    verify_numbered(&m->numbered, &m->by_number);
 }
+
+/* ---- a program ---- */
 
 static void step(void *model, const struct step *s, bool may_fail) {
     struct maps *m = model;
@@ -197,11 +200,10 @@ static void step(void *model, const struct step *s, bool may_fail) {
     bool named = s->slot & 1, whole = s->slot & 2 && !may_fail;
     switch (s->what % 16) {
         case 10:
-            if (!may_fail && named) map_reserve(&m->by_name, s->size % 500);
-            else if (!may_fail) map_reserve(&m->by_number, s->size % 500);
+            if (!may_fail) reserve(m, named, s->size % 500);
             break;
         case 11:
-            if (s->value % 4 == 0) clear(m, named);
+            if (s->value % 4 == 0) remove_all(m, named);
             break;
         case 12:
             if (!may_fail) copy(m, named);
@@ -216,25 +218,19 @@ static void step(void *model, const struct step *s, bool may_fail) {
         case 6:
         case 7:
         case 8:
-        case 9:
-            if (named) remove_by_name(m, key, s->slot & 4);
-            else remove_by_number(m, key, s->slot & 4);
-            break;
-        default:
-            if (named) put_by_name(m, key, whole, may_fail);
-            else put_by_number(m, key, whole, may_fail);
+        case 9: remove_one(m, named, key, s->slot & 4); break;
+        default: put(m, named, key, whole, may_fail);
     }
     drops_were(NULL, 0);
 }
 
 static void end(void *model) {
     struct maps *m = model;
-    unsigned ids[MOST];
     verify(m);
-    drop(Map(Str, Witness), &m->by_name);
-    drops_were_in_any_order(ids, list(m->named, ids));
-    drop(Map(uint64_t, Witness), &m->by_number);
-    drops_were_in_any_order(ids, list(m->numbered, ids));
+    for (int named = 0; named < 2; named++) {
+        end_one(m, named);
+        note_all_gone(table_of(m, named));
+    }
 }
 
 const struct part maps = {begin, step, verify, end};
