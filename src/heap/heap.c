@@ -248,6 +248,16 @@ struct fh_heap *fh_heap_first(void) {
     return all_heaps;
 }
 
+static void let_go(struct fh_lock *lock) {
+    if (fh_lock_held_here(lock)) fh_unlock(lock);
+}
+
+void fh_heap_let_go(struct fh_heap *heap) {
+    if (heap->visitor) let_go(&heap->visitor->lock);
+    let_go(&heap->lock);
+    let_go(&list_lock);
+}
+
 void fh_heap_each(void (*visit)(struct fh_heap *, void *), void *arg) {
     fh_lock(&list_lock);
     for (struct fh_heap *heap = all_heaps; heap; heap = heap->next) {

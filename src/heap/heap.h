@@ -113,6 +113,10 @@ struct fh_heap *fh_heap_first(void);
 void fh_heap_lock_everything(void);
 void fh_heap_unlock_everything(void);
 
+/* Gives back what of these locks the thread holds: the heap's, its visitor's, the list's. For who has found a
+ * mistake of the program under them and ends the process: what runs at abort may use the heap, or fork. */
+void fh_heap_let_go(struct fh_heap *heap);
+
 /* Calls visit(heap, arg) for each heap there is, with its lock held. */
 void fh_heap_each(void (*visit)(struct fh_heap *, void *), void *arg);
 

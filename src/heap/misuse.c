@@ -111,10 +111,9 @@ static void put_frame(uintptr_t pc, bool exact, bool ask) {
 }
 
 static void put_stack(const char *label, struct stack stack) {
-    unsigned first = 0;
-    for (unsigned i = first; i < stack.count; i++) {
-        fh_reporter_put("  %-12s ", i == first ? label : "");
-        put_frame(stack.pcs[i], stack.exact && i == 0, i - first < LINES_ASKED);
+    for (unsigned i = 0; i < stack.count; i++) {
+        fh_reporter_put("  %-12s ", i == 0 ? label : "");
+        put_frame(stack.pcs[i], stack.exact && i == 0, i < LINES_ASKED);
         fh_reporter_put("\n");
     }
 }

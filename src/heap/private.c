@@ -166,7 +166,7 @@ static void give_small(struct fh_heap *heap, uint32_t first, const void *p) {
     uint32_t within = (uint32_t)(fh_space_offset(p) % FH_GRANULE);
     uint32_t block = fh_block_number(class, within);
     if (block * class->size != within || block >= head->blocks) {
-        fh_unlock(&heap->lock);
+        fh_heap_let_go(heap);
         fh_fatal("free of a pointer into the middle of a block: %p", p);
     }
     fh_span_give_private(heap, first, block); /* reports a block that is free already */
@@ -258,13 +258,8 @@ static void clear(struct fh_heap *heap) {
         if (fh_settings.count) fh_count_free(fh_granule_address(g), 0);
         give_large(heap, g);
     }
-    size_t left = 0;
-    for (unsigned c = 1; c < FH_CLASS_COUNT; c++) left += heap->spans[c];
-    for (uint32_t g = 1; left && g < fh_space.mapped; g++) {
-        if (head_of(g)->kind != FH_SPAN || head_of(g)->private != heap) continue;
-        clear_span(heap, g);
-        left--;
-    }
+    for (uint32_t g = 1; heap->all_spans && g < fh_space.mapped; g++)
+        if (head_of(g)->kind == FH_SPAN && head_of(g)->private == heap) clear_span(heap, g);
 }
 
 FH_INLINE void clear_checked(struct fh_heap *heap, uintptr_t caller) {

@@ -417,8 +417,7 @@ unsigned fh_span_take(struct fh_heap *heap, unsigned c, void **end, unsigned wan
 /* ---- mistakes of the program that show here ---- */
 
 static _Noreturn void report_bad_block(struct fh_heap *heap, const void *p, const char *what) {
-    if (heap->visitor) fh_unlock(&heap->visitor->lock);
-    fh_unlock(&heap->lock); /* what runs at abort may allocate */
+    fh_heap_let_go(heap);
     fh_fatal("%s: %p", what, p);
 }
 
@@ -429,7 +428,7 @@ static _Noreturn void report_twice(struct fh_heap *heap, uint32_t g, unsigned bl
 
 static _Noreturn void report_not_a_block(struct fh_heap *heap, const void *p, unsigned c) {
     unsigned real = fh_space.classes[fh_space_offset(p) >> FH_GRANULE_SHIFT];
-    fh_unlock(&heap->lock);
+    fh_heap_let_go(heap);
     if (real == 0) fh_fatal("free of %p, which is no block in use: freed twice, or never allocated", p);
     fh_fatal("sized free of %p as a block of %zu bytes, but it is one of %zu", p, fh_class_size(c),
              fh_class_size(real));

@@ -102,6 +102,10 @@ static inline uint32_t fh_lock_self(void) { return (uint32_t)((uintptr_t)&fh_loc
 static inline void fh_lock_own(struct fh_lock *lock, uint32_t owner) {
     atomic_store_explicit(&lock->owner, owner, memory_order_relaxed);
 }
+/* Does the calling thread hold it? */
+static inline bool fh_lock_held_here(const struct fh_lock *lock) {
+    return atomic_load_explicit(&lock->owner, memory_order_relaxed) == fh_lock_self();
+}
 static inline bool fh_trylock(struct fh_lock *lock) {
     fh_lock_announce();
     if (fh_lock_take(lock)) return fh_lock_own(lock, fh_lock_self()), true;

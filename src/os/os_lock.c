@@ -5,9 +5,9 @@
  * short, so a few dozen tries come before sleeping; more would only burn the holder's processor where threads
  * outnumber processors.
  *
- * A lock knows its owner, for one purpose: a signal handler that wants a lock which the thread that it has
- * interrupted holds would wait for ever, and is stopped instead. (A signal between the taking of a lock and the
- * note of its owner is not told from another thread's.)
+ * A lock knows its owner: a signal handler that wants a lock which the thread that it has interrupted holds
+ * would wait for ever, and is stopped instead; and who ends the process gives back what the thread holds. (A
+ * signal between the taking of a lock and the note of its owner is not told from another thread's.)
  */
 #include "os.h"
 
@@ -36,12 +36,8 @@ static void futex(_Atomic uint32_t *word, int operation, uint32_t value) {
 
 void (*fh_lock_is_own)(void);
 
-static bool is_own(const struct fh_lock *lock) {
-    return fh_locks_held > 1 && atomic_load_explicit(&lock->owner, memory_order_relaxed) == fh_lock_self();
-}
-
 void fh_lock_wait(struct fh_lock *lock) {
-    if (is_own(lock) && fh_lock_is_own) fh_lock_is_own();
+    if (fh_locks_held > 1 && fh_lock_held_here(lock) && fh_lock_is_own) fh_lock_is_own();
     for (int i = 0; i < SPINS; i++) {
         relax();
         if (atomic_load_explicit(&lock->word, memory_order_relaxed) == 0 && fh_lock_take(lock)) return;

@@ -123,6 +123,7 @@ MUTANTS = [
      "if (free == head->usable) settle", "whole"),
     ("scattered_twice_unseen", "heap/span.c", "if (block >= head->blocks || *word & bit) break;",
      "if (block >= head->blocks) break;", "misuse_fast"),
+    ("list_stays_locked_at_a_report", "heap/heap.c", "    let_go(&list_lock);\n", "", "misuse_fast"),
     ("scattered_inside_unseen", "heap/span.c",
      "if (!fh_block_in_granule(class.in_granule, (uint16_t)offset, &block)) break;",
      "(void)fh_block_in_granule(class.in_granule, (uint16_t)offset, &block);", "misuse_fast"),
