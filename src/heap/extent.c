@@ -379,9 +379,10 @@ void fh_extent_begin(void) { enter_merged(1, fh_space.mapped - 1, FH_FREE_CLEAN,
 /* What is wanted. */
 struct want {
     uint32_t granules, align;
-    uint32_t coming; /* granules that get their pages by being moved, from the first on */
-    bool filled;     /* the others will be written: dirty pages may be moved there      */
-    bool grows;      /* it has grown and will go on: room behind it is worth more than a tight fit */
+    uint32_t coming;  /* granules that get their pages by being moved, from the first on */
+    uint32_t written; /* granules that will be written, from the first on: dirty pages are right for these */
+    bool filled;      /* and may be moved there                                            */
+    bool grows;       /* it has grown and will go on: room behind it is worth more than a tight fit */
 };
 
 /* The longest dirty extent whose pages may be moved; 0 when none of the first few is long enough, or may. */
@@ -426,7 +427,7 @@ static uint32_t fill_from_dirty(uint32_t to, uint32_t granules) {
 static void fill(uint32_t g, const struct want *want, struct fh_range *dirty_part) {
     uint32_t before = dirty_part->from, behind = dirty_part->to;
     if (behind < want->coming) behind = want->coming;
-    if (behind < want->granules) behind += fill_from_dirty(g + behind, want->granules - behind);
+    if (behind < want->written) behind += fill_from_dirty(g + behind, want->written - behind);
     if (before > want->coming && fill_from_dirty(g + want->coming, before - want->coming))
         before = want->coming;
     *dirty_part = (struct fh_range){before, behind};
@@ -439,14 +440,27 @@ static uint32_t longest_with_room(uint32_t granules) {
     return g && head_of(g)->granules / ROOM >= granules ? g : 0;
 }
 
+/* For a block that will be written in part: the shortest dirty extent that is enough for the part and has what
+ * else is wanted of clean memory behind it; 0 when none of the first few has. */
+static uint32_t best_in_part(const struct want *want) {
+    enum { TRIES = 8 };
+    uint32_t g = want->written ? best(FH_FREE_DIRTY, want->written, 1) : 0;
+    for (int i = 0; g && i < TRIES; i++) {
+        if (head_of(g)->granules + clean_behind(g) >= want->granules) return g;
+        g = fh_tree_from(trees[DIRTY], fh_tree_key(g) + 1);
+    }
+    return 0;
+}
+
 /* A dirty extent that serves, perhaps joined with clean ones beside it; 0 when there is none. Under a limit
  * nothing is joined: making room could purge what was found. */
 static uint32_t find_dirty(const struct want *want, struct fh_range *dirty_part) {
-    uint32_t g = want->grows ? longest_with_room(want->granules) : 0;
-    if (g == 0) g = best(FH_FREE_DIRTY, want->granules, want->align);
+    bool in_part = want->written < want->granules && !fh_settings.limit;
+    uint32_t g = in_part ? best_in_part(want) : want->grows ? longest_with_room(want->granules) : 0;
+    if (g == 0 && !in_part) g = best(FH_FREE_DIRTY, want->granules, want->align);
     *dirty_part = (struct fh_range){0, want->granules};
-    if (g || want->align > 1 || fh_settings.limit) return g;
-    g = best_joined(want->granules);
+    if (g ? head_of(g)->granules >= want->granules : want->align > 1 || fh_settings.limit) return g;
+    if (g == 0 && !in_part) g = best_joined(want->granules);
     return g ? join(g, want->granules, dirty_part) : 0;
 }
 
@@ -487,17 +501,23 @@ static uint32_t take(const struct want *want, enum fh_kind kind, uint8_t class, 
 
 uint32_t fh_extent_take(uint32_t granules, uint32_t align, enum fh_kind kind, uint8_t class,
                         struct fh_range *dirty_part) {
-    struct want want = {.granules = granules, .align = align};
+    struct want want = {.granules = granules, .align = align, .written = granules};
     return take(&want, kind, class, dirty_part);
 }
 
 uint32_t fh_extent_take_to_fill(uint32_t granules, uint32_t coming, struct fh_range *dirty_part) {
-    struct want want = {.granules = granules, .align = 1, .coming = coming, .filled = true};
+    struct want want = {
+        .granules = granules, .align = 1, .coming = coming, .written = granules, .filled = true};
+    return take(&want, FH_LARGE, 0, dirty_part);
+}
+
+uint32_t fh_extent_take_to_write(uint32_t granules, uint32_t written, struct fh_range *dirty_part) {
+    struct want want = {.granules = granules, .align = 1, .written = written, .filled = written < granules};
     return take(&want, FH_LARGE, 0, dirty_part);
 }
 
 uint32_t fh_extent_take_to_grow(uint32_t granules) {
-    struct want want = {.granules = granules, .align = 1, .filled = true, .grows = true};
+    struct want want = {.granules = granules, .align = 1, .written = granules, .filled = true, .grows = true};
     struct fh_range dirty_part;
     return take(&want, FH_LARGE, 0, &dirty_part);
 }
@@ -581,13 +601,19 @@ void fh_extent_give(uint32_t first, bool clean) { give_extent(first, clean, fals
 
 void fh_extent_give_moved(uint32_t first, bool clean) { give_extent(first, clean, true); }
 
-void fh_extent_shrink(uint32_t first, uint32_t granules) {
+void fh_extent_give_in_parts(uint32_t first, uint32_t from, const struct fh_range *clean, unsigned count) {
     struct fh_head *head = head_of(first);
     fh_lock(&lock);
-    uint32_t surplus = head->granules - granules;
-    head->granules = granules;
-    give(first + granules, surplus, false);
+    uint32_t at = from, end = head->granules;
+    if (from == 0) head->kind = FH_INSIDE;
+    else head->granules = from;
+    for (unsigned i = 0; i < count; at = clean[i++].to) {
+        if (clean[i].from > at) give(first + at, clean[i].from - at, false);
+        give(first + clean[i].from, clean[i].to - clean[i].from, true);
+    }
+    if (at < end) give(first + at, end - at, false);
     fh_unlock(&lock);
+    fh_extent_decay();
 }
 
 /* ---- giving back to the system ---- */

@@ -30,6 +30,10 @@ uint32_t fh_extent_take(uint32_t granules, uint32_t align, enum fh_kind kind, ui
  * back by fh_extent_give_moved. */
 uint32_t fh_extent_take_to_fill(uint32_t granules, uint32_t coming, struct fh_range *dirty);
 
+/* The same for a zeroed block of which the first `written` granules will be written. Only where that is not all
+ * of it are pages moved to it: those. */
+uint32_t fh_extent_take_to_write(uint32_t granules, uint32_t written, struct fh_range *dirty);
+
 /* The same for a block that has grown and will go on: at the beginning of the longest dirty extent, if that is
  * much longer, so that it can grow in place and no pages have to be moved to it. */
 uint32_t fh_extent_take_to_grow(uint32_t granules);
@@ -39,6 +43,10 @@ uint32_t fh_extent_take_to_grow(uint32_t granules);
 void fh_extent_give(uint32_t first, bool clean);
 void fh_extent_give_moved(uint32_t first, bool clean);
 
+/* Gives a large block's extent back from granule `from` of it on, all of it where that is 0. These parts of it,
+ * one behind the other, hold no memory and read as zero. */
+void fh_extent_give_in_parts(uint32_t first, uint32_t from, const struct fh_range *clean, unsigned count);
+
 /* Said before fh_extent_take by who will soon use all of what it takes, to the last page: it may then come out
  * of a huge page. */
 void fh_extent_prefer_huge(uint32_t granules);
@@ -46,9 +54,6 @@ void fh_extent_prefer_huge(uint32_t granules);
 /* Makes the extent of a large block longer without moving it; false when what follows is not free or too short.
  * */
 bool fh_extent_grow(uint32_t first, uint32_t granules);
-
-/* Gives the end of the extent back, 1 <= granules < its length. */
-void fh_extent_shrink(uint32_t first, uint32_t granules);
 
 /* Gives pages of extents that have been free for longer than the decay time back to the system. Cheap when
  * nothing is due. */

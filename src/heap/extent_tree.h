@@ -70,9 +70,8 @@ static inline void fh_tree_remove(uint32_t *tree, uint32_t g) {
     *tree = left ? left : right;
 }
 
-/* The tightest, then lowest, extent of at least `granules`; 0 when there is none. */
-static inline uint32_t fh_tree_best(uint32_t tree, uint32_t granules) {
-    uint64_t key = (uint64_t)granules << 32;
+/* The first extent whose key is `key` or above; 0 when there is none. */
+static inline uint32_t fh_tree_from(uint32_t tree, uint64_t key) {
     uint32_t best = 0;
     while (tree) {
         if (fh_tree_key(tree) >= key) {
@@ -83,6 +82,11 @@ static inline uint32_t fh_tree_best(uint32_t tree, uint32_t granules) {
         }
     }
     return best;
+}
+
+/* The tightest, then lowest, extent of at least `granules`; 0 when there is none. */
+static inline uint32_t fh_tree_best(uint32_t tree, uint32_t granules) {
+    return fh_tree_from(tree, (uint64_t)granules << 32);
 }
 
 /* The extent that comes before `key` in the order: the next shorter one, or the next lower of the same length.

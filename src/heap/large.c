@@ -21,7 +21,7 @@ static uint32_t granules_for(size_t size) {
 
 static void *begin(uint32_t first, size_t size) {
     fh_space.heads[first].asked = size;
-    fh_space.heads[first].new_pages = false;
+    fh_space.heads[first].new_from = UINT32_MAX;
     return fh_granule_address(first);
 }
 
@@ -29,12 +29,14 @@ void *fh_large_take(size_t size, size_t align, bool zero) {
     if (size > fh_space.size || align > fh_space.size) return NULL;
     uint32_t granules = granules_for(size),
              step = align > FH_GRANULE ? (uint32_t)(align >> FH_GRANULE_SHIFT) : 1;
+    uint32_t written = zero ? fh_zero_written(granules) : granules;
     struct fh_range dirty;
-    uint32_t first = zero || step > 1 ? fh_extent_take(granules, step, FH_LARGE, 0, &dirty)
-                                      : fh_extent_take_to_fill(granules, 0, &dirty);
+    uint32_t first = step > 1 ? fh_extent_take(granules, step, FH_LARGE, 0, &dirty)
+                     : zero   ? fh_extent_take_to_write(granules, written, &dirty)
+                              : fh_extent_take_to_fill(granules, 0, &dirty);
     if (first == 0) return NULL;
     void *block = begin(first, size);
-    if (zero) fh_zero_make(first, dirty, size);
+    if (zero) fh_zero_make(first, dirty, written, size);
     return block;
 }
 
@@ -44,10 +46,14 @@ void *fh_large_take_to_grow(size_t size) {
     return first ? begin(first, size) : NULL;
 }
 
-void fh_large_give(uint32_t first) {
-    fh_zero_learn(first);
-    fh_extent_give(first, false);
+/* The extent is given back from granule `from` of it on. */
+static void give_from(uint32_t first, uint32_t from) {
+    struct fh_untouched untouched;
+    fh_zero_end(first, from, &untouched);
+    fh_extent_give_in_parts(first, from, untouched.runs, untouched.count);
 }
+
+void fh_large_give(uint32_t first) { give_from(first, 0); }
 
 /* May the pages of the extent be moved, and is it worth it? */
 static bool is_movable(uint32_t first) {
@@ -76,6 +82,6 @@ void *fh_large_resize(uint32_t first, size_t size) {
     struct fh_head *head = &fh_space.heads[first];
     uint32_t granules = granules_for(size);
     if (granules > head->granules && !fh_extent_grow(first, granules)) return move(first, size);
-    if (granules < head->granules) fh_extent_shrink(first, granules);
+    if (granules < head->granules) give_from(first, granules);
     return begin(first, size);
 }

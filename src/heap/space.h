@@ -94,9 +94,10 @@ struct fh_head {
             uint32_t first;       /* last granule: link to the first                                   */
             uint64_t tick;        /* FREE_DIRTY: when it became free                                   */
         };
-        struct {            /* LARGE */
-            size_t asked;   /* bytes asked for                                                         */
-            bool new_pages; /* it is from calloc, and all its pages were new: zero.c                   */
+        struct {               /* LARGE */
+            size_t asked;      /* bytes asked for                                                         */
+            uint32_t new_from; /* from calloc: its pages from this granule on were new, zero.c; else
+                                  UINT32_MAX                                                          */
         };
     };
     struct fh_heap

@@ -340,7 +340,7 @@ static void use_zeroed_blocks(size_t rounds, size_t size, size_t one_in) {
     for (size_t i = 0; i < AT_ONCE; i++) t_free(block[i]);
 }
 
-/* Also where they lie in memory that was full of something else. */
+/* Also where memory lies free that was full of something else. */
 static void zeroed_blocks_that_are_hardly_touched_hold_little(void **state) {
     (void)state;
     enum { BLOCKS = 15 };
@@ -358,23 +358,107 @@ static void zeroed_blocks_that_are_hardly_touched_hold_little(void **state) {
         CHECK((block[i] = t_calloc(1, 2 * MIB)) != NULL);
         CHECK(block[i][0] == 0 && block[i][MIB] == 0);
     }
+    t_trim();
     CHECKF(rss_now() < before + 8 * MIB, "30 MiB of which nothing is used hold %zu bytes", rss_now() - before);
     for (size_t i = 0; i < BLOCKS; i++) t_free(block[i]);
 }
 
-static long page_faults(void) {
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    return usage.ru_minflt;
+/* Sixteen blocks of 5 to 25 MiB from calloc, replaced by chance; of each the first half is used. The peak of
+ * what is held is near the peak of what is used, and pages are used again rather than asked for anew. */
+static void zeroed_blocks_hold_what_is_used_of_them(void **state) {
+    (void)state;
+    if (!memory_is_measurable() || !heap_is_freehold()) skip();
+    enum { BLOCKS = 16, ROUNDS = 250, SETTLED = 100 };
+    struct rng rng = {.state = 5};
+    char *block[BLOCKS] = {0};
+    size_t half[BLOCKS] = {0}, used = 0, most_used = 0, most_held = 0, written = 0;
+    t_trim();
+    size_t before = rss_now();
+    long faults = 0;
+    for (int i = 0; i < ROUNDS; i++) {
+        size_t k = rng_below(&rng, BLOCKS), size = 5 * MIB + rng_below(&rng, 20 * MIB);
+        if (i == SETTLED) faults = faults_now();
+        t_free(block[k]);
+        CHECK((block[k] = t_calloc(1, size)) != NULL);
+        used = used - half[k] + size / 2;
+        half[k] = size / 2;
+        for (size_t b = 0; b < size / 2; b += 1000) CHECKF(block[k][b] == 0, "byte %zu of %zu", b, size);
+        CHECK(block[k][size / 4 * 3] == 0); /* what is read counts as used: no more of the other half */
+        memset(block[k], i + 1, size / 2);
+        if (i < SETTLED) continue;
+        written += size / 2;
+        if (used > most_used) most_used = used;
+        if (rss_now() - before > most_held) most_held = rss_now() - before;
+    }
+    long pages = (long)(written / 4096);
+    faults = faults_now() - faults;
+    CHECKF(most_held < most_used + most_used / 4, "%zu MiB used, held %zu", most_used / MIB, most_held / MIB);
+    CHECKF(faults < pages / 2, "%ld page faults for %ld pages", faults, pages);
+    for (int k = 0; k < BLOCKS; k++) t_free(block[k]);
+}
+
+/* Blocks above 32 MiB are taken for hardly used ones, until they show that they are not. */
+static void very_long_zeroed_blocks_that_are_filled_keep_their_pages(void **state) {
+    (void)state;
+    if (!memory_is_measurable() || !heap_is_freehold()) skip();
+    enum { SIZE = 40 * MIB, ROUNDS = 12, SETTLED = 4 };
+    long before = 0;
+    for (int i = 0; i < ROUNDS; i++) {
+        if (i == SETTLED) before = faults_now();
+        char *block = t_calloc(SIZE, 1);
+        CHECK(block);
+        for (size_t b = 0; b < SIZE; b += 4096) CHECK(block[b] == 0);
+        memset(block, 1, SIZE);
+        t_free(block);
+    }
+    long faults = faults_now() - before, pages = (ROUNDS - SETTLED) * SIZE / 4096;
+    CHECKF(faults < pages / 4, "%ld page faults for %ld pages", faults, pages);
+}
+
+/* Whatever the heap believes of how zeroed blocks are used, they are zero, and each is a place of its own. */
+static void zeroed_blocks_used_in_every_way_are_zero(void **state) {
+    (void)state;
+    enum { BLOCKS = 40, ROUNDS = 4000, MOST = 6 * MIB };
+    struct rng rng = {.state = 11};
+    static char *block[BLOCKS];
+    static size_t size[BLOCKS];
+    static unsigned char mark[BLOCKS];
+    for (int i = 0; i < ROUNDS; i++) {
+        size_t k = rng_below(&rng, BLOCKS), way = rng_below(&rng, 8);
+        for (size_t b = 0; b < size[k]; b += 4096)
+            CHECK(block[k][b] == 0 || (unsigned char)block[k][b] == mark[k]);
+        if (way == 0 && size[k] > 2 * MIB) { /* made shorter or longer */
+            size_t wanted = 300000 + rng_below(&rng, MOST);
+            CHECK((block[k] = t_realloc(block[k], wanted)) != NULL);
+            for (size_t b = size[k]; b < wanted; b++) block[k][b] = 0;
+            size[k] = wanted;
+            continue;
+        }
+        t_free(block[k]);
+        size[k] = 300000 + rng_below(&rng, MOST);
+        bool zeroed = way > 2;
+        CHECK((block[k] = zeroed ? t_calloc(size[k], 1) : t_malloc(size[k])) != NULL);
+        for (size_t b = 0; zeroed && b < size[k]; b += 512)
+            CHECKF(block[k][b] == 0, "byte %zu of %zu", b, size[k]);
+        if (!zeroed) memset(block[k], 0, size[k]);
+        mark[k] = (unsigned char)(i | 1);
+        size_t part = way == 3 ? size[k] : way == 4 ? size[k] / 2 : way == 5 ? 4096 : 0;
+        memset(block[k], mark[k], part);
+        if (way < 6) continue;
+        for (size_t b = 0; b < size[k]; b += 4096 + rng_below(&rng, MIB))
+            block[k][b & ~(size_t)4095] = (char)mark[k];
+        block[k][(size[k] - 1) & ~(size_t)4095] = (char)mark[k];
+    }
+    for (int k = 0; k < BLOCKS; k++) t_free(block[k]), block[k] = NULL, size[k] = 0;
 }
 
 static void zeroed_blocks_that_are_filled_keep_their_pages(void **state) {
     (void)state;
     if (!memory_is_measurable() || !heap_is_freehold()) skip();
     use_zeroed_blocks(200, MIB, 1);
-    long before = page_faults();
+    long before = faults_now();
     use_zeroed_blocks(2000, MIB, 1);
-    long faults = page_faults() - before;
+    long faults = faults_now() - before;
     CHECKF(faults < 2000 * 256 / 10, "%ld page faults for 2000 blocks of 256 pages", faults);
 }
 
@@ -394,6 +478,9 @@ int main(void) {
         cmocka_unit_test(trim_gives_back_what_was_freed),
         cmocka_unit_test(zeroed_blocks_that_are_hardly_touched_hold_little),
         cmocka_unit_test(zeroed_blocks_that_are_filled_keep_their_pages),
+        cmocka_unit_test(zeroed_blocks_hold_what_is_used_of_them),
+        cmocka_unit_test(very_long_zeroed_blocks_that_are_filled_keep_their_pages),
+        cmocka_unit_test(zeroed_blocks_used_in_every_way_are_zero),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
