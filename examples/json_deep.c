@@ -12,7 +12,6 @@
  */
 #include <freehold/stack_names.h>
 
-#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -12,7 +12,6 @@
 #ifndef FH_HEAP_CANARY_H
 #define FH_HEAP_CANARY_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>

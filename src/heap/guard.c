@@ -295,8 +295,8 @@ static struct fh_misuse about(enum fh_misuse_kind kind, const char *call, const 
     return m;
 }
 
-bool fh_guard_explain_pointer(const void *p, const char *call, uintptr_t caller) {
-    if (!fh_guard_owns(p)) return false;
+/* Reports a call with an address in the region that is no block in use. */
+static void report_no_block(const void *p, const char *call, uintptr_t caller) {
     fh_lock(&lock);
     const struct record *r = record_at((uintptr_t)p);
     bool start = r && p == r->p; /* of a freed one, then */
@@ -305,7 +305,6 @@ bool fh_guard_explain_pointer(const void *p, const char *call, uintptr_t caller)
     struct fh_misuse m = about(kind, call, p, caller, r);
     fh_unlock(&lock);
     fh_misuse_report(&m);
-    return true;
 }
 
 /* The first damaged byte of the block's canaries. */
@@ -339,7 +338,7 @@ void fh_guard_free(void *p, size_t size, size_t align, unsigned call, uintptr_t 
     struct record *r = live_at(p);
     if (r == NULL) {
         fh_unlock(&lock);
-        fh_guard_explain_pointer(p, name, caller);
+        report_no_block(p, name, caller);
         return;
     }
     struct fh_misuse disagrees = about(FH_KIND_MISMATCH, name, p, caller, r), damage = disagrees;
@@ -361,7 +360,7 @@ bool fh_guard_usable(const void *p, size_t *size, const char *call, uintptr_t ca
     const struct record *r = live_at(p);
     if (r) *size = r->asked;
     fh_unlock(&lock);
-    if (r == NULL) fh_guard_explain_pointer(p, call, caller);
+    if (r == NULL) report_no_block(p, call, caller);
     return r != NULL;
 }
 

@@ -31,9 +31,6 @@ static inline bool fh_guard_owns(const void *p) { return (uintptr_t)p - fh_guard
 void fh_guard_free(void *p, size_t size, size_t align, unsigned call, uintptr_t caller);
 bool fh_guard_usable(const void *p, size_t *size, const char *call, uintptr_t caller);
 
-/* Reports a call with an address in the region that is no block in use; false when p is not in the region. */
-bool fh_guard_explain_pointer(const void *p, const char *call, uintptr_t caller);
-
 /* A fault at `address`: was it in guarded memory, or in a freed large block? Then true, and *misuse tells. In a
  * handler. */
 bool fh_guard_explain_fault(uintptr_t address, const struct fh_os_registers *registers,

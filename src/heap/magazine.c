@@ -3,6 +3,7 @@
 
 #include "meta.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 static size_t bytes_of(unsigned capacity) { return (capacity + FH_MAGAZINE_HEAD) * sizeof(void *); }

@@ -17,8 +17,6 @@
 #ifndef FH_HEAP_MAGAZINE_H
 #define FH_HEAP_MAGAZINE_H
 
-#include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 enum {

@@ -15,7 +15,6 @@
 #define FH_HEAP_SITES_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 enum { FH_SITE_MOST = 32 }; /* frames in a stack */

@@ -24,7 +24,6 @@
 
 struct fh_space fh_space = {.base = 1};
 
-#define KIB ((size_t)1 << 10)
 #define MIB ((size_t)1 << 20)
 #define GIB ((size_t)1 << 30)
 

@@ -14,8 +14,6 @@
 #include "own_names.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <string.h>
 
 #define EXPORT FH_API
 

@@ -3,7 +3,6 @@
 #define FH_OS_MAPS_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 struct fh_os_mapping {

@@ -20,7 +20,6 @@
 #include "own/buffer.h"
 #include "own/checked.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <string.h>
 

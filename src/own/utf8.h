@@ -14,8 +14,4 @@ static inline bool fh_utf8_is_inside(char byte) { return ((unsigned char)byte & 
 /* The character's bytes to out; how many. What is no code point becomes U+FFFD. */
 size_t fh_utf8_put(char out[4], uint32_t character);
 
-/* The length of the first character of n > 0 bytes, and *character; 1 and U+FFFD when it is not valid. *valid
- * tells. */
-size_t fh_utf8_get(const char *text, size_t n, uint32_t *character, bool *valid);
-
 #endif

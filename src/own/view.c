@@ -3,7 +3,6 @@
 
 #include "own/utf8.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,7 +21,9 @@ size_t fh_utf8_put(char out[4], uint32_t c) {
     return n;
 }
 
-size_t fh_utf8_get(const char *text, size_t n, uint32_t *character, bool *valid) {
+/* The length of the first character of n > 0 bytes, and *character; 1 and U+FFFD when it is not valid. *valid
+ * tells. */
+static size_t first_character(const char *text, size_t n, uint32_t *character, bool *valid) {
     const unsigned char *p = (const unsigned char *)text;
     *character = p[0];
     *valid = true;
@@ -47,7 +48,7 @@ size_t fh_utf8_get(const char *text, size_t n, uint32_t *character, bool *valid)
 bool fh_view_next_char(fh_str_view *text, uint32_t *character) {
     if (text->len == 0) return false;
     bool valid;
-    size_t n = fh_utf8_get(text->ptr, text->len, character, &valid);
+    size_t n = first_character(text->ptr, text->len, character, &valid);
     text->ptr += n;
     text->len -= n;
     return true;
@@ -56,7 +57,7 @@ bool fh_view_next_char(fh_str_view *text, uint32_t *character) {
 bool fh_view_is_utf8(fh_str_view text) {
     bool valid = true;
     for (uint32_t c; text.len > 0 && valid;) {
-        size_t n = fh_utf8_get(text.ptr, text.len, &c, &valid);
+        size_t n = first_character(text.ptr, text.len, &c, &valid);
         text = fh_view_n(text.ptr + n, text.len - n);
     }
     return valid;

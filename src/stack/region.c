@@ -21,7 +21,6 @@
 #include "stack/threads.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 #include <string.h>
 
 /* Where a thread's chain of frames ends as long as it has no regions: nothing fits. */
@@ -149,7 +148,9 @@ static void *failed(const struct fh_region *region, size_t size) {
     return NULL;
 }
 
-bool fh_region_raise(struct fh_region *region, char *top) {
+/* Makes addresses usable so that the top can be at `top`; raises soft. False: it does not fit, or the system
+ * refuses. */
+static bool make_usable(struct fh_region *region, char *top) {
     size_t need = (size_t)(top - region->base), most = (size_t)(region->end - region->base);
     size_t want = 2 * (size_t)(region->soft - region->base);
     if (want < FIRST_STEP) want = FIRST_STEP;
@@ -191,7 +192,7 @@ void *fh_push_slow(size_t size, size_t align) {
     if (to_boundary > room || rounded > room - to_boundary) return failed(region, size);
     char *place = old + to_boundary, *top = place + rounded;
     if (top > region->soft) {
-        if (!fh_region_raise(region, top)) return failed(region, size);
+        if (!make_usable(region, top)) return failed(region, size);
         fh_deep_push(region, owner);
     }
     if (region->cooling) fh_deep_cool(region, top, owner);

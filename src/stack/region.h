@@ -111,9 +111,6 @@ static inline void fh_frame_watch(uintptr_t *word) {
 /* The calling thread's regions, made if need be. NULL: no memory. */
 struct fh_thread_regions *fh_thread_regions(void);
 
-/* Makes addresses usable so that the top can be at `top`; raises soft. False: it does not fit, or the system
- * refuses. */
-bool fh_region_raise(struct fh_region *region, char *top);
 /* Sets the limit for the region in use. */
 void fh_region_set_limit(const struct fh_region *region);
 

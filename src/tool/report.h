@@ -39,9 +39,6 @@ uint64_t fh_run_peak_rss(const struct fh_run *run);
 /* The most that was held. The heap's own books are known only at an orderly end, and counted in then. */
 uint64_t fh_held_peak(const struct fh_counters *main);
 
-/* The blocks' size of a class, "48 B", or "large" for class 0. */
-const char *fh_class_label(unsigned c);
-
 void fh_report_text(const struct fh_run *run, struct fh_screen *screen);
 void fh_report_json(const struct fh_run *run, FILE *out);
 

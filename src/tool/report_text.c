@@ -47,7 +47,8 @@ uint64_t fh_held_peak(const struct fh_counters *main) {
     return main->finished && main->final.held_peak > main->held_peak ? main->final.held_peak : main->held_peak;
 }
 
-const char *fh_class_label(unsigned c) { return c == 0 ? "large" : fh_size_text(fh_class_size(c)); }
+/* The blocks' size of a class, "48 B", or "large" for class 0. */
+static const char *class_label(unsigned c) { return c == 0 ? "large" : fh_size_text(fh_class_size(c)); }
 
 /* ---------------------------------------------------------------- heading ------------------------------- */
 
@@ -431,7 +432,7 @@ static void print_classes(const struct fh_run *run, struct fh_screen *screen) {
     struct columns columns = columns_for(screen, main->counting);
     print_class_head(screen, &columns);
     for (size_t i = 0; i < shown; i++)
-        print_class_line(screen, &columns, fh_class_label(lines[i].c), &lines[i], most, true);
+        print_class_line(screen, &columns, class_label(lines[i].c), &lines[i], most, true);
     if (shown < count) {
         char *label = fh_tool_text("%zu others", count - shown);
         print_class_line(screen, &columns, label, &rest, 0, !main->counting);

@@ -18,7 +18,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <freehold/settings.h>
 #include <getopt.h>
 #include <signal.h>

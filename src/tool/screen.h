@@ -4,7 +4,6 @@
 #define FH_TOOL_SCREEN_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 

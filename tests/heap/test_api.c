@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 /* C asks for the alignment of any object that fits; Freehold promises 16, but for guarded blocks. */

@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/time.h>
 #include <threads.h>
-#include <unistd.h>
 
 #define MIB ((size_t)1 << 20)
 

@@ -16,7 +16,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #define MIB ((size_t)1 << 20)
 #define MOST ((size_t)6 << 30) /* the worker gives up here: no limit was noticed */

@@ -21,7 +21,6 @@
 #include <freehold/heaps.h>
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>

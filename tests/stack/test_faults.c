@@ -6,12 +6,10 @@
 
 #include <freehold/stack.h>
 
-#include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdint.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 
 static void install(void) {
     if (fh_stack_install() != 0) _exit(99);

@@ -17,7 +17,6 @@
 
 #include <alloca.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <sys/mman.h>
 

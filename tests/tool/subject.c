@@ -3,7 +3,6 @@
  *     subject WHAT [ARGUMENT]        WHAT is a row of the table at the end
  *
  * It uses no stdio, so that what it allocates is what stands here and nothing else. */
-#include <errno.h>
 #include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>

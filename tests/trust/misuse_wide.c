@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <freehold/heaps.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>

@@ -23,7 +23,6 @@
 
 #include <freehold/settings.h>
 
-#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
