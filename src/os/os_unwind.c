@@ -272,6 +272,10 @@ static void set_rule(struct rules *rules, uint64_t number, enum rule_kind kind, 
     if (number < FH_OS_REGISTERS) rules->r[number] = (struct rule){kind, value};
 }
 
+static void restore_rule(struct rules *rules, uint64_t number, const struct rules *initial) {
+    if (number < FH_OS_REGISTERS) rules->r[number] = initial->r[number];
+}
+
 /* The expression that follows: its address (of its length, to be exact), and on behind it. */
 static int64_t take_expression(struct cursor *cursor) {
     int64_t address = (int64_t)(uintptr_t)cursor->at;
@@ -280,45 +284,98 @@ static int64_t take_expression(struct cursor *cursor) {
     return address;
 }
 
+/* An instruction that says from which address on the next ones hold? Then it is carried out, and so below. (The
+ * numbers are DWARF's: DW_CFA_ and DW_OP_ with the names beside them.) */
+static bool moves_on(const struct description *info, struct cursor *program, uint8_t op, uintptr_t *location) {
+    switch (op) {
+        case 0x00: return true;                                          /* nop */
+        case 0x01: *location = take_pointer(program, 0, 0); return true; /* set_loc */
+        case 0x02:                                                       /* advance_loc1, 2, 4 */
+        case 0x03:
+        case 0x04: *location += take(program, (size_t)1 << (op - 2)) * info->code_align; return true;
+        default: return false;
+    }
+}
+
+/* One about the frame's address. */
+static bool tells_frame(const struct description *info, struct cursor *program, uint8_t op,
+                        struct rules *rules) {
+    switch (op) {
+        case 0x0c: /* def_cfa */
+        case 0x12: /* def_cfa_sf */
+            rules->cfa_expression = false;
+            rules->cfa_register = take_uleb(program);
+            rules->cfa = op == 0x0c ? (int64_t)take_uleb(program) : take_sleb(program) * info->data_align;
+            return true;
+        case 0x0d: /* def_cfa_register */
+            rules->cfa_expression = false;
+            rules->cfa_register = take_uleb(program);
+            return true;
+        case 0x0e: rules->cfa = (int64_t)take_uleb(program); return true;           /* def_cfa_offset */
+        case 0x13: rules->cfa = take_sleb(program) * info->data_align; return true; /* def_cfa_offset_sf */
+        case 0x0f:                                                                  /* def_cfa_expression */
+            rules->cfa_expression = true;
+            rules->cfa = take_expression(program);
+            return true;
+        default: return false;
+    }
+}
+
+/* One about where a register is, whose number comes first. */
+static bool tells_register(const struct description *info, struct cursor *program, uint8_t op,
+                           const struct rules *initial, struct rules *rules) {
+    if (op < 0x05 || (op > 0x09 && op < 0x10) || (op > 0x11 && op < 0x14) || op > 0x16) return false;
+    uint64_t number = take_uleb(program);
+    switch (op) {
+        case 0x05: /* offset_extended */
+            set_rule(rules, number, AT_OFFSET, (int64_t)take_uleb(program) * info->data_align);
+            break;
+        case 0x06: restore_rule(rules, number, initial); break;  /* restore_extended */
+        case 0x07: set_rule(rules, number, UNDEFINED, 0); break; /* undefined */
+        case 0x08: set_rule(rules, number, SAME, 0); break;      /* same_value */
+        case 0x09: set_rule(rules, number, IN_REGISTER, (int64_t)take_uleb(program)); break; /* register */
+        case 0x10: set_rule(rules, number, AT_EXPRESSION, take_expression(program)); break;  /* expression */
+        case 0x11: /* offset_extended_sf */
+            set_rule(rules, number, AT_OFFSET, take_sleb(program) * info->data_align);
+            break;
+        case 0x14: /* val_offset */
+            set_rule(rules, number, IS_OFFSET, (int64_t)take_uleb(program) * info->data_align);
+            break;
+        case 0x15: /* val_offset_sf */
+            set_rule(rules, number, IS_OFFSET, take_sleb(program) * info->data_align);
+            break;
+        default: set_rule(rules, number, IS_EXPRESSION, take_expression(program)); break; /* val_expression */
+    }
+    return true;
+}
+
+/* One of the short ones, whose operand is in the byte itself. */
+static bool is_short(const struct description *info, struct cursor *program, uint8_t op, uintptr_t *location,
+                     const struct rules *initial, struct rules *rules) {
+    uint8_t low = op & 0x3f;
+    switch (op & 0xc0) {
+        case 0x40: *location += low * info->code_align; return true; /* advance_loc */
+        case 0x80:                                                   /* offset */
+            set_rule(rules, low, AT_OFFSET, (int64_t)take_uleb(program) * info->data_align);
+            return true;
+        case 0xc0: restore_rule(rules, low, initial); return true; /* restore */
+        default: return false;
+    }
+}
+
 /* Runs the program until the location passes pc. `initial` is what DW_CFA_restore goes back to. */
 static bool run(const struct description *info, struct cursor program, uintptr_t pc,
                 const struct rules *initial, struct rules *rules) {
     struct rules states[STATES];
     size_t depth = 0;
     uintptr_t location = info->begin;
-    uint64_t number;
     while (program.at < program.end && location <= pc) {
-        uint8_t op = *program.at++, low = op & 0x3f;
-        switch (op & 0xc0) {
-            case 0x40: location += low * info->code_align; continue;
-            case 0x80:
-                set_rule(rules, low, AT_OFFSET, (int64_t)take_uleb(&program) * info->data_align);
-                continue;
-            case 0xc0:
-                if (low < FH_OS_REGISTERS) rules->r[low] = initial->r[low];
-                continue;
-            default: break;
-        }
+        uint8_t op = *program.at++;
+        if (is_short(info, &program, op, &location, initial, rules)) continue;
+        if (moves_on(info, &program, op, &location)) continue;
+        if (tells_frame(info, &program, op, rules)) continue;
+        if (tells_register(info, &program, op, initial, rules)) continue;
         switch (op) {
-            case 0x00: break;                                                   /* nop */
-            case 0x01: location = take_pointer(&program, 0, 0); break;          /* set_loc */
-            case 0x02: location += take(&program, 1) * info->code_align; break; /* advance_loc1 */
-            case 0x03: location += take(&program, 2) * info->code_align; break;
-            case 0x04: location += take(&program, 4) * info->code_align; break;
-            case 0x05: /* offset_extended */
-                number = take_uleb(&program);
-                set_rule(rules, number, AT_OFFSET, (int64_t)take_uleb(&program) * info->data_align);
-                break;
-            case 0x06: /* restore_extended */
-                number = take_uleb(&program);
-                if (number < FH_OS_REGISTERS) rules->r[number] = initial->r[number];
-                break;
-            case 0x07: set_rule(rules, take_uleb(&program), UNDEFINED, 0); break;
-            case 0x08: set_rule(rules, take_uleb(&program), SAME, 0); break;
-            case 0x09: /* register */
-                number = take_uleb(&program);
-                set_rule(rules, number, IN_REGISTER, (int64_t)take_uleb(&program));
-                break;
             case 0x0a: /* remember_state */
                 if (depth == STATES) return false;
                 states[depth++] = *rules;
@@ -326,46 +383,6 @@ static bool run(const struct description *info, struct cursor program, uintptr_t
             case 0x0b: /* restore_state */
                 if (depth == 0) return false;
                 *rules = states[--depth];
-                break;
-            case 0x0c: /* def_cfa */
-                rules->cfa_expression = false;
-                rules->cfa_register = take_uleb(&program);
-                rules->cfa = (int64_t)take_uleb(&program);
-                break;
-            case 0x0d:
-                rules->cfa_expression = false;
-                rules->cfa_register = take_uleb(&program);
-                break;
-            case 0x0e: rules->cfa = (int64_t)take_uleb(&program); break;
-            case 0x0f: /* def_cfa_expression */
-                rules->cfa_expression = true;
-                rules->cfa = take_expression(&program);
-                break;
-            case 0x10: /* expression */
-                number = take_uleb(&program);
-                set_rule(rules, number, AT_EXPRESSION, take_expression(&program));
-                break;
-            case 0x11: /* offset_extended_sf */
-                number = take_uleb(&program);
-                set_rule(rules, number, AT_OFFSET, take_sleb(&program) * info->data_align);
-                break;
-            case 0x12: /* def_cfa_sf */
-                rules->cfa_expression = false;
-                rules->cfa_register = take_uleb(&program);
-                rules->cfa = take_sleb(&program) * info->data_align;
-                break;
-            case 0x13: rules->cfa = take_sleb(&program) * info->data_align; break;
-            case 0x14: /* val_offset */
-                number = take_uleb(&program);
-                set_rule(rules, number, IS_OFFSET, (int64_t)take_uleb(&program) * info->data_align);
-                break;
-            case 0x15:
-                number = take_uleb(&program);
-                set_rule(rules, number, IS_OFFSET, take_sleb(&program) * info->data_align);
-                break;
-            case 0x16: /* val_expression */
-                number = take_uleb(&program);
-                set_rule(rules, number, IS_EXPRESSION, take_expression(&program));
                 break;
             case 0x2d: break; /* aarch64: the return address is signed from here on, or no more */
             case 0x2e: take_uleb(&program); break; /* GNU_args_size */
@@ -397,58 +414,70 @@ static const struct fh_os_unwind_row *row_at(struct fh_os_unwind *walk, uintptr_
 
 /* ---------------------------------------------------------------- expressions -------------------------- */
 
+/* An operation that gives a constant? */
+static bool is_constant(struct cursor *cursor, uint8_t op, uintptr_t *value) {
+    if (op >= 0x30 && op <= 0x4f) return *value = op - 0x30u, true; /* lit0 to lit31 */
+    switch (op) {
+        case 0x08: /* const1u, 2u, 4u, 8u, 8s */
+        case 0x0a:
+        case 0x0c:
+        case 0x0e: *value = (uintptr_t)take(cursor, (size_t)1 << ((op - 0x08) / 2)); return true;
+        case 0x09: *value = (uintptr_t)(int64_t)(int8_t)take(cursor, 1); return true;  /* const1s */
+        case 0x0b: *value = (uintptr_t)(int64_t)(int16_t)take(cursor, 2); return true; /* const2s */
+        case 0x0d: *value = (uintptr_t)(int64_t)(int32_t)take(cursor, 4); return true; /* const4s */
+        case 0x10: *value = (uintptr_t)take_uleb(cursor); return true;                 /* constu */
+        case 0x11: *value = (uintptr_t)take_sleb(cursor); return true;                 /* consts */
+        default: return false;
+    }
+}
+
+/* One that puts two values together, into the first? */
+static bool combines(uint8_t op, uintptr_t *a, uintptr_t b) {
+    switch (op) {
+        case 0x1a: *a &= b; return true;                          /* and */
+        case 0x1c: *a -= b; return true;                          /* minus */
+        case 0x21: *a |= b; return true;                          /* or */
+        case 0x22: *a += b; return true;                          /* plus */
+        case 0x24: *a = b < 64 ? *a << b : 0; return true;        /* shl */
+        case 0x29: *a = *a == b; return true;                     /* eq */
+        case 0x2a: *a = (intptr_t)*a >= (intptr_t)b; return true; /* ge */
+        case 0x2b: *a = (intptr_t)*a > (intptr_t)b; return true;  /* gt */
+        case 0x2c: *a = (intptr_t)*a <= (intptr_t)b; return true; /* le */
+        case 0x2d: *a = (intptr_t)*a < (intptr_t)b; return true;  /* lt */
+        case 0x2e: *a = *a != b; return true;                     /* ne */
+        default: return false;
+    }
+}
+
+/* One that changes the last value? Not where that leads into memory that cannot be read. */
+static bool changes(struct fh_os_unwind *walk, struct cursor *cursor, uint8_t op, uintptr_t *value) {
+    if (op == 0x06) return load(walk, *value, value);                    /* deref */
+    if (op == 0x23) return *value += (uintptr_t)take_uleb(cursor), true; /* plus_uconst */
+    return false;
+}
+
 static bool evaluate(struct fh_os_unwind *walk, int64_t expression, const uintptr_t *first, uintptr_t *result) {
+    enum { MOST = 15 };
     struct cursor cursor = {(const uint8_t *)(uintptr_t)expression,
                             (const uint8_t *)(uintptr_t)expression + 16};
     uint64_t length = take_uleb(&cursor);
     cursor.end = cursor.at + length;
-    uintptr_t stack[16] = {0};
+    uintptr_t stack[MOST + 1] = {0};
     size_t n = 0;
     if (first) stack[n++] = *first;
     while (cursor.at < cursor.end) {
         uint8_t op = *cursor.at++;
-        if (n >= 15) return false;
-        if (op >= 0x30 && op <= 0x4f) {
-            stack[n++] = op - 0x30u;
-        } else if (op >= 0x70 && op <= 0x8f) {
-            if (op - 0x70u >= FH_OS_REGISTERS) return false;
+        if (n >= MOST) return false;
+        if (is_constant(&cursor, op, &stack[n])) {
+            n++;
+        } else if (op >= 0x70 && op < 0x70 + FH_OS_REGISTERS) { /* breg0 to breg31 */
             stack[n++] = walk->now.r[op - 0x70] + (uintptr_t)take_sleb(&cursor);
-        } else if (op == 0x08 || op == 0x0a || op == 0x0c || op == 0x0e) {
-            stack[n++] = (uintptr_t)take(&cursor, (size_t)1 << ((op - 0x08) / 2));
-        } else if (op == 0x09) {
-            stack[n++] = (uintptr_t)(int64_t)(int8_t)take(&cursor, 1);
-        } else if (op == 0x0b) {
-            stack[n++] = (uintptr_t)(int64_t)(int16_t)take(&cursor, 2);
-        } else if (op == 0x0d) {
-            stack[n++] = (uintptr_t)(int64_t)(int32_t)take(&cursor, 4);
-        } else if (op == 0x10) {
-            stack[n++] = (uintptr_t)take_uleb(&cursor);
-        } else if (op == 0x11) {
-            stack[n++] = (uintptr_t)take_sleb(&cursor);
-        } else if (op == 0x06 && n >= 1) {
-            if (!load(walk, stack[n - 1], &stack[n - 1])) return false;
-        } else if (op == 0x12 && n >= 1) {
+        } else if (op == 0x12 && n >= 1) { /* dup */
             stack[n] = stack[n - 1];
             n++;
-        } else if (op == 0x23 && n >= 1) {
-            stack[n - 1] += (uintptr_t)take_uleb(&cursor);
-        } else if (n >= 2 && (op == 0x1a || op == 0x1c || op == 0x21 || op == 0x22 || op == 0x24 ||
-                              (op >= 0x29 && op <= 0x2e))) {
-            uintptr_t b = stack[--n], *a = &stack[n - 1];
-            switch (op) {
-                case 0x1a: *a &= b; break;
-                case 0x1c: *a -= b; break;
-                case 0x21: *a |= b; break;
-                case 0x22: *a += b; break;
-                case 0x24: *a = b < 64 ? *a << b : 0; break;
-                case 0x29: *a = *a == b; break;
-                case 0x2a: *a = (intptr_t)*a >= (intptr_t)b; break;
-                case 0x2b: *a = (intptr_t)*a > (intptr_t)b; break;
-                case 0x2c: *a = (intptr_t)*a <= (intptr_t)b; break;
-                case 0x2d: *a = (intptr_t)*a < (intptr_t)b; break;
-                default: *a = *a != b; break;
-            }
-        } else if (op != 0x96) {
+        } else if (n >= 2 && combines(op, &stack[n - 2], stack[n - 1])) {
+            n--;
+        } else if (op != 0x96 && (n == 0 || !changes(walk, &cursor, op, &stack[n - 1]))) { /* 96: nop */
             return false;
         }
     }
