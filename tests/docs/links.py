@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""What the documents point at is there: relative links, pictures, headings, paths of this project in `backticks`."""
+"""What the documents point at is there: relative links, pictures, headings, paths of this project in `backticks`. And the
+map of the house (docs/ARCHITECTURE.md) names each file of src, and each folder."""
 import os
 import re
 import sys
@@ -35,5 +36,15 @@ for document in documents:
     for name in PATH.findall(re.sub(r"^```.*?^```", "", text, flags=re.S | re.M)):
         if not (TOP / name).exists():
             found.append(f"{document.relative_to(TOP)}: there is no `{name}`")
+
+map_of_the_house = (TOP / "docs/ARCHITECTURE.md").read_text()
+for file in sorted((TOP / "src").glob("*/*.[ch]")):
+    if not re.search(rf"\b{re.sub('^os_', '', file.stem)}\b", map_of_the_house):
+        found.append(f"docs/ARCHITECTURE.md: {file.relative_to(TOP)} is not on the map")
+for folder in [*TOP.glob("*/CMakeLists.txt"), *TOP.glob("tests/*/CMakeLists.txt"), *TOP.glob("src/*/")]:
+    name = str((folder if folder.is_dir() else folder.parent).relative_to(TOP))
+    if not name.startswith("build") and name not in map_of_the_house:
+        found.append(f"docs/ARCHITECTURE.md: {name}/ is not on the map")
+
 print("\n".join(found))
 sys.exit(1 if found else 0)
