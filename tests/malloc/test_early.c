@@ -69,6 +69,16 @@ static void the_environment_was_read(void) {
     CHECKF(strncmp(mode + strlen("mode="), is, strlen(is)) == 0, "FREEHOLD is %s, and mode is %s", wanted, is);
 }
 
+/* Enough of each size that its bin grows, whoever began it: a heap that was begun twice shows at the fork. */
+static void many_of_each_size(void) {
+    enum { MANY = 200 };
+    static void *blocks[MANY];
+    for (size_t size = 16; size < 1000; size += 16) {
+        for (size_t i = 0; i < MANY; i++) CHECK((blocks[i] = malloc(size)) != NULL);
+        for (size_t i = 0; i < MANY; i++) free(blocks[i]);
+    }
+}
+
 int main(void) {
     heap_is_freehold();
     the_environment_was_read();
@@ -78,6 +88,7 @@ int main(void) {
 #endif
     early_drop(&from_constructor);
     early_make(&from_main);
+    many_of_each_size();
     CHECK(atexit(at_exit) == 0);
     fflush(stdout);
     pid_t pid = fork();
