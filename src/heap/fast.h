@@ -34,10 +34,10 @@ FH_INLINE void *fh_fast_take(size_t size) {
     return block;
 }
 
-/* Puts the block into its bin; false when that cannot be. */
-FH_INLINE bool fh_fast_put(void *p) {
+/* Puts the block, if it is below the bound, into its bin; false when that cannot be. */
+FH_INLINE bool fh_fast_put_below(void *p, size_t bound) {
     size_t offset = fh_space_offset(p);
-    if (FH_UNLIKELY(offset >= FH_READ(fh_space.quick_size))) return false;
+    if (FH_UNLIKELY(offset >= bound)) return false;
     struct fh_bin *bin = &fh_bins[fh_space.classes[offset >> FH_GRANULE_SHIFT]];
     void **top = bin->top;
     if (FH_UNLIKELY(top == bin->end)) return false;
@@ -45,6 +45,8 @@ FH_INLINE bool fh_fast_put(void *p) {
     bin->top = top + 1;
     return true;
 }
+
+FH_INLINE bool fh_fast_put(void *p) { return fh_fast_put_below(p, FH_READ(fh_space.quick_size)); }
 
 FH_INLINE void *fh_fast_malloc(size_t size) {
     void *block = fh_fast_take(size);

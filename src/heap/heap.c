@@ -237,7 +237,8 @@ static struct fh_heap *attach(void) {
 struct fh_heap *fh_heap_mine(void) {
     if (fh_heap_of_thread) return fh_heap_of_thread;
     if (ended || !begin_once()) return NULL;
-    return fh_heap_of_thread ? fh_heap_of_thread : attach(); /* there is one if what begin_once hooks allocated */
+    return fh_heap_of_thread ? fh_heap_of_thread
+                             : attach(); /* there is one if what begin_once hooks allocated */
 }
 
 struct fh_heap *fh_heap_late(void) {

@@ -75,6 +75,16 @@ static size_t tables_size(size_t window) {
     return size + round_up(granules, MIB) + 2 * GAP;
 }
 
+/* What the fast paths serve: frees of addresses in a window of this size, and with it arrays' new; nothing when
+ * it is 0. (Not where the program has a hand in it.) */
+static void open_fast_paths(size_t window) {
+    bool news = window > 0 && !(fh_new_is_replaced && fh_new_is_replaced());
+    bool deletes = !(fh_delete_is_replaced && fh_delete_is_replaced());
+    __atomic_store_n(&fh_space.quick_size, window, __ATOMIC_RELAXED);
+    __atomic_store_n(&fh_space.delete_size, deletes ? window : 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&fh_space.array_most, news ? FH_SMALL_MAX : 0, __ATOMIC_RELAXED);
+}
+
 /* Lays tables and window out from `start` (a multiple of 1 MiB) and maps the class table, which must be there
  * whole: a free of any address in the window reads it. */
 static bool lay_out(uintptr_t start, size_t window) {
@@ -101,7 +111,7 @@ static bool lay_out(uintptr_t start, size_t window) {
     fh_space.mapped = 0;
     __atomic_store_n(&fh_space.base, at, __ATOMIC_RELAXED);
     __atomic_store_n(&fh_space.size, window, __ATOMIC_RELAXED);
-    __atomic_store_n(&fh_space.quick_size, tables_used > SLACKS ? 0 : window, __ATOMIC_RELAXED);
+    open_fast_paths(tables_used > SLACKS ? 0 : window);
     return true;
 }
 
@@ -114,7 +124,7 @@ static bool try_at(uintptr_t start, size_t window) {
     for (unsigned i = 0; i < tables_used; i++)
         if (tables[i].mapped > 0) fh_os_unmap(tables[i].at, tables[i].mapped);
     __atomic_store_n(&fh_space.size, 0, __ATOMIC_RELAXED);
-    __atomic_store_n(&fh_space.quick_size, 0, __ATOMIC_RELAXED);
+    open_fast_paths(0);
     __atomic_store_n(&fh_space.base, 1, __ATOMIC_RELAXED);
     fh_space.mapped = 0;
     return false;

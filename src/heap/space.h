@@ -127,7 +127,10 @@ struct fh_space {
         base; /* address of granule 0; 1 until the heap has begun, so that NULL is outside. Aligned: the
                                    * struct has cache lines of its own, since every free of every thread reads
                                    * it */
-    size_t quick_size;     /* as `size`, for frees that go into bins; 0 where each call must be seen */
+    size_t quick_size;     /* as `size`, for frees that go into bins; 0 where each call must be seen   */
+    size_t delete_size;    /* likewise for forms of operator delete that are made of others: 0 where
+                            * the program brings one of those (malloc/cxx.c)                     */
+    size_t array_most;     /* and for new[], the largest size that bins serve                    */
     size_t size;           /* bytes in the window                                               */
     uint8_t *classes;      /* size / FH_GRANULE entries, all mapped at start                    */
     struct fh_head *heads; /* this and the tables below: `mapped` entries                       */
@@ -140,6 +143,11 @@ struct fh_space {
     bool reserved;                     /* the whole window is ours already and only wants committing        */
 };
 extern struct fh_space fh_space __attribute__((visibility("hidden")));
+
+/* Does the program bring an operator new, or delete, that other forms are made of? (malloc/cxx.c, which is not
+ * there in a C program that is linked with the static library) */
+bool fh_new_is_replaced(void) __attribute__((weak, visibility("hidden")));
+bool fh_delete_is_replaced(void) __attribute__((weak, visibility("hidden")));
 
 /* Chooses the window and maps the class table. `with_slacks`: calls are counted; `with_marks`: checked mode.
  * False when refused. */

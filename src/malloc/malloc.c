@@ -42,10 +42,6 @@ void free(void *p) { fh_fast_free(p); }
 
 void cfree(void *p) { fh_fast_free(p); }
 
-void free_sized(void *p, size_t size) { fh_fast_free_sized(p, size, 1); }
-
-void free_aligned_sized(void *p, size_t align, size_t size) { fh_fast_free_sized(p, size, align); }
-
 void *calloc(size_t n, size_t size) { return fh_fast_calloc(n, size); }
 
 void *fh_own_malloc(size_t size) __attribute__((alias("malloc")));
@@ -54,7 +50,37 @@ void fh_own_free(void *p) __attribute__((alias("free")));
 
 void *realloc(void *p, size_t size) { return fh_realloc(p, size); }
 
-void *reallocarray(void *p, size_t n, size_t size) { return fh_reallocarray(p, n, size); }
+/* Those that a program with a malloc of its own may lack: elsewhere they are made of realloc and free, and
+ * blocks of the program's come to them. Whose those are is asked of the loader: Clang would take them for ours.
+ * */
+static void *own_realloc(void *p, size_t size) __attribute__((alias("realloc")));
+#define FOUND_FIRST(name)                   \
+    __extension__({                         \
+        __typeof__(&(name)) found = (name); \
+        __asm__("" : "+r"(found));          \
+        found;                              \
+    })
+
+void *reallocarray(void *p, size_t n, size_t size) {
+    size_t bytes;
+    void *(*first)(void *, size_t) = FOUND_FIRST(realloc);
+    if (FH_LIKELY(first == own_realloc)) return fh_reallocarray(p, n, size);
+    return __builtin_mul_overflow(n, size, &bytes) ? fh_reallocarray(NULL, n, size) : first(p, bytes);
+}
+
+static __attribute__((noinline)) void free_sized_slow(void *p, size_t size, size_t align) {
+    void (*first)(void *) = FOUND_FIRST(free);
+    if (first != fh_own_free) first(p);
+    else fh_sized_slow(p, size, align);
+}
+
+void free_sized(void *p, size_t size) {
+    if (!fh_fast_put(p)) free_sized_slow(p, size, 1);
+}
+
+void free_aligned_sized(void *p, size_t align, size_t size) {
+    if (!fh_fast_put(p)) free_sized_slow(p, size, align);
+}
 
 void *aligned_alloc(size_t align, size_t size) { return fh_aligned_alloc(align, size); }
 

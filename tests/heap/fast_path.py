@@ -108,7 +108,9 @@ def functions_of(objdump, file):
     text = subprocess.run([objdump, "-dr", "--no-show-raw-insn", file], capture_output=True, text=True, check=True).stdout
     found, current = {}, None
     for line in text.splitlines():
-        if match := re.match(r"^[0-9a-f]+ <([^>@]+)[^>]*>:", line):
+        if line.endswith("@plt>:"):  # the way to the function of that name, not the function
+            current = []
+        elif match := re.match(r"^[0-9a-f]+ <([^>@]+)[^>]*>:", line):
             current = found.setdefault(match.group(1).removeprefix("fh_own_"), [])
         elif match := re.match(r"^\s+[0-9a-f]+: R_\S+\s+(\S+)", line):
             current[-1].relocation = match.group(1)
