@@ -31,23 +31,26 @@
 extern "C" {
 #endif
 
-/* get: room for size bytes at that alignment, or NULL and ENOMEM. give: the room back; NULL when it goes with
- * the whole. */
 struct fh_heap;
 
+/* An allocator of your own. Who uses it from several threads locks in these functions. */
 struct fh_alloc {
+    /* Room for size bytes at that alignment, a power of two; or NULL and ENOMEM. */
     void *(*get)(struct fh_alloc *self, size_t size, size_t align);
+    /* Takes the room back, p with the size and alignment that it was got with. NULL: it goes with the whole. */
     void (*give)(struct fh_alloc *self, void *p, size_t size, size_t align);
 };
 
 /* The heap itself as an allocator; what a NULL allocator means. */
 FH_API extern struct fh_alloc fh_alloc_heap;
 
+/* By these an owner asks its allocator, NULL being the heap: room, or NULL and ENOMEM; and back. Of a p that is
+ * NULL nothing is given back. */
 FH_API void *fh_alloc_get(struct fh_alloc *alloc, size_t size, size_t align);
 FH_API void fh_alloc_give(struct fh_alloc *alloc, void *p, size_t size, size_t align);
 
 /* An owner of owners. Zero is an empty arena on the heap. Not to be moved once something is placed in it whose
- * allocator it is. */
+ * allocator it is. For one thread at a time. */
 typedef struct fh_arena {
     struct fh_alloc alloc;   /* set by the first use                                         */
     struct fh_kept *kept;    /* what must be dropped, newest first                           */
@@ -62,13 +65,15 @@ typedef struct fh_arena {
 FH_API fh_arena fh_arena_in_frame(void);
 
 /* An arena that takes over a heap of fh_heap_new (freehold/heaps.h), of which each thing in it is a block:
- * limited, counted and walked as such. Dropping the arena drops its owners, then the heap. */
+ * limited, counted and walked as such. Dropping the arena drops its owners, then the heap. NULL: as {0}. */
 FH_API fh_arena fh_arena_in_heap(struct fh_heap *heap);
 
-/* Drops everything in the arena, newest first, and gives back its memory. It is empty afterwards. */
+/* Drops everything in the arena, newest first, and gives back its memory. It is empty afterwards. O(what owns
+ * something in it, and its chunks), not its bytes. */
 FH_API void fh_arena_drop(fh_arena *arena);
 
-/* Room in the arena, uninitialised: NULL and ENOMEM when there is none. */
+/* Room in the arena, uninitialised, at a power of two: NULL and ENOMEM when there is none. Mostly an addition;
+ * each chunk is twice as large as the last one, from 4 KiB to 1 MiB. */
 FH_API void *fh_arena_get(fh_arena *arena, size_t size, size_t align);
 
 /* fh_place(T, arena, initialiser...)    a T * in the arena, which owns it. Out of memory is reported, then abort

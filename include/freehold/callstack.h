@@ -35,11 +35,12 @@ extern "C" {
  * it would have done. Faults that are no overflow go to the previous handler, or do what they would have done,
  * as if nothing were here.
  *
- * 0, or -1 and errno. Calling it again does no harm. FREEHOLD=stack_report=on does it at the start of a
- * program, preloaded programs included. Threads need an alternate signal stack for the report. Each thread that
- * is started afterwards gets one, and so do those that run already: they are sent a signal for that once, which
- * may interrupt (EINTR) a system call that they sleep in. A thread that has an alternate stack already keeps
- * its own. */
+ * 0; or -1 and ENOMEM, when there is no memory for the alternate stack or the books, or the errno of the system
+ * call that was refused. Calling it again does no harm, from any thread. FREEHOLD=stack_report=on does it at
+ * the start of a program, preloaded programs included. Threads need an alternate signal stack for the report.
+ * Each thread that is started afterwards gets one, and so do those that run already: they are sent a signal for
+ * that once, which may interrupt (EINTR) a system call that they sleep in. A thread that has an alternate stack
+ * already keeps its own. */
 FH_API int fh_stack_install(void);
 
 /* Bytes that are left of the stack in use, from the caller's frame to its end. A few instructions. 0: this is
@@ -48,13 +49,14 @@ FH_INLINE size_t fh_stack_left(void);
 
 /* Bytes of the stack in use: the calling thread's own, or the further one that fh_stack_grow runs on. For the
  * main thread, what the limit (ulimit -s) allowed when it was first asked for; RLIM_INFINITY counts down to the
- * next mapping. */
+ * next mapping. On a stack that the library does not know, the one that the thread asked about last; 0 when
+ * there is none. */
 FH_API size_t fh_stack_size(void);
 
 /* The most bytes that the calling thread has had in use at any time: of its own stack, and of the further ones
  * that it had at the same time, each counted whole. Found by asking the system which pages were touched: one
  * system call for each 4 MiB below the caller. A thread that was given the stack of one that has ended may show
- * up to 20 KiB too much. */
+ * up to 20 KiB too much. 0: not known (no memory for the books, or a stack that the library does not know). */
 FH_API size_t fh_stack_peak(void);
 
 /* Calls fn(arg): on the stack in use when at least `red_zone` bytes are left of it, else on a further stack of

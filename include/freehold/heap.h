@@ -45,7 +45,8 @@ extern "C" {
  * The caller owns it and gives it back with fh_free. O(1) but for the rare call that asks the system. */
 FH_API void *fh_malloc(size_t size) __attribute__((malloc, alloc_size(1), warn_unused_result));
 
-/* A new block of n * size bytes, all zero. NULL and ENOMEM when there is no memory or n * size overflows. */
+/* A new block of n * size bytes, all zero; the caller owns it. NULL and ENOMEM when there is no memory or n *
+ * size overflows. O(n * size) but for large blocks whose pages are new. */
 FH_API void *fh_calloc(size_t n, size_t size) __attribute__((malloc, alloc_size(1, 2), warn_unused_result));
 
 /* The block `p` (or a new one, when p is NULL) with room for `size` bytes; the first min(old, new) bytes
@@ -59,12 +60,13 @@ FH_API void *fh_realloc(void *p, size_t size) __attribute__((alloc_size(2), warn
 FH_API void *fh_reallocarray(void *p, size_t n, size_t size)
     __attribute__((alloc_size(2, 3), warn_unused_result));
 
-/* A new block whose address is a multiple of `align`, a power of two; `size` need not be a multiple of it.
- * NULL and EINVAL when align is not a power of two, NULL and ENOMEM when there is no memory. */
+/* A new block whose address is a multiple of `align`, a power of two; `size` need not be a multiple of it. The
+ * caller owns it. NULL and EINVAL when align is not a power of two, NULL and ENOMEM when there is no memory. */
 FH_API void *fh_aligned_alloc(size_t align, size_t size)
     __attribute__((malloc, alloc_align(1), alloc_size(2), warn_unused_result));
 
-/* Gives the block back. NULL is allowed and does nothing. errno keeps its value. */
+/* Gives the block back, which any thread may do. NULL is allowed and does nothing. errno keeps its value. O(1).
+ * A mistake that is noticed (docs/MISUSE.md) ends the process with a report. */
 FH_API void fh_free(void *p);
 
 /* The same, for a caller that knows what it asked for: `size` must be the size that malloc, calloc or
@@ -74,10 +76,12 @@ FH_API void fh_free(void *p);
 FH_API void fh_free_sized(void *p, size_t size);
 FH_API void fh_free_aligned_sized(void *p, size_t align, size_t size);
 
-/* The bytes that may be used in block p: what was asked for, rounded up to the class. 0 for NULL. */
+/* The bytes that may be used in block p: what was asked for, rounded up to the class (in mode=checked and guard
+ * not rounded). 0 for NULL. O(1). */
 FH_API size_t fh_usable_size(const void *p);
 
-/* The usable size that a request of `size` bytes would get: asking for exactly this wastes nothing. */
+/* The usable size that a request of `size` bytes would get: asking for exactly this wastes nothing. A size that
+ * is too large for any block comes back as it is. */
 FH_API size_t fh_good_size(size_t size);
 
 /* ---------------------------------------------------------------- size classes ------------------------- */
@@ -185,8 +189,8 @@ FH_INLINE void *fh_alloc_zero_const(size_t size, size_t align) {
 
 /* Gives back to the system what is free, at once: whole free extents, and inside spans the pages on which only
  * free blocks lie; of all threads' spans, after the calling thread's bins were emptied. Returns the bytes given
- * back. From any thread at any time. Takes a system call or two for each run of such pages: for a program that
- * has just freed much. */
+ * back; does not fail. From any thread at any time. Takes a system call or two for each run of such pages: for
+ * a program that has just freed much. */
 FH_API size_t fh_trim(void);
 
 /* One size class in numbers. */
@@ -237,7 +241,8 @@ struct fh_stats {
     struct fh_class_stats classes[FH_CLASS_COUNT]; /* [0]: blocks above FH_SMALL_MAX, block_size 0 */
 };
 
-/* Fills *out. Cost: proportional to the number of spans. Takes each heap's lock in turn. */
+/* Fills *out, from any thread; does not fail. Cost: proportional to the number of spans and large blocks,
+ * during which the slow paths of all threads are held up. */
 FH_API void fh_stats_now(struct fh_stats *out);
 
 #ifdef __cplusplus

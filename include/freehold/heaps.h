@@ -38,13 +38,17 @@ struct fh_heap; /* opaque */
 FH_API struct fh_heap *fh_heap_new(size_t limit);
 
 /* Frees all blocks of the heap, and the heap. Pointers to them are dead from then on. NULL does nothing. No
- * other thread may use the heap or its blocks meanwhile. Proportional to the number of spans, not of blocks. */
+ * other thread may use the heap or its blocks meanwhile. In mode=checked what is damaged is reported before it
+ * is gone. Proportional to the granules (64 KiB) of the process's heap up to the last of this one, not to the
+ * blocks (but where calls are counted or checked). */
 FH_API void fh_heap_drop(struct fh_heap *heap);
 
-/* Frees all blocks of the heap; the heap stays, empty. */
+/* Frees all blocks of the heap; the heap stays, empty. As for fh_heap_drop: pointers to its blocks are dead, no
+ * other thread may be at them meanwhile, and the cost is the same. */
 FH_API void fh_heap_clear(struct fh_heap *heap);
 
-/* As fh_malloc, fh_calloc and fh_aligned_alloc, from this heap. */
+/* As fh_malloc, fh_calloc and fh_aligned_alloc, from this heap, which is not NULL. ENOMEM also when the block
+ * would take the heap beyond its limit. From any thread. */
 FH_API void *fh_heap_malloc(struct fh_heap *heap, size_t size)
     __attribute__((malloc, alloc_size(2), warn_unused_result));
 FH_API void *fh_heap_calloc(struct fh_heap *heap, size_t n, size_t size)
@@ -56,8 +60,8 @@ FH_API void *fh_heap_aligned_alloc(struct fh_heap *heap, size_t align, size_t si
 FH_API void *fh_heap_realloc(struct fh_heap *heap, void *p, size_t size)
     __attribute__((alloc_size(3), warn_unused_result));
 
-/* The heap that block p was allocated from with the functions above; NULL for a block of fh_malloc and malloc.
- * */
+/* The heap that block p, which is in use, was allocated from with the functions above; NULL for a block of
+ * fh_malloc and malloc, and for NULL. O(1), without a lock. */
 FH_API struct fh_heap *fh_heap_of(const void *p);
 
 /* The heap in numbers. live = usable bytes of the live blocks; held = live + free, the ends of spans included.
@@ -71,6 +75,7 @@ struct fh_heap_stats {
     uint64_t allocs;  /* allocations so far                                                 */
     uint64_t frees;   /* frees so far, those by clearing included                           */
 };
+/* Fills *out, from any thread; does not fail. O(1); in mode=checked it goes through the marks of the blocks. */
 FH_API void fh_heap_stats_now(struct fh_heap *heap, struct fh_heap_stats *out);
 
 /* ---------------------------------------------------------------- the walk ----------------------------- */

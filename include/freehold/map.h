@@ -30,7 +30,9 @@
  * nevertheless meet a chain longer than chance allows, the map changes to SipHash-1-3 with a fresh key and
  * rehashes itself. Iteration order is unspecified.
  *
- * m is a pointer to a Map throughout. A pointer to a value is good until the next insertion or removal.
+ * m is a pointer to a Map throughout. A pointer to a value is good until the next insertion or removal. All is
+ * O(1) on the mean, but for clear and the growth of the table. Out of memory is reported, then abort, except by
+ * fh_map_try_entry. For one thread at a time; several may look at once while none changes it.
  */
 #ifndef FREEHOLD_MAP_H
 #define FREEHOLD_MAP_H
@@ -47,7 +49,7 @@
 
 /* fh_map_get(m, key)           a V *, or NULL. The key of a Str map is a view here: no Str has to be made to look
  * fh_map_entry(m, key)         a V *, all zero (an empty owner) when the key was not there; a Str key is copied then
- * fh_map_try_entry(m, key)     the same, but NULL when there is no memory
+ * fh_map_try_entry(m, key)     the same, but NULL and ENOMEM when there is no memory
  * fh_map_insert(X, m, key, value)      X is the Map's type. Takes over key and value; the old value is dropped
  * fh_map_remove(m, key)        the value, handed over; all zero when there is none
  * fh_map_delete(X, m, key)     drops the entry; false when there is none

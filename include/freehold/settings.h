@@ -20,7 +20,7 @@
  * 1024) or nothing behind it; durations a number with ms, s or nothing (milliseconds); switches are on or off.
  * The keys, what they are for and their values are printed by `freehold run --help`.
  *
- * Both may be called from any thread and allocate nothing.
+ * Both may be called from any thread at any time, and allocate nothing. Neither is for signal handlers.
  */
 #ifndef FREEHOLD_SETTINGS_H
 #define FREEHOLD_SETTINGS_H

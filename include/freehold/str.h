@@ -115,8 +115,9 @@ FH_API bool fh_view_to_double(fh_str_view text, double *out);
 
 /* ---------------------------------------------------------------- strings ------------------------------ */
 
-/* Out of memory is reported, then abort; the try_ forms return false (or an empty Str of cap 0) and leave s as
- * it was. Text that is added may be part of s itself. */
+/* Out of memory is reported, then abort; the try_ forms return false, with ENOMEM, and leave s as it was. Text
+ * that is added may be part of s itself. Places are bytes; one beyond the end, or inside a character, is
+ * reported, then abort. A Str is for one thread at a time. Adding n bytes at the end is O(n) on the mean. */
 #define FH_NEW_STR __attribute__((warn_unused_result))
 FH_NEW_STR FH_INLINE fh_str fh_str_from_view(fh_str_view text);
 FH_NEW_STR FH_INLINE fh_str fh_str_from(const char *text) { return fh_str_from_view(fh_view_of(text)); }
@@ -125,7 +126,7 @@ FH_API fh_str fh_str_of(const char *format, ...)
     __attribute__((format(printf, 1, 2))) FH_NEW_STR; /* as printf would print it */
 FH_API fh_str fh_str_clone(const fh_str *s) FH_NEW_STR;
 FH_API bool fh_str_try_from(fh_str *out, fh_str_view text); /* *out must be empty */
-FH_INLINE void fh_str_drop(fh_str *s);
+FH_INLINE void fh_str_drop(fh_str *s);                      /* gives back the text; s is empty afterwards */
 
 /* The text as a C string; "" for an empty Str. Good until s changes. */
 FH_INLINE const char *fh_str_c(const fh_str *s) { return s->ptr ? s->ptr : ""; }
@@ -140,8 +141,8 @@ FH_API void fh_str_shrink(fh_str *s); /* gives back the room that is not used */
 FH_API void fh_str_push_slow(fh_str *s, fh_str_view text) __attribute__((cold));
 FH_API bool fh_str_try_push(fh_str *s, fh_str_view text);
 FH_API void fh_str_push_char(fh_str *s, uint32_t character); /* as UTF-8; what is no code point as U+FFFD */
-FH_API void fh_str_insert(fh_str *s, size_t at, fh_str_view text);
-FH_API void fh_str_remove(fh_str *s, size_t from, size_t to);
+FH_API void fh_str_insert(fh_str *s, size_t at, fh_str_view text); /* before byte `at` <= len */
+FH_API void fh_str_remove(fh_str *s, size_t from, size_t to);      /* bytes from .. to-1 */
 FH_API void fh_str_truncate(fh_str *s, size_t len); /* keeps the memory; longer than s: nothing happens */
 FH_INLINE void fh_str_clear(fh_str *s) { fh_str_truncate(s, 0); }
 FH_API uint32_t fh_str_pop_char(
@@ -218,6 +219,7 @@ FH_INLINE void fh_str_drop(fh_str *s) {
     fh_str_drop_slow(s);
 }
 
+/* Are they the same bytes? */
 FH_INLINE bool fh_str_equal(const fh_str *a, const fh_str *b) {
     return fh_view_equal(fh_str_as_view(a), fh_str_as_view(b));
 }

@@ -26,7 +26,11 @@
  * what v stands in grow. v.ptr[i] is as unchecked as C is; fh_vec_at stops the
  * program when i is out of range. What takes an element out (pop, remove, drain) hands it over to you; what
  * takes one in owns it. Any push may move the elements: a pointer into a Vec is good until the next one. Growth
- * doubles, through realloc.
+ * doubles, through realloc: a push is O(1) on the mean, insert, remove and drain move what stands behind.
+ *
+ * Out of memory is reported, then abort; the try_ forms give false instead, with ENOMEM, and change nothing. A
+ * place that is not there (insert, remove, drain, split_off, slice, at) is reported, then abort. For one thread
+ * at a time.
  */
 #ifndef FREEHOLD_VEC_H
 #define FREEHOLD_VEC_H
