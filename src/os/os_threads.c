@@ -69,12 +69,26 @@ static void signal_thread(unsigned id, int signal, void *value) {
     syscall(SYS_rt_tgsigqueueinfo, getpid(), id, signal, &info);
 }
 
+/* Where the code begins, as digits, of a text in which the system describes a process: "id (name) state ...".
+ * NULL: the text has no such number. The name may have blanks and brackets. */
+static const char *code_of(char *text) {
+    enum { WORDS_AFTER_NAME = 24 }; /* the 26th of all */
+    char *at = strrchr(text, ')');
+    for (unsigned n = 0; at != NULL && n < WORDS_AFTER_NAME; n++) at = strchr(at + 1, ' ');
+    char *end = at ? strchr(at + 1, ' ') : NULL;
+    if (end == NULL) return NULL;
+    *end = '\0';
+    return at + 1;
+}
+
 /* Under an emulator (qemu-user) the tasks of the process include threads of the emulator, which no signal of
- * ours may reach. It shows us our own mappings as ours, but the tasks' as they are. */
+ * ours may reach. It describes the process to us as ours, but the tasks as they are. */
 static bool tasks_are_ours(void) {
-    char ours[256], tasks[256];
-    return first_line("/proc/self/maps", ours, sizeof ours) &&
-           first_line("/proc/thread-self/maps", tasks, sizeof tasks) && strcmp(ours, tasks) == 0;
+    char ours[512], tasks[512];
+    if (!first_line("/proc/self/stat", ours, sizeof ours)) return false;
+    if (!first_line("/proc/thread-self/stat", tasks, sizeof tasks)) return false;
+    const char *our_code = code_of(ours), *their_code = code_of(tasks);
+    return our_code && their_code && strcmp(our_code, their_code) == 0;
 }
 
 void fh_os_signal_threads(int signal, void *value) {
