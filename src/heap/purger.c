@@ -5,6 +5,11 @@
  * thread that does nothing but look, twice in each decay time; spans that rest end then, too. It is off by
  * default: a library that is loaded into any program should not bring a thread along.
  *
+ * And some programs count on being alone: the system lets no process with two threads into a user namespace
+ * (unshare), and glibc's setuid and its kin end the process where threads differ in what they may do, as
+ * after a program has set the capabilities of its one thread (setpriv, daemons that give up rights). These run
+ * with the setting off.
+ *
  * The thread takes no signals, so no handler of the program's runs on it, and it ends with the process. It does
  * not survive a fork, as no thread does; the child begins its own.
  */
