@@ -165,8 +165,7 @@ uint32_t fh_span_resting(void);
  * blocks. */
 bool fh_span_move(struct fh_heap *from, struct fh_heap *to, unsigned c);
 
-/* The first granule of the span or large block in which p lies, 0 when p lies in neither (or, in a large block,
- * not in its first granule). */
+/* The granule of the span in which p lies, or of the large block in whose first granule; 0 when in neither. */
 uint32_t fh_span_first(const void *p);
 
 /* ---- holes.c: pages inside spans in use ---- */

@@ -28,7 +28,7 @@ def check_link(path, target):
         found.append(f"{path.relative_to(TOP)}: {name or path.name} has no heading for #{anchor}")
 
 
-documents = [TOP / "README.md", *sorted((TOP / "docs").rglob("*.md"))]
+documents = [TOP / "README.md", *sorted((TOP / "docs").rglob("*.md")), *sorted((TOP / "bench").rglob("*.md"))]
 for document in documents:
     text = document.read_text()
     for target in re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r'(?:src|href)="([^"]+)"', text):
