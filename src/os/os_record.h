@@ -38,6 +38,9 @@ uint64_t fh_os_now(void);
  * library does not tell. To be installed from a constructor, because it may allocate. */
 bool fh_os_at_end(void (*hook)(int status));
 
+/* The system call; hears when the program is about to set up a seccomp filter. */
+int fh_os_prctl(int option, const unsigned long arguments[4]);
+
 /* False: a seccomp filter was set up since fh_os_self() was asked, so that further system calls of ours might
  * get the program killed. */
 bool fh_os_may_ask(void);

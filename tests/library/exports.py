@@ -29,7 +29,8 @@ REQUIRED |= {f"_Z{op}Pv{align}RKSt9nothrow_t" for op in ("dl", "da") for align i
 
 # Names that the library takes over from libc, so that none comes by accident. pthread_create, thrd_create: threads get
 # an alternate stack, on which the report of a stack overflow runs. dlopen: plug-ins loaded with RTLD_DEEPBIND get the same malloc.
-WATCHED = {"pthread_create", "thrd_create", "dlopen"}
+# prctl: it tells that the program is about to set up a seccomp filter.
+WATCHED = {"pthread_create", "thrd_create", "dlopen", "prctl"}
 
 
 def run(*command):

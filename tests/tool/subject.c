@@ -260,16 +260,15 @@ static int limits_files(const char *kind) {
     return forks_many("2");
 }
 
-/* Kills itself for openat(2) from now on, then ends in order. */
-static int forbids_open(const char *unused) {
+/* Kills itself for a system call, openat(2) or prctl(2), from now on, then ends in order. */
+static int forbids(const char *which) {
     struct sock_filter rules[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat, 0, 1),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, strcmp(which, "open") == 0 ? SYS_openat : SYS_prctl, 0, 1),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
     struct sock_fprog program = {.len = sizeof rules / sizeof rules[0], .filter = rules};
-    (void)unused;
     leave(4, 40);
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return 77;
     if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) return 77;
@@ -326,7 +325,7 @@ int main(int argc, char **argv) {
         {"changes_root", changes_root},
         {"changes_user", changes_user},
         {"limits_files", limits_files},
-        {"forbids_open", forbids_open},
+        {"forbids", forbids},
         {"exits_in_handler", exits_in_handler},
         {"says_variable", says_variable},
     };

@@ -205,11 +205,16 @@ class HardLife(Test):
         self.assertEqual(done.returncode, 5, done)
         self.assertIn(b"No numbers came from the program", done.stderr.replace(b"\n  ", b" "))
 
-    def test_program_that_forbids_itself_to_open_files(self):
-        alone = subprocess.run([SUBJECT, "forbids_open"], check=False)
+    def test_program_that_forbids_itself_system_calls(self):
+        for which in ("open", "prctl"):
+            with self.subTest(which):
+                self.run_that_forbids(which)
+
+    def run_that_forbids(self, which):
+        alone = subprocess.run([SUBJECT, "forbids", which], check=False)
         if alone.returncode == 77:
             self.skipTest("no seccomp here")
-        run = Run(SUBJECT, "forbids_open")
+        run = Run(SUBJECT, "forbids", which)
         self.assertEqual(run.status, 0, run)
         self.assert_counts(run, allocations=8, finished=True)
         self.assertIsNone(run.program["resident"]["end"])
