@@ -230,8 +230,6 @@ void fh_plain_free_slow(void *p) {
     else free_any(p, 0, 1, 0, CALLER);
 }
 
-void fh_plain_free_for(void *p, uintptr_t caller) { free_any(p, 0, 1, 0, caller); }
-
 FH_INLINE void free_named(void *p, size_t size, size_t align, unsigned call, uintptr_t caller) {
     unsigned quick = FH_READ(fh_check_quick_free);
     if (quick) FH_QUICKLY(quick, free_as, p, size, align, call, caller);

@@ -38,6 +38,7 @@ unsigned char fh_canary = 0x9d, fh_freed_fill = 0x9d;
 unsigned char fh_canaries[32] __attribute__((aligned(32))) = {[0 ... 31] = 0x9d};
 
 uint8_t fh_check_quick_alloc, fh_check_quick_free;
+size_t fh_check_quick_most;
 
 void fh_checks_begin(void) {
     unsigned char random[16];
@@ -52,15 +53,21 @@ void fh_checks_begin(void) {
     fh_freed_fill = fh_settings.zero_free ? 0 : fh_canary;
     memset(fh_canaries, fh_canary, sizeof fh_canaries);
     fh_sites_begin();
-    bool quick = fh_settings.mode == FH_MODE_CHECKED && !fh_settings.count && !fh_settings.zero_free &&
-                 fh_settings.stacks == 1;
-    if (quick) fh_check_quick_free = fh_settings.wide && fh_os_has_wider() ? FH_QUICK_WIDE : FH_QUICK_OPEN;
+    fh_check_quick_free = (uint8_t)fh_check_quick_way();
     if (fh_settings.guard_first == 0) fh_check_open_quick_alloc();
 }
 
+unsigned fh_check_quick_way(void) {
+    bool quick = fh_settings.mode == FH_MODE_CHECKED && !fh_settings.count && !fh_settings.zero_free &&
+                 fh_settings.stacks == 1;
+    if (!quick) return FH_QUICK_CLOSED;
+    return fh_settings.wide && fh_os_has_wider() ? FH_QUICK_WIDE : FH_QUICK_OPEN;
+}
+
 void fh_check_open_quick_alloc(void) {
-    bool quick = !fh_settings.fill_alloc && fh_settings.guard_sample == 0;
+    bool quick = !fh_settings.fill_alloc && fh_settings.guard_sample == 0 && fh_check_quick_free;
     __atomic_store_n(&fh_check_quick_alloc, quick ? fh_check_quick_free : FH_QUICK_CLOSED, __ATOMIC_RELAXED);
+    __atomic_store_n(&fh_check_quick_most, quick ? FH_PLAIN_MOST : 0, __ATOMIC_RELEASE);
 }
 
 struct fh_mark *fh_check_new_marks(unsigned blocks) {
@@ -79,7 +86,7 @@ void fh_check_begin_span(uint32_t g, unsigned c, struct fh_mark *marks) {
     struct fh_marked *at = &fh_space.marked[g];
     bool plain = c - 1 < FH_PLAIN_CLASSES;
     FH_WRITE(at->marks, marks);
-    at->class = (uint8_t)c;
+    at->class_times = (uint16_t)(c * FH_TIMES);
     at->size = plain ? (uint16_t)fh_classes[c].size : 0;
     /* Last: a free of a wild address by another thread relies on the rest where it finds this. */
     __atomic_store_n(&at->in_granule, plain ? fh_classes[c].in_granule : 0, __ATOMIC_RELEASE);
@@ -134,14 +141,30 @@ static unsigned make_run_fresh(void **blocks, unsigned count, unsigned c, struct
     return run;
 }
 
+/* Of the blocks, which begin with one that was handed out before, those that lie one below the other in a span
+ * and were so too. Returns how many. */
+static unsigned skip_known(void **blocks, unsigned count, unsigned c, const struct fh_mark *mark,
+                           unsigned number) {
+    size_t size = fh_classes[c].size;
+    unsigned run = 1, most = number < count ? number + 1 : count;
+    for (const char *next = (char *)blocks[0] - size; run < most && blocks[run] == next; run++, next -= size)
+        if (fh_mark_state(mark - run) == FH_MARK_NONE) break;
+    return run;
+}
+
 /* All of the bin: filled, and in random order. */
 static void prepare_all(void **blocks, unsigned count, unsigned c) {
     bool runs = c <= FH_PLAIN_CLASSES && fh_freed_fill == fh_canary;
     for (unsigned i = 0, number; i < count;) {
         struct fh_mark *mark = mark_at(blocks[i], c, &number);
-        bool is_new = fh_mark_state(mark) == FH_MARK_NONE;
-        if (is_new && !runs) make_fresh(blocks[i], c, mark, number);
-        i += is_new && runs ? make_run_fresh(blocks + i, count - i, c, mark) : 1;
+        if (fh_mark_state(mark) != FH_MARK_NONE) {
+            i += skip_known(blocks + i, count - i, c, mark, number);
+        } else if (runs) {
+            i += make_run_fresh(blocks + i, count - i, c, mark);
+        } else {
+            make_fresh(blocks[i], c, mark, number);
+            i++;
+        }
     }
     fh_shuffle(blocks, count);
 }
@@ -309,7 +332,8 @@ static void fill_freed(const struct fh_found *f) {
 
 static void give(struct fh_found *f, uintptr_t caller) {
     struct fh_mark mark = fh_mark_read(f->mark);
-    uint32_t allocated = mark.site, site = fh_site_here(caller);
+    uint64_t live = fh_mark_word_of(mark);
+    uint32_t site = fh_site_here(caller);
     if (fh_settings.count) fh_count_free(f->start, f->c);
     if (f->c) {
         fill_freed(f);
@@ -317,7 +341,7 @@ static void give(struct fh_found *f, uintptr_t caller) {
         mark.site = site;
         fh_mark_write(f->mark, mark);
         if (f->private) fh_private_give_checked(f->private, f->first, f->number);
-        else fh_quarantine_put(fh_heap_mine(), f->c, f->start, allocated);
+        else fh_quarantine_put(fh_heap_mine(), f->c, f->start, live);
     } else if (f->private) {
         fh_private_give_checked(f->private, f->first, 0);
     } else {

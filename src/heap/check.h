@@ -68,7 +68,7 @@ void *fh_check_alloc_in(struct fh_heap *private, size_t size, size_t align, unsi
 
 /* The same for the usual case, when the quick ways are open (check_quick.c). To be called by FH_QUICKLY.
  *     free_plain   by free and its like
- *     as_malloc    malloc and free themselves, past the bins, whether the quick ways are open or not
+ *     as_malloc    malloc and free themselves, past the bins: malloc whether the quick ways are open or not
  *     resize       false: it is none for the quick ways, and nothing was done. Else *result is the block, NULL
  *                  without memory */
 #define FH_QUICK_WAYS(way)                                                                            \
@@ -87,6 +87,10 @@ FH_QUICK_WAYS(widely);
 enum { FH_QUICK_CLOSED, FH_QUICK_OPEN, FH_QUICK_WIDE };
 extern uint8_t fh_check_quick_alloc __attribute__((visibility("hidden")));
 extern uint8_t fh_check_quick_free __attribute__((visibility("hidden")));
+/* Sizes below this are for the quick ways, if these are open for malloc; else 0. */
+extern size_t fh_check_quick_most __attribute__((visibility("hidden")));
+/* What fh_check_quick_free is, or will be when the heap has begun. */
+unsigned fh_check_quick_way(void);
 
 #if FH_OS_MAY_HAVE_WIDER
 #define FH_QUICKLY(open, call, ...) \
@@ -132,12 +136,16 @@ void fh_check_repair_taken(char *block, unsigned c, uintptr_t caller);
 /* Read and written as one word: a free may meet another one of the same block. */
 typedef uint64_t fh_mark_word __attribute__((may_alias));
 
-static inline struct fh_mark fh_mark_read(const struct fh_mark *mark) {
+static inline struct fh_mark fh_mark_of_word(uint64_t word) {
     union {
         uint64_t word;
         struct fh_mark mark;
-    } value = {.word = __atomic_load_n((const fh_mark_word *)mark, __ATOMIC_RELAXED)};
+    } value = {.word = word};
     return value.mark;
+}
+
+static inline struct fh_mark fh_mark_read(const struct fh_mark *mark) {
+    return fh_mark_of_word(__atomic_load_n((const fh_mark_word *)mark, __ATOMIC_RELAXED));
 }
 
 static inline uint64_t fh_mark_word_of(struct fh_mark mark) {
@@ -254,14 +262,17 @@ bool fh_check_passes_runtimes(unsigned family, unsigned freed_as, uint32_t alloc
 
 struct fh_freed {
     char *start;
-    uint32_t allocated; /* site */
+    uint64_t live; /* its mark before it was freed: the upper half says where it was allocated */
+};
+
+/* The batch that is being filled; top == end: it is full, or there is none yet. */
+struct fh_batch_room {
+    struct fh_freed *top, *end;
 };
 
 /* For each class a batch that the thread is filling. Full ones wait in a queue: quarantine.c. */
 struct fh_quarantine {
-    struct {
-        struct fh_freed *top, *end; /* top == end: full, or none yet */
-    } open[FH_CLASS_COUNT];
+    struct fh_batch_room open[FH_CLASS_COUNT];
     struct fh_batch *filling[FH_CLASS_COUNT];
     struct fh_batch *oldest, *newest;    /* the queue                                         */
     struct fh_batch *spare, *last_spare; /* emptied ones, the oldest first                     */
@@ -269,10 +280,16 @@ struct fh_quarantine {
     size_t bytes; /* in the queue */
 };
 
+/* Of the class, times FH_TIMES. */
+static inline struct fh_batch_room *fh_batch_room_of(struct fh_quarantine *q, size_t c_times) {
+    _Static_assert(sizeof(struct fh_batch_room) == FH_TIMES, "a class's offset is at hand");
+    return (struct fh_batch_room *)(void *)((char *)q->open + c_times);
+}
+
 /* Of a heap that has no quarantine yet: every batch is full. */
 extern struct fh_quarantine fh_quarantine_none __attribute__((visibility("hidden")));
-/* Takes a freed small block in; blocks whose time has come go back to the heap. */
-void fh_quarantine_put(struct fh_heap *heap, unsigned c, char *start, uint32_t allocated);
+/* Takes a freed small block in; blocks whose time has come go back to the heap. `live`: its mark before. */
+void fh_quarantine_put(struct fh_heap *heap, unsigned c, char *start, uint64_t live);
 /* Lets all blocks of this heap go. False when there were none. */
 bool fh_quarantine_drain(struct fh_heap *heap);
 /* Where a block that waits was allocated; 0 when it waits in no quarantine. */

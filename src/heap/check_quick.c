@@ -4,7 +4,7 @@
  * is counted in instructions, and in branches that nobody can foretell: sizes that come in any order make each
  * loop over a block such a branch, so blocks up to 256 bytes (the shortest have 32) are compared and filled
  * without one, by pieces that overlap as they must, longer ones in steps of 256, and the canaries of nearly all
- * are compared in one look at the last 32, of longer ones in four looks. What is asked is the size that is
+ * are compared in one look at the last 32, of longer ones at the last 64. What is asked is the size that is
  * known first, so that a branch that was foretold wrongly does not have to wait for memory to show it. (A jump
  * into a row of pieces, instead of the loops, is one such branch; but processors foretell loops better: pair-32
  * took a third longer.)
@@ -43,9 +43,9 @@ static inline fh_mark_word read_word(const fh_mark_word *mark) {
 
 static inline void write_live(fh_mark_word *mark, size_t slack, unsigned state, unsigned kind,
                               uintptr_t caller) {
-    __atomic_store_n(
-        mark, slack | state << STATE_SHIFT | (uint64_t)kind << KIND_SHIFT | (uint64_t)caller << SITE_SHIFT,
-        __ATOMIC_RELAXED);
+    uint64_t rest = (uint64_t)kind << KIND_SHIFT | state << STATE_SHIFT;
+    __atomic_store_n(mark, slack + rest + ((uint64_t)caller << SITE_SHIFT),
+                     __ATOMIC_RELAXED); /* one addition */
 }
 
 /* ---- a block's bytes ---- */
@@ -69,12 +69,20 @@ FH_INLINE fh_os_agree short_one_agrees(const char *block, size_t size) {
            (agrees_at(block + size - 32) & agrees_at(block + size - 16));
 }
 
-/* One of 65 to 256 bytes is one or two steps from its start, and as many up to its end. */
-FH_INLINE fh_os_agree medium_one_agrees(const char *block, size_t need, size_t size) {
+/* One of 65 to 256 bytes is two steps from its start, and two up to its end; where it has no more than two, the
+ * inner ones fall together with the outer ones. (Without a branch: where
+ * sizes come in any order, that is quicker than half of the work. Not so for the fill, as a processor writes
+ * half as much at a time as it reads.) */
+static inline const char *second(const char *block, const char *last) {
+    return block + STEP < last ? block + STEP : last;
+}
+static inline const char *last_but_one(const char *block, const char *last) {
+    return last - STEP > block ? last - STEP : block;
+}
+FH_INLINE fh_os_agree medium_one_agrees(const char *block, size_t size) {
     const char *last = block + size - STEP;
-    fh_os_agree agree = sixty_four_agree(block) & sixty_four_agree(last);
-    if (need > 2 * STEP) agree &= sixty_four_agree(block + STEP) & sixty_four_agree(last - STEP);
-    return agree;
+    return (sixty_four_agree(block) & sixty_four_agree(second(block, last))) &
+           (sixty_four_agree(last_but_one(block, last)) & sixty_four_agree(last));
 }
 
 FH_INLINE fh_os_agree long_step_agrees(const char *at) {
@@ -83,14 +91,14 @@ FH_INLINE fh_os_agree long_step_agrees(const char *at) {
 }
 
 /* Is the block, of a multiple of 16 bytes and 32 at least, filled with the canary throughout? `need`: what was
- * asked of its class. It is on the same side of 64, 128 and multiples of 256 as the block's size, and known
+ * asked of its class. It is on the same side of 64 and multiples of 256 as the block's size, and known
  * before that: so where a branch was foretold wrongly, that shows sooner. */
 FH_INLINE bool is_filled(const char *block, size_t need, size_t size) {
     fh_os_agree agree;
     if (need <= SHORT) {
         agree = short_one_agrees(block, size);
     } else if (need <= MEDIUM) {
-        agree = medium_one_agrees(block, need, size);
+        agree = medium_one_agrees(block, size);
     } else {
         agree = long_step_agrees(block + size - LONG_STEP);
         for (const char *at = block; need > LONG_STEP; need -= LONG_STEP, at += LONG_STEP)
@@ -144,59 +152,53 @@ FH_INLINE void fill(char *block, size_t size, size_t most) {
     }
 }
 
-/* Which of the last bytes before `end` are no canaries: in the highest bits of the word. Not more of them,
- * though more may be canaries: a look at what the program has just written has to wait until that is in the
- * cache. */
+/* How many canaries stand before `end`, TAIL at most. `end` is a multiple of 16. Not more of them: a look at
+ * what the program has just written has to wait until that is in the cache. */
 enum { TAIL = FH_OS_WIDE };
-FH_INLINE uint32_t others_in_tail(const char *end) {
-    return (FH_OS_ALL_AGREE ^ fh_os_mask_of(agrees_at(end - TAIL))) << (32 - TAIL);
+FH_INLINE unsigned canaries_before(const char *end) {
+    return fh_os_last_set(fh_os_mask_of(agrees_at(end - TAIL)));
 }
 
-/* Are the `slack` bytes before `end`, which is a multiple of 16, canaries? One at least, and TAIL at most. How
- * many they are cannot be foretold: so as many of the last bytes are looked at always. */
-FH_INLINE bool is_short_slack_whole(const char *end, size_t slack) {
-    return others_in_tail(end) >> (-slack & 31) == 0;
-}
-
-FH_INLINE fh_os_agree piece_agrees(const char *at) {
+FH_INLINE bool is_piece_whole(const char *at) {
     typedef fh_os_wide anywhere __attribute__((aligned(1)));
-    return *(const anywhere *)(const void *)at == canaries();
+    return fh_os_mask_of(*(const anywhere *)(const void *)at == canaries()) == FH_OS_ALL_AGREE;
 }
 
-static inline const char *later(const char *a, const char *b) { return a > b ? a : b; }
+/* More than are looked at together. The last piece reaches into those. */
+FH_INLINE bool is_long_slack_whole(const char *at, const char *end) {
+    while (at < end && is_piece_whole(at)) at += TAIL;
+    return at >= end;
+}
 
-/* The same for any slack. Up to SLACK of it without a branch, in pieces that overlap as they must; where it is
- * less than a piece, that at the end counts alone. */
-enum { SLACK = 4 * FH_OS_WIDE };
+/* Are the `slack` bytes before `end` canaries? One at least. Up to SLACK of them in one look. */
+enum { SLACK = 64 };
 FH_INLINE bool is_slack_whole(const char *end, size_t slack) {
-    const char *first = end - slack, *from = slack < TAIL ? end - TAIL : first;
-    fh_os_agree agree = piece_agrees(from) & piece_agrees(later(from, end - 2 * TAIL)) &
-                        piece_agrees(later(from, end - 3 * TAIL));
-    for (const char *at = end - SLACK; FH_UNLIKELY(at > first); at -= TAIL) agree &= agrees_at(at);
-    uint32_t others = slack < TAIL ? 0 : FH_OS_ALL_AGREE ^ fh_os_mask_of(agree);
-    return (others | others_in_tail(end) >> (slack < 32 ? 32 - slack : 0)) == 0;
+    uint64_t agree = 0;
+    for (unsigned i = 0; i < SLACK; i += FH_OS_WIDE)
+        agree |= (uint64_t)fh_os_mask_of(agrees_at(end - SLACK + i)) << i;
+    if (FH_UNLIKELY(slack > SLACK)) return ~agree == 0 && is_long_slack_whole(end - slack, end - SLACK);
+    return ~agree >> (-slack & 63) == 0;
 }
 
 /* ---- alloc ---- */
 
 /* A plain block that is not as its free left it: reported, put right, and given out. Called last, since the
  * usual way would have to keep its registers for it else. */
-static __attribute__((noinline, cold)) void *hand_out_damaged(char *block, unsigned c, size_t size,
-                                                              unsigned kind, bool zero, uintptr_t caller) {
+static __attribute__((noinline, cold)) void *hand_out_damaged(char *block, size_t size, unsigned kind,
+                                                              bool zero, uintptr_t caller) {
+    unsigned c = fh_space.classes[fh_space_offset(block) >> FH_GRANULE_SHIFT];
     fh_check_repair_taken(block, c, caller);
     write_live((fh_mark_word *)fh_mark_of(block, c), fh_classes[c].size - size, FH_MARK_LIVE, kind, caller);
     return zero ? memset(block, 0, size) : block;
 }
 
 /* A plain block becomes live and is given out. `need`: as for is_filled; `kind`: the mark's. */
-FH_INLINE void *hand_out(char *block, unsigned c, size_t need, size_t size, unsigned kind, bool zero,
-                         uintptr_t caller) {
+FH_INLINE void *hand_out(char *block, size_t need, size_t size, unsigned kind, bool zero, uintptr_t caller) {
     size_t offset = fh_space_offset(block);
     uint32_t number;
     const struct fh_marked *here = &fh_space.marked[offset >> FH_GRANULE_SHIFT];
     size_t whole = here->size;
-    if (FH_UNLIKELY(!is_filled(block, need, whole)))
-        return hand_out_damaged(block, c, size, kind, zero, caller);
+    if (FH_UNLIKELY(!is_filled(block, need, whole))) return hand_out_damaged(block, size, kind, zero, caller);
     fh_block_in_granule(here->in_granule, offset % FH_GRANULE, &number);
     write_live((fh_mark_word *)&here->marks[number], whole - size, FH_MARK_LIVE, kind, caller);
     return zero ? memset(block, 0, size) : block;
@@ -234,6 +236,7 @@ FH_INLINE char *pop(struct fh_heap *heap, unsigned c) {
 static __attribute__((noinline)) void *alloc_less_quickly(size_t size, size_t align, unsigned call,
                                                           uintptr_t caller) {
     struct fh_heap *heap = fh_heap_here();
+    if (!FH_READ(fh_check_quick_alloc)) return fh_new_slow(size, align, call, caller);
     if (heap == NULL || size >= FH_SMALL_MAX - FH_SMALL_FRONT || align > FH_PLAIN_MOST)
         return fh_check_alloc(size, align, call, caller);
     size_t need = fh_aligned_size(size + 1, align), front = need > FH_PLAIN_MOST ? FH_SMALL_FRONT : 0;
@@ -244,17 +247,26 @@ static __attribute__((noinline)) void *alloc_less_quickly(size_t size, size_t al
     if (block == NULL) block = fh_check_take_block(heap, c);
     if (block == NULL) return fh_check_alloc(size, align, call, caller);
     return front ? hand_out_fronted(block, c, size, kind, call & FH_CALL_ZERO, caller)
-                 : hand_out(block, c, need, size, kind, call & FH_CALL_ZERO, caller);
+                 : hand_out(block, need, size, kind, call & FH_CALL_ZERO, caller);
+}
+
+/* What was written before it is seen by who reads it. On x86-64 that is so of each load, and a plain one can be
+ * a part of the comparison. */
+FH_INLINE size_t quick_most(void) {
+#if defined(__x86_64__) && !defined(FH_SANITIZED)
+    return fh_check_quick_most;
+#else
+    return __atomic_load_n(&fh_check_quick_most, __ATOMIC_ACQUIRE);
+#endif
 }
 
 FH_INLINE void *alloc_quickly(size_t size, size_t align, unsigned call, uintptr_t caller) {
-    struct fh_heap *heap = fh_heap_here();
-    if (FH_UNLIKELY(size >= FH_PLAIN_MOST || align > 16 || heap == NULL))
-        return alloc_less_quickly(size, align, call, caller);
+    struct fh_heap *heap = fh_heap_quick; /* where it is none, all bins are empty */
+    if (FH_UNLIKELY(size >= quick_most() || align > 16)) return alloc_less_quickly(size, align, call, caller);
     unsigned c = fh_class_table[size / 16 + 1]; /* of size + 1 */
     char *block = pop(heap, c);
     if (FH_UNLIKELY(block == NULL)) return alloc_less_quickly(size, align, call, caller);
-    return hand_out(block, c, size + 1, size, call & FH_KIND_MASK, call & FH_CALL_ZERO, caller);
+    return hand_out(block, size + 1, size, call & FH_KIND_MASK, call & FH_CALL_ZERO, caller);
 }
 
 void *WAY(alloc)(size_t size, size_t align, unsigned call, uintptr_t caller) {
@@ -269,22 +281,30 @@ struct quick {
     fh_mark_word *mark, word;
     char *block;
     size_t size; /* its class's */
-    unsigned c;
+    size_t c;    /* times FH_TIMES */
 };
 
 static inline size_t slack_of(const struct quick *b) { return b->word & SLACK_MASK; }
 
-/* Finds the plain block at p, if it is in use, and those bits of its state and kind that are looked at are as
- * wanted. */
-FH_INLINE bool find_plain(char *p, uint64_t looked_at, uint64_t kind, struct quick *found) {
+static inline bool is_live(fh_mark_word word, uint64_t looked_at, uint64_t kind) {
+    return FH_LIKELY((word & looked_at << STATE_SHIFT) == (FH_MARK_LIVE | kind << 8) << STATE_SHIFT);
+}
+
+/* Finds the plain block at p, in use or not. */
+FH_INLINE bool find_any_plain(char *p, struct quick *found) {
     size_t offset = fh_space_offset(p), g = offset >> FH_GRANULE_SHIFT;
     if (FH_UNLIKELY(g >= atomic_load_explicit(&fh_space.mapped, memory_order_acquire))) return false;
     const struct fh_marked *here = &fh_space.marked[g];
     uint32_t number, in_granule = __atomic_load_n(&here->in_granule, __ATOMIC_ACQUIRE);
     if (FH_UNLIKELY(!fh_block_in_granule(in_granule, offset % FH_GRANULE, &number))) return false;
     fh_mark_word *mark = (fh_mark_word *)&here->marks[number], word = read_word(mark);
-    *found = (struct quick){mark, word, p, here->size, here->class};
-    return FH_LIKELY((word & looked_at << STATE_SHIFT) == (FH_MARK_LIVE | kind << 8) << STATE_SHIFT);
+    *found = (struct quick){mark, word, p, here->size, here->class_times};
+    return true;
+}
+
+/* The same, if it is in use, and those bits of its state and kind that are looked at are as wanted. */
+FH_INLINE bool find_plain(char *p, uint64_t looked_at, uint64_t kind, struct quick *found) {
+    return find_any_plain(p, found) && is_live(found->word, looked_at, kind);
 }
 
 FH_INLINE bool is_byte_before_whole(const char *block) {
@@ -303,7 +323,7 @@ static bool find_fronted(char *p, uint64_t looked_at, uint64_t kind, struct quic
     unsigned c = fh_space.classes[offset >> FH_GRANULE_SHIFT];
     fh_mark_word *mark = c > FH_PLAIN_CLASSES ? (fh_mark_word *)fh_mark_of(block, c) : NULL;
     if (mark == NULL) return false;
-    *found = (struct quick){mark, read_word(mark), block, fh_classes[c].size, c};
+    *found = (struct quick){mark, read_word(mark), block, fh_classes[c].size, c * FH_TIMES};
     return (found->word >> STATE_SHIFT & looked_at) == (FH_MARK_LIVE | FH_MARK_FRONT | kind << 8);
 }
 
@@ -315,28 +335,27 @@ static bool is_fronted_whole(const struct quick *b) {
 /* ---- free ---- */
 
 /* The batch of the class is full, or there is none, or no heap, in a thread that has ended. */
-static __attribute__((noinline)) void put_slowly(char *block, unsigned c, uint64_t site) {
+static __attribute__((noinline)) void put_slowly(char *block, size_t c_times, fh_mark_word live) {
     int saved = errno;
+    unsigned c = (unsigned)(c_times / FH_TIMES);
     memset(block, fh_canary, fh_classes[c].size);
-    fh_quarantine_put(fh_heap_mine(), c, block, (uint32_t)site);
+    fh_quarantine_put(fh_heap_mine(), c, block, live);
     errno = saved;
 }
 
 /* All was found to be in order with the block. */
 FH_INLINE void retire(const struct quick *b, size_t most, uintptr_t caller) {
-    uint64_t allocated = b->word >> SITE_SHIFT;
-    fh_mark_word freed_by = (uint64_t)caller << SITE_SHIFT | FH_MARK_FREED << STATE_SHIFT;
-    __atomic_store_n(b->mark, (b->word & (0xff00ffff | FH_MARK_FRONT << STATE_SHIFT)) | freed_by,
-                     __ATOMIC_RELAXED);
-    struct fh_heap *heap = fh_heap_here();
-    struct fh_quarantine *q = FH_LIKELY(heap != NULL) ? heap->quarantine : &fh_quarantine_none;
-    if (FH_UNLIKELY(q->open[b->c].top == q->open[b->c].end)) {
-        put_slowly(b->block, b->c, allocated);
+    uint32_t freed = (uint32_t)b->word + ((FH_MARK_FREED - FH_MARK_LIVE) << STATE_SHIFT);
+    __atomic_store_n(b->mark, freed + ((uint64_t)caller << SITE_SHIFT), __ATOMIC_RELAXED);
+    struct fh_batch_room *open = fh_batch_room_of(fh_heap_quick->quarantine, b->c);
+    struct fh_freed *at = open->top;
+    if (FH_UNLIKELY(at == open->end)) {
+        put_slowly(b->block, b->c, b->word);
         return;
     }
-    struct fh_freed *freed = q->open[b->c].top++;
-    freed->start = b->block;
-    freed->allocated = (uint32_t)allocated;
+    open->top = at + 1;
+    at->start = b->block;
+    at->live = b->word;
     fill(b->block, b->size, most);
 }
 
@@ -364,25 +383,42 @@ static __attribute__((noinline)) void free_less_quickly(void *p, size_t size, si
     errno = saved;
 }
 
-/* A plain block that is longer than most, or has more slack. Called last, with all that was found in registers;
- * mark and size tell kind and class again. */
-static __attribute__((noinline)) void free_long_one(char *p, uintptr_t caller, fh_mark_word *mark,
-                                                    fh_mark_word word, size_t size) {
-    struct quick b = {mark, word, p, size, fh_class_for(size)};
-    if (FH_LIKELY(is_plain_whole(&b))) retire(&b, FH_PLAIN_MOST, caller);
-    else free_less_quickly(p, 0, 1, word >> KIND_SHIFT & FH_KIND_MASK, caller);
+/* A plain block that is longer than most, or has more slack, or is not as usual, or not as it should be. Called
+ * last, with all that was found in registers; the size tells the class again, and the slack what was asked for:
+ * where the call says a size, that was found to be right. */
+FH_INLINE void free_long_one(char *p, uintptr_t caller, fh_mark_word *mark, fh_mark_word word, size_t size,
+                             unsigned call) {
+    struct quick b = {mark, word, p, size, fh_class_for(size) * FH_TIMES};
+    if (FH_LIKELY(is_live(word, looked_at_by(call), call & FH_KIND_MASK) && is_plain_whole(&b)))
+        retire(&b, FH_PLAIN_MOST, caller);
+    else free_less_quickly(p, size - slack_of(&b), 1, call, caller);
 }
 
-/* Frees the plain block if all is as it should be; else does nothing and returns false. */
+static __attribute__((noinline)) void free_long_plain(char *p, uintptr_t caller, fh_mark_word *mark,
+                                                      fh_mark_word word, size_t size) {
+    free_long_one(p, caller, mark, word, size, FH_KIND_MALLOC);
+}
+
+static __attribute__((noinline)) void free_long_as(char *p, uintptr_t caller, fh_mark_word *mark,
+                                                   fh_mark_word word, size_t size, unsigned call) {
+    free_long_one(p, caller, mark, word, size, call);
+}
+
+/* Frees the plain block if all is as it should be; else does nothing and returns false. Of a block that is in
+ * use, of the call's kind, and not aligned, the mark's lower half is its slack and a number that is the same
+ * for all of them. So that a block is such a one, and that its canaries are whole, is one comparison: of
+ * anything else the difference is more than there can be canaries. */
 FH_INLINE bool free_quickly(char *p, size_t size, unsigned call, uintptr_t caller) {
     struct quick b;
-    if (FH_UNLIKELY(!find_plain(p, looked_at_by(call), call & FH_KIND_MASK, &b))) return false;
+    const uint32_t usual = FH_MARK_LIVE << STATE_SHIFT | (call & FH_KIND_MASK) << KIND_SHIFT;
+    if (FH_UNLIKELY(!find_any_plain(p, &b))) return false;
     if (FH_UNLIKELY(!is_of_size(&b, 0, size, call))) return false;
-    if (FH_UNLIKELY(b.size > MEDIUM) || FH_UNLIKELY(slack_of(&b) > TAIL)) {
-        free_long_one(p, caller, b.mark, b.word, b.size);
+    if (FH_UNLIKELY(b.size > MEDIUM) || FH_UNLIKELY(canaries_before(p + b.size) < (uint32_t)b.word - usual)) {
+        if (call == FH_KIND_MALLOC) free_long_plain(p, caller, b.mark, b.word, b.size);
+        else free_long_as(p, caller, b.mark, b.word, b.size, call);
         return true;
     }
-    if (FH_UNLIKELY(!is_short_slack_whole(p + b.size, slack_of(&b)) || !is_byte_before_whole(p))) return false;
+    if (FH_UNLIKELY(!is_byte_before_whole(p))) return false;
     retire(&b, MEDIUM, caller);
     return true;
 }
@@ -413,7 +449,7 @@ void WAY(free_as)(void *p, size_t size, size_t align, unsigned call, uintptr_t c
 /* In place, when a new block would be of the same class, or nearly. */
 static bool resize_in_place(const struct quick *b, size_t front, size_t size, uintptr_t caller) {
     size_t need = front + size + 1, asked = b->size - front - slack_of(b);
-    if (need > b->size || (need <= b->size / 2 && fh_class_for(need) != b->c)) return false;
+    if (need > b->size || (need <= b->size / 2 && fh_class_for(need) * FH_TIMES != b->c)) return false;
     char *p = b->block + front;
     if (size < asked) memset(p + size, fh_canary, asked - size);
     write_live(b->mark, b->size - front - size, (b->word >> STATE_SHIFT) & 0xff, FH_KIND_MALLOC, caller);
@@ -446,14 +482,6 @@ bool WAY(resize)(void *p, size_t size, uintptr_t caller, void **result) {
 FH_OS_WIDER_END /* where a vector may be put on the stack, who asks for his caller keeps a frame */
 #endif
 
-void *WAY(as_malloc)(size_t size) {
-    uintptr_t caller = (uintptr_t)__builtin_return_address(0);
-    if (FH_UNLIKELY(!FH_READ(fh_check_quick_alloc))) return fh_new_slow(size, 1, FH_KIND_MALLOC, caller);
-    return WAY(malloc)(size, caller);
-}
+void *WAY(as_malloc)(size_t size) { return WAY(malloc)(size, (uintptr_t)__builtin_return_address(0)); }
 
-void WAY(as_free)(void *p) {
-    uintptr_t caller = (uintptr_t)__builtin_return_address(0);
-    if (FH_UNLIKELY(!FH_READ(fh_check_quick_free))) fh_plain_free_for(p, caller);
-    else WAY(free_plain)(p, caller);
-}
+void WAY(as_free)(void *p) { WAY(free_plain)(p, (uintptr_t)__builtin_return_address(0)); }

@@ -21,7 +21,6 @@ void *fh_malloc_slow(size_t size);
 void *fh_aligned_slow(size_t size, size_t align, uintptr_t caller);
 void *fh_calloc_slow(size_t n, size_t size);
 void fh_plain_free_slow(void *p);
-void fh_plain_free_for(void *p, uintptr_t caller); /* past the quick ways */
 void fh_sized_slow(void *p, size_t size, size_t align);
 
 /* A block from the bin; NULL when that cannot serve. */

@@ -52,6 +52,7 @@ static struct fh_heap *all_heaps;
 static struct fh_heap *parked_first, *parked_last; /* taken in front */
 static _Atomic unsigned parked_count;
 static struct fh_heap late_heap; /* static, so that it cannot be missing */
+__thread struct fh_heap *fh_heap_quick = &late_heap;
 
 static void before_fork(void);
 static void after_fork_in_parent(void);
@@ -66,6 +67,11 @@ static void stop_handler(void) {
              "ever (malloc and free are not for handlers)");
 }
 
+static void close_hidden(struct fh_heap *heap) {
+    for (unsigned c = 0; c < FH_CLASS_COUNT; c++) fh_bin_close(&heap->hidden[c]);
+    heap->quarantine = &fh_quarantine_none;
+}
+
 /* What can be refused comes first: as long as the space has no size every request is refused, too. */
 static bool begin(void) {
     static bool hooked;
@@ -75,6 +81,7 @@ static bool begin(void) {
     fh_seen = fh_settings.count || fh_mode_checks();
     fh_on_start(); /* before anything is counted */
     if (!fh_space_begin(fh_seen, fh_mode_checks())) return false;
+    if (fh_seen) close_hidden(&late_heap);
     if (fh_mode_checks()) fh_checks_begin();
     all_heaps = &late_heap;
     fh_extent_begin();
@@ -201,8 +208,7 @@ static struct fh_heap *new_heap(void) {
     if (heap == NULL) return NULL;
     memset(heap, 0, size);
     heap->shard = fh_depot_shard(atomic_fetch_add_explicit(&made, 1, memory_order_relaxed));
-    for (unsigned c = 0; fh_seen && c < FH_CLASS_COUNT; c++) fh_bin_close(&heap->hidden[c]);
-    heap->quarantine = &fh_quarantine_none;
+    if (fh_seen) close_hidden(heap);
     fh_heap_enlist(heap);
     return heap;
 }
@@ -230,6 +236,7 @@ static struct fh_heap *attach(void) {
     heap->bins = fh_seen ? heap->hidden : fh_bins;
     fh_unlock(&heap->lock);
     fh_heap_of_thread = heap;
+    if (fh_seen) fh_heap_quick = heap;
     fh_os_at_thread_exit_arm(); /* may allocate, which finds the heap in place */
     return heap;
 }
@@ -286,6 +293,7 @@ static void at_thread_exit(void *unused) {
     struct fh_heap *heap = fh_heap_of_thread;
     ended = true;
     fh_heap_of_thread = NULL;
+    fh_heap_quick = &late_heap;
     if (heap == NULL) return;
     fh_lock(&heap->lock);
     leave(heap);

@@ -98,6 +98,10 @@ extern __thread struct fh_heap *fh_heap_of_thread
     __attribute__((tls_model("initial-exec"), visibility("hidden")));
 static inline struct fh_heap *fh_heap_here(void) { return fh_heap_of_thread; }
 
+/* The same, for who takes from and puts into `hidden` bins and batches: where the thread has no heap it is one
+ * whose bins are all empty, and full. Not before the heap has begun. */
+extern __thread struct fh_heap *fh_heap_quick __attribute__((tls_model("initial-exec"), visibility("hidden")));
+
 /* A heap without a thread and without bins, shared under its lock by all calls for which fh_heap_mine is NULL.
  * */
 struct fh_heap *fh_heap_late(void);

@@ -56,8 +56,9 @@ struct fh_marked {
     struct fh_mark *marks; /* NULL if no span ever began here                                */
     uint32_t in_granule;   /* 2^32 / size + 1; 0: no plain blocks are here                   */
     uint16_t size;         /* of a block                                                     */
-    uint8_t class;
+    uint16_t class_times;  /* its class, times FH_TIMES                                      */
 };
+enum { FH_TIMES = 16 }; /* bytes of an entry in the tables that are asked with it */
 
 /* What a granule is. An extent is a run of granules that is one thing: a span, a large block, or free. Its
  * first granule carries its kind; a free extent's last granule carries the kind too, so that a neighbour finds

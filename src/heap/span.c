@@ -547,6 +547,39 @@ static __attribute__((noinline)) unsigned mark_run(struct fh_heap *heap, const s
     return run;
 }
 
+/* mark_free in checked mode, where neighbours come in random order: each would wait for the store of the bit
+ * before its own. So a word of the bitmap is held in a register until a block of another one comes. */
+static __attribute__((noinline)) unsigned mark_free_mixed(struct fh_heap *heap, const struct target *to,
+                                                          uint64_t *words, uint64_t *summary,
+                                                          void *const *blocks, unsigned count) {
+    const struct fh_class *class = &fh_classes[to->head->class];
+    const uintptr_t start = to->start;
+    const uint32_t in_granule = class->in_granule;
+    const size_t length = to->length;
+    unsigned i = 0;
+    uint64_t w = fh_block_number(class, (uint32_t)((uintptr_t)blocks[0] - start)) / 64; /* it lies there */
+    uint64_t word = words[w], touched = (uint64_t)1 << w;
+    for (; i < count; i++) {
+        size_t within = (uintptr_t)blocks[i] - start;
+        if (within >= length) break;
+        uint32_t number;
+        if (FH_UNLIKELY(!fh_block_in_granule(in_granule, (uint32_t)within, &number)))
+            report_bad_block(heap, blocks[i], "free of a pointer into the middle of a block");
+        uint64_t block = number, bit = (uint64_t)1 << block % 64;
+        if (block / 64 != w) {
+            words[w] = word;
+            w = block / 64;
+            word = words[w];
+            touched |= (uint64_t)1 << w;
+        }
+        if (FH_UNLIKELY(word & bit)) report_twice(heap, to->g, number);
+        word |= bit;
+    }
+    words[w] = word;
+    *summary = touched;
+    return i;
+}
+
 /* Sets the bits of the blocks, from the first on, that lie in the target. Returns how many. (Its values stand
  * in variables of their own because the compiler must take it that a store to `words` changes what they are
  * from.) */
@@ -556,9 +589,9 @@ static unsigned mark_free(struct fh_heap *heap, const struct target *to, uint64_
     const uintptr_t start = to->start;
     const size_t length = to->length;
     uint64_t touched = 0;
+    if (fh_space.marked) return mark_free_mixed(heap, to, words, summary, blocks, count);
     void *const *at = blocks, *const *end = blocks + count;
-    bool any = count >= LEAST_RUN && fh_space.marked == NULL; /* in checked mode they are in random order */
-    void *const *no_run = any ? end - LEAST_RUN + 1 : blocks; /* from here on there is none */
+    void *const *no_run = count >= LEAST_RUN ? end - LEAST_RUN + 1 : blocks; /* from here on there is none */
     while (at < end) {
         size_t within = (uintptr_t)*at - start;
         if (within >= length) break;

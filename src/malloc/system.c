@@ -375,13 +375,13 @@ static void take_shorter_ways(struct fh_os_rebinding *list) {
 #else
     list[0] = (struct fh_os_rebinding){"malloc", (uintptr_t)fh_own_malloc,
                                        (uintptr_t)fh_check_as_malloc_quickly, true};
-    list[1] =
-        (struct fh_os_rebinding){"free", (uintptr_t)fh_own_free, (uintptr_t)fh_check_as_free_quickly, true};
+    list[1] = (struct fh_os_rebinding){"free", (uintptr_t)fh_own_free, (uintptr_t)fh_plain_free_slow, true};
     list[2] = (struct fh_os_rebinding){"calloc", (uintptr_t)fh_own_calloc, (uintptr_t)fh_calloc_slow, true};
+    unsigned way = fh_check_quick_way();
+    if (way) list[1].to = (uintptr_t)fh_check_as_free_quickly;
 #if FH_OS_MAY_HAVE_WIDER
-    bool wide = fh_settings.wide && fh_os_has_wider();
-    if (wide) list[0].to = (uintptr_t)fh_check_as_malloc_widely;
-    if (wide) list[1].to = (uintptr_t)fh_check_as_free_widely;
+    if (way == FH_QUICK_WIDE) list[0].to = (uintptr_t)fh_check_as_malloc_widely;
+    if (way == FH_QUICK_WIDE) list[1].to = (uintptr_t)fh_check_as_free_widely;
 #endif
     for (unsigned i = 0; i < SHORTER; i++)
         if ((uintptr_t)dlsym(RTLD_DEFAULT, list[i].name) != list[i].from) list[i].from = 0;

@@ -18,22 +18,24 @@
 #if defined(__x86_64__) && !defined(FH_SANITIZED)
 #define FH_OS_MAY_HAVE_WIDER 1
 #include <cpuid.h>
-/* AVX2, and a system that keeps its registers. Not the compiler's builtin, which brings a constructor along
- * that runs in every process and costs it 64 KiB of constants and code. */
+/* AVX2, and what all that have it have as well, and a system that keeps its registers. Not the compiler's
+ * builtin, which brings a constructor along that runs in every process and costs it 64 KiB of constants and
+ * code. */
 static inline bool fh_os_has_wider(void) {
-    enum { OSXSAVE = 1 << 27, SSE_AND_AVX_KEPT = 6, AVX2 = 1 << 5 };
+    enum { OSXSAVE = 1 << 27, SSE_AND_AVX_KEPT = 6, LZCNT = 1 << 5, AVX2_AND_BMI = 1 << 5 | 1 << 3 | 1 << 8 };
     uint32_t a, b, c, d, kept, high;
     if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & OSXSAVE)) return false;
     __asm__ volatile("xgetbv" : "=a"(kept), "=d"(high) : "c"(0));
     if ((kept & SSE_AND_AVX_KEPT) != SSE_AND_AVX_KEPT) return false;
-    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & AVX2);
+    if (!__get_cpuid(0x80000001, &a, &b, &c, &d) || !(c & LZCNT)) return false;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & AVX2_AND_BMI) == AVX2_AND_BMI;
 }
 #ifdef __clang__
 #define FH_OS_WIDER_BEGIN \
-    _Pragma("clang attribute push(__attribute__((target(\"avx2\"))), apply_to = function)")
+    _Pragma("clang attribute push(__attribute__((target(\"avx2,lzcnt,bmi,bmi2\"))), apply_to = function)")
 #define FH_OS_WIDER_END _Pragma("clang attribute pop")
 #else
-#define FH_OS_WIDER_BEGIN _Pragma("GCC push_options") _Pragma("GCC target(\"avx2\")")
+#define FH_OS_WIDER_BEGIN _Pragma("GCC push_options") _Pragma("GCC target(\"avx2,lzcnt,bmi,bmi2\")")
 #define FH_OS_WIDER_END _Pragma("GCC pop_options")
 #endif
 #else
@@ -80,6 +82,15 @@ static inline uint32_t fh_os_mask_of(fh_os_agree agree) {
     memcpy(half, &agree, sizeof half);
     for (unsigned i = 0; i < 2; i++) half[i] = (half[i] & 0x0101010101010101u) * 0x0102040810204080u >> 56;
     return (uint32_t)(half[0] | half[1] << 8);
+#endif
+}
+
+/* How many of the highest of so many bits are set, one after another. */
+static inline unsigned fh_os_last_set(uint32_t mask) {
+#ifdef FH_OS_WIDER
+    return _lzcnt_u32(~mask);
+#else
+    return (unsigned)__builtin_clz((~mask << (32 - FH_OS_WIDE)) | ((uint32_t)1 << (31 - FH_OS_WIDE)));
 #endif
 }
 
