@@ -171,6 +171,7 @@ static void prepare_all(void **blocks, unsigned count, unsigned c) {
 
 static void *refill(struct fh_heap *heap, unsigned c) {
     void *block = fh_bin_refill(heap, c);
+    fh_check_decay_large();
     void **base = heap->books[c].base;
     if (block == NULL) return NULL;
     if (base == NULL) { /* there is no memory for a bin */
@@ -263,7 +264,7 @@ static bool take(struct fh_heap *private, size_t size, size_t align, unsigned ca
     size_t need = fh_aligned_size(size + 1, align), front = front_for(need, align);
     if (need + front > FH_SMALL_MAX)
         return private ? fh_private_take_large(private, size, align, call & FH_CALL_ZERO, f)
-                       : fh_check_take_large(size, align, call & FH_CALL_ZERO, f);
+                       : fh_check_take_large(size, align, call & FH_CALL_ZERO, true, f);
     if (!take_small(private, need + front, front > 0, caller, f)) return false;
     f->front = front;
     f->asked = size;
@@ -276,6 +277,7 @@ static void *hand_out(struct fh_found *f, unsigned call, size_t align, uintptr_t
     mark.kind = (uint8_t)((call & FH_KIND_MASK) | (call & FH_CALL_ALIGNED ? fh_check_log(align) << 2 : 0));
     mark.slack = (uint16_t)(f->c ? f->size - f->front - f->asked : f->front);
     if (f->c && f->front) mark.state |= FH_MARK_FRONT;
+    if (f->c == 0 && f->private == NULL) mark.state |= f->mark->state & FH_MARK_TAIL;
     fh_check_put_canaries(f);
     fh_mark_write(f->mark, mark);
     if (fh_settings.count) fh_count_alloc(f->start, f->c, f->asked);

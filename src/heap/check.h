@@ -45,7 +45,9 @@ enum fh_mark_state {
     FH_MARK_FREED, /* filled                                                                     */
     FH_MARK_FRESH, /* at hand, never handed out; filled where the class is plain                 */
     FH_MARK_STATES = 3,
-    FH_MARK_EMPTY = 64, /* of a freed large block: it holds no memory and is inaccessible as a whole */
+    FH_MARK_TAIL = 16,   /* of a large block: its end is closed, see check_large.c                */
+    FH_MARK_CLOSED = 32, /* of a freed large block: it is inaccessible as a whole                 */
+    FH_MARK_EMPTY = 64,  /* and it holds no memory                                                */
     FH_MARK_FRONT = 128
 };
 
@@ -228,6 +230,8 @@ void fh_check_report_no_block(const void *p, const char *call, uintptr_t caller)
 /* The system is about to be given `size` bytes from `from` on: reported if that is a freed block, or one in use
  * that is not so long. Safe in a signal handler. */
 void fh_check_look_at_source(const char *call, const void *from, size_t size, uintptr_t caller);
+/* The same for text, whose 0 must be in the block that it begins in. */
+void fh_check_look_at_text(const char *call, const char *text, uintptr_t caller);
 /* Asked before "no block of the heap" is reported, when it is set: by the owners, whose blocks lie elsewhere in
  * this mode. True: it was one, and is dealt with. */
 extern bool (*fh_check_elsewhere)(const void *p, const char *call, uintptr_t caller);
@@ -241,14 +245,20 @@ static inline unsigned fh_check_log(size_t align) { return align > 16 ? (unsigne
 /* ---- large blocks (check_large.c) ---- */
 
 size_t fh_check_large_front(size_t align);
-bool fh_check_take_large(size_t size, size_t align, bool zero, struct fh_found *f);
+/* `with_tail`: it may have one. */
+bool fh_check_take_large(size_t size, size_t align, bool zero, bool with_tail, struct fh_found *f);
 void fh_check_give_large(struct fh_found *f, uint32_t site);
 /* Resizes; NULL without memory. */
 void *fh_check_resize_large(struct fh_found *f, size_t size, uint32_t site);
 /* Lets all freed large blocks go; false when there were none. */
 bool fh_check_drain_large(void);
+/* Gives the memory back that a freed one still holds, if it has for as long as free pages may be kept. Cheap
+ * when nothing is due. */
+void fh_check_decay_large(void);
 /* Where a freed one was allocated; 0 = not known. */
 uint32_t fh_check_large_site(uint32_t first);
+/* The block whose closed end is at the address; for a handler. */
+bool fh_check_tail_at(uintptr_t address, struct fh_found *f);
 /* The freed block, inaccessible as a whole, around the address; for a handler. */
 bool fh_check_closed_at(uintptr_t address, struct fh_found *f);
 /* The first byte of a freed one that somebody wrote to, of those that are looked at. */

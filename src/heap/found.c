@@ -199,12 +199,28 @@ void fh_check_look_at_source(const char *call, const void *from, size_t size, ui
     fh_misuse_report(&m);
 }
 
+/* How much of the block in use lies there and behind; 0: there is none. A guarded one ends at a page that
+ * faults. */
+static size_t left_of_block(const void *from) {
+    struct fh_found f;
+    if (fh_guard_owns(from) || !fh_check_find(from, &f) || fh_mark_state(f.mark) != FH_MARK_LIVE) return 0;
+    size_t within = (size_t)((const char *)from - f.start) - f.front; /* a front is far more */
+    return within < f.asked ? f.asked - within : 0;
+}
+
+void fh_check_look_at_text(const char *call, const char *text, uintptr_t caller) {
+    fh_check_look_at_source(call, text, 1, caller);
+    size_t left = left_of_block(text);
+    if (left && strnlen(text, left) == left) fh_check_look_at_source(call, text, left + 1, caller);
+}
+
 /* ---- canaries ---- */
 
-/* Of a large block no more than a page or two behind its end is written to: what lies further stays untouched.
- * */
+/* Of a large block no more than a page or two behind its end is written to: what lies further stays untouched,
+ * or is closed. */
 char *fh_check_canaries_end(const struct fh_found *f) {
     if (f->c) return f->start + f->size;
+    if (f->mark->state & FH_MARK_TAIL) return f->start + ((f->front + f->asked + 15) & ~(size_t)15);
     size_t end = (f->front + f->asked + TAIL_LEAST + PAGE) & ~(size_t)(PAGE - 1);
     return f->start + (end < f->size ? end : f->size);
 }

@@ -366,6 +366,17 @@ bool fh_guard_usable(const void *p, size_t *size, const char *call, uintptr_t ca
 
 /* ---- faults ---- */
 
+/* Behind a large block in use, whose end is closed (check_large.c). */
+static bool explain_tail(uintptr_t address, struct fh_misuse *m) {
+    struct fh_found f;
+    if (!fh_mode_checks() || !fh_check_tail_at(address, &f)) return false;
+    *m = (struct fh_misuse){
+        .kind = FH_FAULT_BEHIND, .block = f.start + f.front, .asked = f.asked, .usable = f.asked};
+    m->allocated = f.mark->site;
+    m->offset = (const char *)address - m->block;
+    return true;
+}
+
 /* A freed large block: its pages wait in the quarantine, inaccessible (check_large.c). */
 static bool explain_large(uintptr_t address, struct fh_misuse *m) {
     struct fh_found f;
@@ -412,7 +423,7 @@ static bool explain_guarded(uintptr_t address, struct fh_misuse *m) {
 }
 
 bool fh_guard_explain_fault(uintptr_t address, const struct fh_os_registers *registers, struct fh_misuse *m) {
-    if (!explain_guarded(address, m) && !explain_large(address, m)) return false;
+    if (!explain_guarded(address, m) && !explain_large(address, m) && !explain_tail(address, m)) return false;
     m->call = NULL;
     m->address = (const void *)address;
     m->registers = registers;
@@ -435,7 +446,8 @@ bool fh_guard_explain_source(const void *from, size_t size, struct fh_misuse *m)
 /* May the page at the address be touched, as far as we know? The lock is held. */
 static bool is_open(uintptr_t address) {
     struct fh_found f;
-    if (!fh_guard_owns((const void *)address)) return !fh_check_closed_at(address, &f);
+    if (!fh_guard_owns((const void *)address))
+        return !fh_check_closed_at(address, &f) && !fh_check_tail_at(address, &f);
     const struct record *r = record_at(address);
     return r && r->state == FH_MARK_LIVE && address < (uintptr_t)address_of(r->page + r->pages);
 }

@@ -141,7 +141,8 @@ bool fh_private_take_large(struct fh_heap *heap, size_t size, size_t align, bool
     size_t whole = fh_check_large_front(align) + size + 1,
            rounded = (whole + FH_GRANULE - 1) & ~(FH_GRANULE - 1);
     fh_lock(&heap->lock);
-    bool taken = fh_private_may_hold(heap->private, rounded) && fh_check_take_large(size, align, zero, f);
+    bool taken =
+        fh_private_may_hold(heap->private, rounded) && fh_check_take_large(size, align, zero, false, f);
     if (taken) {
         fh_private_hold(heap->private, rounded);
         link_large(heap, f->first);

@@ -18,6 +18,7 @@
 #include "../base/report.h"
 #include "../base/settings.h"
 #include "../os/os.h"
+#include "check.h"
 #include "extent.h"
 #include "heap.h"
 
@@ -27,6 +28,7 @@ static void *look_again_and_again(void *unused) {
         size_t pause = fh_settings.decay_ms / 2;
         fh_os_sleep(pause > LEAST_MS ? pause : LEAST_MS);
         if (fh_space.marked == NULL) fh_span_end_resting();
+        if (fh_space.marked) fh_check_decay_large();
         fh_extent_decay();
     }
     return unused;

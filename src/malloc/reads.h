@@ -4,7 +4,7 @@
 
 #include "../os/os_stack.h"
 
-enum { FH_READS = 10 };
+enum { FH_READS = 28 };
 /* Fills FH_READS entries of the list. */
 void fh_reads_take_part(struct fh_os_rebinding *list);
 

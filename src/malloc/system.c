@@ -28,6 +28,7 @@
 #include "own_names.h"
 #include "../os/os.h"
 #include "../os/os_stack.h"
+#include "prints.h"
 #include "reads.h"
 
 #include <dlfcn.h>
@@ -64,6 +65,15 @@ enum {
     PIPE2,
     OPEN,
     OPEN64,
+    FOPEN,
+    FOPEN64,
+    ACCESS,
+    CHDIR,
+    MKDIR,
+    RMDIR,
+    UNLINK,
+    REMOVE,
+    RENAME,
     WRITE,
     PWRITE,
     PWRITE64,
@@ -99,6 +109,10 @@ static union {
     int (*ends)(int *);
     int (*ends_with)(int *, int);
     int (*open)(const char *, int, unsigned);
+    void *(*open_stream)(const char *, const char *);
+    int (*of_path)(const char *);
+    int (*of_path_with)(const char *, unsigned);
+    int (*of_paths)(const char *, const char *);
     size_t (*stream)(void *, size_t, size_t, FILE *);
     char *(*path)(char *, size_t);
     int (*puts)(const char *);
@@ -236,6 +250,26 @@ static int our_open(const char *path, int flags, unsigned mode) {
 static int our_open64(const char *path, int flags, unsigned mode) {
     return real[OPEN64].open(look_at_path("open", path, HERE), flags, mode);
 }
+static void *our_fopen(const char *path, const char *how) {
+    return real[FOPEN].open_stream(look_at_path("fopen", path, HERE), how);
+}
+static void *our_fopen64(const char *path, const char *how) {
+    return real[FOPEN64].open_stream(look_at_path("fopen", path, HERE), how);
+}
+static int our_access(const char *path, unsigned mode) {
+    return real[ACCESS].of_path_with(look_at_path("access", path, HERE), mode);
+}
+static int our_chdir(const char *path) { return real[CHDIR].of_path(look_at_path("chdir", path, HERE)); }
+static int our_mkdir(const char *path, unsigned mode) {
+    return real[MKDIR].of_path_with(look_at_path("mkdir", path, HERE), mode);
+}
+static int our_rmdir(const char *path) { return real[RMDIR].of_path(look_at_path("rmdir", path, HERE)); }
+static int our_unlink(const char *path) { return real[UNLINK].of_path(look_at_path("unlink", path, HERE)); }
+static int our_remove(const char *path) { return real[REMOVE].of_path(look_at_path("remove", path, HERE)); }
+static int our_rename(const char *from, const char *to) {
+    look_at_path("rename", from, HERE);
+    return real[RENAME].of_paths(from, look_at_path("rename", to, HERE));
+}
 static ssize_t our_readlink(const char *path, char *to, size_t size) {
     return look("readlink", real[READLINK].link(look_at_path("readlink", path, HERE), to, size), to, size,
                 HERE);
@@ -297,10 +331,9 @@ static size_t our_fwrite(void *from, size_t size, size_t count, FILE *stream) {
 
 /* ---- text ---- */
 
-/* All of it must be in one block, its 0 as well. What is freed is told before anybody looks for that 0. */
+/* All of it must be in one block, its 0 as well. */
 static const char *look_at_text(const char *name, const char *text, uintptr_t caller) {
-    fh_check_look_at_source(name, text, 1, caller);
-    fh_check_look_at_source(name, text, strlen(text) + 1, caller);
+    fh_check_look_at_text(name, text, caller);
     return text;
 }
 static int our_puts(const char *text) { return real[PUTS].puts(look_at_text("puts", text, HERE)); }
@@ -348,6 +381,15 @@ static const struct {
     CALL(PIPE2, "pipe2", our_pipe2),
     CALL(OPEN, "open", our_open),
     CALL(OPEN64, "open64", our_open64),
+    CALL(FOPEN, "fopen", our_fopen),
+    CALL(FOPEN64, "fopen64", our_fopen64),
+    CALL(ACCESS, "access", our_access),
+    CALL(CHDIR, "chdir", our_chdir),
+    CALL(MKDIR, "mkdir", our_mkdir),
+    CALL(RMDIR, "rmdir", our_rmdir),
+    CALL(UNLINK, "unlink", our_unlink),
+    CALL(REMOVE, "remove", our_remove),
+    CALL(RENAME, "rename", our_rename),
     CALL(WRITE, "write", our_write),
     CALL(PWRITE, "pwrite", our_pwrite),
     CALL(PWRITE64, "pwrite64", our_pwrite64),
@@ -390,7 +432,7 @@ static void take_shorter_ways(struct fh_os_rebinding *list) {
 
 /* Where somebody else stands in front of the C library, who will call it in turn, nothing is taken over. */
 FH_AT_START __attribute__((constructor)) static void take_over(void) {
-    struct fh_os_rebinding all[CALLS + SHORTER + FH_READS] = {0};
+    struct fh_os_rebinding all[CALLS + SHORTER + FH_READS + FH_PRINTS] = {0};
     fh_settings_init();
     if (!fh_mode_checks()) return;
     for (unsigned i = 0; i < CALLS; i++) {
@@ -401,5 +443,6 @@ FH_AT_START __attribute__((constructor)) static void take_over(void) {
     }
     take_shorter_ways(all + CALLS);
     fh_reads_take_part(all + CALLS + SHORTER);
-    fh_os_rebind_all(all, CALLS + SHORTER + FH_READS);
+    fh_prints_take_part(all + CALLS + SHORTER + FH_READS);
+    fh_os_rebind_all(all, CALLS + SHORTER + FH_READS + FH_PRINTS);
 }

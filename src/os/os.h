@@ -63,6 +63,8 @@ bool fh_os_map_anew(void *at, size_t size);
 
 /* Milliseconds from an arbitrary start, monotonic, a few ms coarse, cheap (no system call where a vDSO is). */
 uint64_t fh_os_ticks(void);
+/* Nanoseconds of the same time, as fine as there are. */
+uint64_t fh_os_nanoseconds(void);
 
 /* Processors that this process may run on; 1 where that is not known. */
 unsigned fh_os_processors(void);

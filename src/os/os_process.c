@@ -25,6 +25,12 @@ uint64_t fh_os_ticks(void) {
     return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
 }
 
+uint64_t fh_os_nanoseconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
 /* Not sysconf, which reads files; and not the C library's function, which AddressSanitizer has put its own
  * before by a pointer that is not set yet when it allocates first. A machine of more processors than the set
  * holds is refused; it counts as full. */

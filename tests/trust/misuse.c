@@ -176,6 +176,36 @@ static void read_behind(void) { get(block(SMALL), SMALL); }
 static void read_behind_16(void) { get(block(32), 32); }
 static void read_behind_8(void) { get(block(8), 8); }
 static void read_behind_page(void) { get(block(4096), 4096); }
+enum { HUGE = 3 << 20 };
+static void read_behind_huge(void) { get(block(HUGE), HUGE); }
+static void read_behind_huge_odd(void) { get(block(HUGE - 3), HUGE); }
+static void read_page_behind_huge(void) { get(hide(calloc(HUGE, 1)), HUGE + 5000); }
+static void overflow_huge_grown(void) {
+    unsigned char *p = hide(realloc(block(HUGE), HUGE + 100000));
+    put(p, HUGE + 100000, 0);
+    give(p);
+}
+static void overflow_huge_shrunk(void) {
+    unsigned char *p = hide(realloc(block(HUGE), HUGE - 1000));
+    put(p, HUGE - 1000, 0);
+    give(p);
+}
+static void huge_right(void) { /* no mistake: all of it, as it grows, shrinks, and comes again */
+    for (size_t size = HUGE; size < (size_t)HUGE + 70000; size += 10007) {
+        unsigned char *p = block(size), *q = hide(calloc(1, size));
+        for (size_t i = 0; i < size; i++)
+            if (q[i]) exit(9);
+        memset(q, 1, size);
+        p = hide(realloc(p, size + 300000));
+        memset(p, 2, size + 300000);
+        q = hide(realloc(q, size / 2));
+        memset(q, 3, size / 2);
+        p = hide(realloc(p, 1000));
+        if (p[999] != 2 || q[size / 2 - 1] != 3) exit(9);
+        give(p);
+        give(q);
+    }
+}
 static void read_behind_large(void) { get(block(131072), 131072); }
 static void read_before(void) { get(block(SMALL), -1); }
 static void read_far_behind(void) { get(block(SMALL), 5000); }
@@ -346,6 +376,12 @@ static const struct misuse cases[] = {
     CASE(read_after_free_late),
     CASE(read_behind_page),
     CASE(read_behind_large),
+    CASE(read_behind_huge),
+    CASE(read_behind_huge_odd),
+    CASE(read_page_behind_huge),
+    CASE(overflow_huge_grown),
+    CASE(overflow_huge_shrunk),
+    CASE(huge_right),
     CASE(read_before),
     CASE(read_far_behind),
     CASE(write_after_free),

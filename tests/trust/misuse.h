@@ -1,4 +1,5 @@
-/* misuse.h - what the programs of wrong uses share: misuse.c and misuse_wide.c.
+/* misuse.h - what the programs of wrong uses share: misuse.c, misuse_wide.c and
+ * misuse_text.c.
  *
  *     misuse NAME      makes the mistake; comes back to "survived" when nobody stopped it
  *     misuse --list    all names
@@ -37,6 +38,15 @@ static inline unsigned char *block(size_t size) {
 }
 
 static inline void give(void *p) { free(hide(p)); }
+
+static inline void *freed(size_t size) {
+    void *p = block(size);
+    give(p);
+    return hide(p);
+}
+
+/* Without a 0. */
+static inline char *text_of(size_t size) { return (char *)memset(block(size), 'a', size); }
 
 static inline void put(unsigned char *p, ptrdiff_t at, unsigned char value) {
     ((volatile unsigned char *)hide(p))[at] = value;

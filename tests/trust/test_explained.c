@@ -49,7 +49,7 @@ static void expect_silence(uintptr_t address, bool known, const char *what) {
 enum { LONG = 70 }; /* granules: long enough to lie where nothing was yet */
 
 static void the_window(void) {
-    size_t size = LONG * FH_GRANULE - 1000;
+    size_t size = LONG * FH_GRANULE - 10000; /* with what lies before and behind it */
     char *small = fh_malloc(24), *p = fh_malloc(size), *q = fh_malloc(size), *volatile lower = p < q ? p : q,
          *upper = p < q ? q : p;
     CHECK(small && granule_of(upper) == granule_of(lower) + LONG); /* neighbours */
@@ -241,12 +241,15 @@ static void *volatile stale;
 
 static void write_to_a_freed_one(void *unused) {
     (void)unused;
-    while (fh_check_allows((size_t)1 << 30)) {} /* no more are closed: this one keeps its memory */
+    struct fh_found f;
+    while (fh_check_allows((size_t)1 << 30)) {}
     fh_settings.on_error = FH_ON_ERROR_REPORT;
-    unsigned char *p = fh_malloc(100001);
-    CHECK(!fh_guard_owns(p));
-    stale = p;
-    fh_free(p);
+    do { /* until no more are closed: this one stays open */
+        unsigned char *p = fh_malloc(100001);
+        CHECK(!fh_guard_owns(p));
+        stale = p;
+        fh_free(p);
+    } while (fh_check_closed_at((uintptr_t)stale, &f));
     ((volatile unsigned char *)stale)[10] ^= 1;
     fh_check_drain_large();
     fh_check_drain_large(); /* and once */

@@ -181,7 +181,7 @@ static void check_long_where_short_were(void) {
 
 /* ---- a large block ---- */
 
-enum { LARGE = 200000, LARGE_MOST = 900000, LARGES = 40 };
+enum { LARGE = 200000, LARGE_MOST = 900000, LARGES = 40, MANY_LARGES = 2000 };
 
 static size_t large_from, large_length;
 
@@ -189,7 +189,7 @@ static size_t large_from, large_length;
  * than a 16th of it, is seen when it is to serve others, and not only at the exit. */
 static void write_to_a_large_one(void *unused) {
     (void)unused;
-    for (unsigned i = 0; i < LARGES; i++) free(malloc(LARGE_MOST));
+    for (unsigned i = 0; i < MANY_LARGES; i++) free(malloc(LARGE_MOST));
     void *p = malloc(LARGE);
     volatile unsigned char *stale = bytes(p);
     free(p);
