@@ -39,8 +39,8 @@ FH_API struct fh_heap *fh_heap_new(size_t limit);
 
 /* Frees all blocks of the heap, and the heap. Pointers to them are dead from then on. NULL does nothing. No
  * other thread may use the heap or its blocks meanwhile. In mode=checked what is damaged is reported before it
- * is gone. Proportional to the granules (64 KiB) of the process's heap up to the last of this one, not to the
- * blocks (but where calls are counted or checked). */
+ * is gone. Proportional to its spans and large blocks, not to its blocks (but where calls are counted; in
+ * mode=checked to all that the process has). */
 FH_API void fh_heap_drop(struct fh_heap *heap);
 
 /* Frees all blocks of the heap; the heap stays, empty. As for fh_heap_drop: pointers to its blocks are dead, no

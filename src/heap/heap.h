@@ -31,7 +31,7 @@
 
 #include "../os/os.h"
 
-enum { FH_BUCKETS = 13, FH_NO_BUCKET = 255 };
+enum { FH_BUCKETS = 13, FH_FULL_BUCKET = 254, FH_NO_BUCKET = 255 };
 
 /* What belongs to a bin and is not needed on the fast path. Invariant while the owner is outside a slow path:
  *     base <= bins[c].top <= bins[c].end == base + capacity,  base[-1] == NULL
@@ -51,6 +51,7 @@ struct fh_bin_book {
 
 struct fh_private {
     uint32_t larges;        /* its large blocks: first of a list                              */
+    uint32_t full;          /* its spans without a free block: the same                       */
     size_t held, held_peak; /* bytes in its spans and large blocks                            */
     size_t limit;           /* held <= limit, unless 0                                        */
     size_t live, blocks;    /* usable bytes and number of its live blocks                     */
@@ -63,11 +64,12 @@ struct fh_heap {
     struct fh_bin *bins; /* where the owner's bins are: its thread's fh_bins, or `hidden`; NULL = parked */
     struct fh_bin_book books[FH_CLASS_COUNT];
     uint16_t filled[FH_CLASS_COUNT]; /* bit b set = lists[c][b] is not empty                            */
-    uint32_t lists[FH_CLASS_COUNT][FH_BUCKETS]; /* spans with 2^b <= free < 2^(b+1); full spans are in none  */
-    uint32_t spans[FH_CLASS_COUNT];   /* spans owned, by class                                           */
-    uint32_t all_spans;               /* the sum of these                                                */
-    uint32_t resting;                 /* of those that rest, 0 in checked mode: span.c                   */
-    struct fh_magazines magazines;    /* that no bin uses at the moment                                  */
+    uint32_t lists[FH_CLASS_COUNT]
+                  [FH_BUCKETS];     /* spans with 2^b <= free < 2^(b+1); full ones: in none, or private->full */
+    uint32_t spans[FH_CLASS_COUNT]; /* spans owned, by class                                           */
+    uint32_t all_spans;             /* the sum of these                                                */
+    uint32_t resting;               /* of those that rest, 0 in checked mode: span.c                   */
+    struct fh_magazines magazines;  /* that no bin uses at the moment                                  */
     struct fh_quarantine *quarantine; /* in checked mode: quarantine.c; used by the owner's thread alone  */
     struct fh_heap *next;             /* in the list of all heaps; threads' heaps stay for ever          */
     struct fh_heap *next_parked;

@@ -253,14 +253,19 @@ static void clear_span(struct fh_heap *heap, uint32_t g) {
     fh_span_end(heap, g);
 }
 
+static void clear_spans(struct fh_heap *heap) {
+    while (heap->private->full) clear_span(heap, heap->private->full);
+    for (unsigned c = 1; c < FH_CLASS_COUNT; c++)
+        while (heap->filled[c]) clear_span(heap, heap->lists[c][__builtin_ctz(heap->filled[c])]);
+}
+
 static void clear(struct fh_heap *heap) {
     while (heap->private->larges) {
         uint32_t g = heap->private->larges;
         if (fh_settings.count) fh_count_free(fh_granule_address(g), 0);
         give_large(heap, g);
     }
-    for (uint32_t g = 1; heap->all_spans && g < fh_space.mapped; g++)
-        if (head_of(g)->kind == FH_SPAN && head_of(g)->private == heap) clear_span(heap, g);
+    clear_spans(heap);
 }
 
 FH_INLINE void clear_checked(struct fh_heap *heap, uintptr_t caller) {

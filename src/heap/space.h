@@ -79,7 +79,7 @@ struct fh_head {
     _Atomic(struct fh_heap *) owner; /* SPAN: the heap whose lock guards it; else NULL                */
     uint8_t kind;                    /* enum fh_kind                                                  */
     uint8_t class;                   /* SPAN                                                          */
-    uint8_t bucket;                  /* SPAN: which of its heap's lists it is in, FH_NO_BUCKET = none */
+    uint8_t bucket;                  /* SPAN: which of its heap's lists it is in: heap.h            */
     uint32_t granules;               /* first granule: length of the extent                           */
     uint32_t next, prev;             /* SPAN, private LARGE: links in its list. FREE_DIRTY: by age    */
     union {

@@ -63,32 +63,39 @@ static struct fh_head *head_of(uint32_t g) { return &fh_space.heads[g]; }
 
 /* ---- the lists ---- */
 
+/* A heap of the program's own has a list of its full spans, too: it must find all when it is dropped. */
+static uint32_t *list_of(struct fh_heap *heap, unsigned c, unsigned bucket) {
+    return bucket == FH_FULL_BUCKET ? &heap->private->full : &heap->lists[c][bucket];
+}
+
 static void unlink_span(struct fh_heap *heap, struct fh_head *head) {
     unsigned c = head->class, b = head->bucket;
     if (b == FH_NO_BUCKET) return;
-    *(head->prev ? &head_of(head->prev)->next : &heap->lists[c][b]) = head->next;
+    uint32_t *list = list_of(heap, c, b);
+    *(head->prev ? &head_of(head->prev)->next : list) = head->next;
     if (head->next) head_of(head->next)->prev = head->prev;
-    if (heap->lists[c][b] == 0) heap->filled[c] &= (uint16_t) ~(1u << b);
+    if (*list == 0 && b != FH_FULL_BUCKET) heap->filled[c] &= (uint16_t) ~(1u << b);
     head->bucket = FH_NO_BUCKET;
 }
 
 static void link_span(struct fh_heap *heap, uint32_t g, struct fh_head *head, unsigned bucket) {
-    uint32_t *list = &heap->lists[head->class][bucket];
+    uint32_t *list = list_of(heap, head->class, bucket);
     head->bucket = (uint8_t)bucket;
     head->prev = 0;
     head->next = *list;
     if (*list) head_of(*list)->prev = g;
     *list = g;
-    heap->filled[head->class] |= (uint16_t)(1u << bucket);
+    if (bucket != FH_FULL_BUCKET) heap->filled[head->class] |= (uint16_t)(1u << bucket);
 }
 
-static unsigned bucket_for(const struct fh_head *head) {
-    return head->free ? 31u - (unsigned)__builtin_clz(head->free) : FH_NO_BUCKET;
+static unsigned bucket_for(const struct fh_heap *heap, const struct fh_head *head) {
+    if (head->free) return 31u - (unsigned)__builtin_clz(head->free);
+    return heap->private ? FH_FULL_BUCKET : FH_NO_BUCKET;
 }
 
 /* Puts the span into the list where it belongs now. */
 static void resettle(struct fh_heap *heap, uint32_t g, struct fh_head *head) {
-    unsigned bucket = bucket_for(head);
+    unsigned bucket = bucket_for(heap, head);
     if (bucket == head->bucket) return;
     unlink_span(heap, head);
     if (bucket != FH_NO_BUCKET) link_span(heap, g, head, bucket);

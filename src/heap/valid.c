@@ -94,7 +94,9 @@ static void check_span(uint32_t g) {
     if (head->blocks % 64)
         expect(fh_space.bits[g][head->blocks / 64] >> head->blocks % 64 == 0,
                "a free block behind a span's last", g);
-    unsigned bucket = head->free ? 31u - (unsigned)__builtin_clz(head->free) : FH_NO_BUCKET;
+    unsigned bucket = head->free ? 31u - (unsigned)__builtin_clz(head->free)
+                      : private  ? FH_FULL_BUCKET
+                                 : FH_NO_BUCKET;
     expect(head->bucket == bucket, "a span in a wrong list", g);
     expect(fh_space.classes[g] == (private ? 0 : c), "the class table does not agree with a span", g);
     check_remote(g);
@@ -120,15 +122,20 @@ static bool is_of(const struct fh_head *head, const struct fh_heap *heap) {
     return heap->private ? head->private == heap : atomic_load(&head->owner) == heap;
 }
 
-static void check_list(const struct fh_heap *heap, unsigned c, unsigned b) {
+/* `c`: of this class, or of any where that is 0. */
+static void check_links(const struct fh_heap *heap, uint32_t first, unsigned c, unsigned b) {
     uint32_t before = 0;
-    for (uint32_t g = heap->lists[c][b]; whole && g; before = g, g = head_of(g)->next) {
+    for (uint32_t g = first; whole && g; before = g, g = head_of(g)->next) {
         const struct fh_head *head = head_of(g);
-        expect(head->kind == FH_SPAN && head->class == c && head->bucket == b,
+        expect(head->kind == FH_SPAN && (c == 0 || head->class == c) && head->bucket == b,
                "a list holds what does not belong there", g);
         expect(head->prev == before, "a list's links do not agree", g);
         expect(is_of(head, heap), "a list of another heap", g);
     }
+}
+
+static void check_list(const struct fh_heap *heap, unsigned c, unsigned b) {
+    check_links(heap, heap->lists[c][b], c, b);
     expect((heap->lists[c][b] != 0) == (heap->filled[c] >> b & 1),
            "a heap does not know which lists are filled", c);
 }
@@ -156,7 +163,7 @@ static void check_counts(const struct fh_heap *heap) {
 /* What a heap of the program's own says of its blocks. */
 static void check_private(const struct fh_heap *heap) {
     const struct fh_private *private = heap->private;
-    size_t blocks = 0, live = 0, held = 0;
+    size_t blocks = 0, live = 0, held = 0, full = 0;
     for (uint32_t g = private->larges; g; g = head_of(g)->next) {
         expect(head_of(g)->kind == FH_LARGE && head_of(g)->private == heap, "a large block of another heap", g);
         blocks++;
@@ -169,7 +176,11 @@ static void check_private(const struct fh_heap *heap) {
         blocks += (size_t)(head->usable - head->free);
         live += (size_t)(head->usable - head->free) * fh_classes[head->class].size;
         held += FH_GRANULE;
+        full += head->free == 0;
     }
+    check_links(heap, private->full, 0, FH_FULL_BUCKET);
+    for (uint32_t g = private->full; whole && g; g = head_of(g)->next) full--;
+    expect(full == 0, "a heap of the program's own does not know its full spans", (uint32_t)full);
     expect(blocks == private->blocks && live == private->live,
            "a heap of the program's own has miscounted blocks", 0);
     expect(private->allocs - private->frees == blocks, "a heap of the program's own has miscounted calls", 0);

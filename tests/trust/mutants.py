@@ -146,6 +146,7 @@ MUTANTS = [
     ("trim_looks_at_first_blocks_only", "heap/holes.c", "(uint32_t)(to - 1)", "(uint32_t)from", "trim"),
     ("trim_takes_fills", "heap/stats.c", "if (!fh_mode_checks()) trim->given", "trim->given", "trim_checked"),
     ("zeroed_blocks_never_count_as_used", "heap/zero.c", "reaches = reaches << 8 | reach;", "reaches = 0;", "large"),
+    ("full_spans_of_an_own_heap_lost", "heap/span.c", "return heap->private ? FH_FULL_BUCKET : FH_NO_BUCKET;", "return FH_NO_BUCKET;", "heaps"),
     ("own_heap_miscounts", "heap/private.c", "heap->private->blocks--;", "", "corpus"),
     ("space_ends_early", "heap/space.c", "fh_space.mapped = at + granules;", "fh_space.mapped = at + granules - 1;", "whole"),
     ("bin_shuffled_in_sight", "heap/check.c",
