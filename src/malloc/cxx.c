@@ -25,6 +25,7 @@
 #include "../base/report.h"
 #include "../heap/check.h"
 #include "../heap/fast.h"
+#include "../os/os.h"
 
 typedef void (*new_handler)(void);
 extern new_handler _ZSt15get_new_handlerv(void) __attribute__((weak));      /* std::get_new_handler() */
@@ -170,9 +171,11 @@ MADE_OF(on_array_aligned, _ZdaPvmSt11align_val_t, (void *p, size_t size, size_t 
 MADE_OF(on_array_aligned, _ZdaPvSt11align_val_tRKSt9nothrow_t, (void *p, size_t align, NOTHROW), 0, align,
         FH_KIND_NEW_ARRAY)
 
-bool fh_new_is_replaced(void) { return _Znwm != own_new || _ZnwmSt11align_val_t != own_new_aligned; }
+FH_AT_START bool fh_new_is_replaced(void) {
+    return _Znwm != own_new || _ZnwmSt11align_val_t != own_new_aligned;
+}
 
-bool fh_delete_is_replaced(void) {
+FH_AT_START bool fh_delete_is_replaced(void) {
     return _ZdlPv != own_delete || _ZdlPvSt11align_val_t != own_delete_aligned || _ZdaPv != own_array_delete ||
            _ZdaPvSt11align_val_t != own_array_delete_aligned;
 }

@@ -12,12 +12,14 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include "os/os.h"
+
 #include <dlfcn.h>
 #include <freehold/heap.h>
 
 #ifdef RTLD_DEEPBIND
 
-FH_API void *dlopen(const char *file, int mode) {
+FH_AT_START FH_API void *dlopen(const char *file, int mode) {
     static void *(*real)(const char *, int);
     static char name[] = "dlopen"; /* not a constant: see fh_os_gives_huge_unasked */
     if (real == NULL) {            /* found twice when two threads come at once, with the same result */
