@@ -85,7 +85,7 @@ static uint32_t foretold(uint32_t granules) {
 uint32_t fh_zero_written(uint32_t granules) {
     if (granules < LEAST_GRANULES) return granules;
     unsigned i = size_index(granules);
-    return one_in(&sizes[i].made, EXPLORE << GET(sizes[i].sure)) ? 0 : foretold(granules);
+    return one_in(&sizes[i].made, (uint32_t)EXPLORE << GET(sizes[i].sure)) ? 0 : foretold(granules);
 }
 
 /* Gives back what is dirty behind the granules to be written. Returns the end of what then still is dirty. */
