@@ -90,13 +90,13 @@ static void free_environment(void) { give(getenv("PATH") ? getenv("PATH") : "x")
 static void free_interior_huge(void) { give(block(HUGE_SIZE) + (1 << 20)); }
 /* Nothing was written to these blocks since others had been freed there, and behind each is another: all around
  * looks as it does around a block. */
-static void free_interior_among_others(void) {
+static void free_interior_among(size_t size) {
     enum { MANY = 200, ROUNDS = 12 };
     static char *p[MANY];
     size_t apart = SIZE_MAX, at = 0;
     for (unsigned round = 0; round < ROUNDS; round++) {
         for (size_t i = 0; i < MANY; i++) free(p[i]);
-        for (size_t i = 0; i < MANY; i++) p[i] = hide(malloc(MEDIUM));
+        for (size_t i = 0; i < MANY; i++) p[i] = hide(malloc(size));
     }
     for (size_t i = 0; i < MANY; i++)
         for (size_t k = 0; k < MANY; k++) {
@@ -106,6 +106,8 @@ static void free_interior_among_others(void) {
         }
     give(p[at] + 16);
 }
+static void free_interior_among_others(void) { free_interior_among(MEDIUM); }
+static void free_interior_among_small(void) { free_interior_among(200); }
 static void free_unaligned_large(void) { give(block(LARGE) + 1); }
 static void free_next_to_large(void) { give(block(LARGE) + 16); }
 static void free_before(void) { give(block(SMALL) - 16); }
@@ -679,6 +681,7 @@ static const struct misuse cases[] = {
     CASE(free_environment),
     CASE(free_interior_huge),
     CASE(free_interior_among_others),
+    CASE(free_interior_among_small),
     CASE(free_unaligned_large),
     CASE(free_next_to_large),
     CASE(free_before),
